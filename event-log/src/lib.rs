@@ -18,3 +18,4 @@ pub mod owner;
 pub mod position;
 pub mod reader;
 pub mod record;
+pub mod simulated;

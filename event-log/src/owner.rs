@@ -173,6 +173,14 @@ impl Owner {
         }
     }
 
+    /// Whether commits can be proposed now, or will be without a further assignment.
+    pub fn will_serve(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Claiming { .. } | Phase::Serving { .. } | Phase::BackingOff { .. }
+        ) && !self.leaving
+    }
+
     /// The group generation that confirmed the assignment.
     pub fn generation(&self) -> i32 {
         self.generation

@@ -1,1 +1,12 @@
+//! The events of Groot: their Rust types, their Avro schemas, the metadata that travels in record headers, and the codec
+//! between them. Depends on no other crate of the workspace and knows no Kafka type.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod event;
+pub mod hash;
+pub mod id;
+pub mod meta;
+pub mod person;
+pub mod post;
+pub mod time;

@@ -1,0 +1,122 @@
+//! SHA-256 digests that travel in headers as 64 lower-case hexadecimal digits.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The text is not 64 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a SHA-256 digest is written as 64 hexadecimal digits")]
+pub struct NotADigest;
+
+macro_rules! digest {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name([u8; 32]);
+
+        impl $name {
+            /// The digest of `bytes`.
+            pub fn of(bytes: impl AsRef<[u8]>) -> Self {
+                Self(Sha256::digest(bytes.as_ref()).into())
+            }
+
+            pub const fn from_bytes(digest: [u8; 32]) -> Self {
+                Self(digest)
+            }
+
+            pub const fn as_bytes(&self) -> &[u8; 32] {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({self})", stringify!($name))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotADigest;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                parse_hex(text.as_bytes()).map(Self).ok_or(NotADigest)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NotADigest;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(digest: $name) -> Self {
+                digest.to_string()
+            }
+        }
+    };
+}
+
+digest!(
+    /// Tells a retry of a command from another command made under the same id.
+    CommandHash
+);
+digest!(
+    /// The fingerprint of the schema that a value was written with.
+    SchemaFp
+);
+
+fn parse_hex(text: &[u8]) -> Option<[u8; 32]> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    let mut digest = [0; 32];
+    if text.len() != 2 * digest.len() {
+        return None;
+    }
+    for (byte, pair) in digest.iter_mut().zip(text.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_reads_back_from_its_text() {
+        let hash = CommandHash::of("abc");
+        assert_eq!(
+            hash.to_string(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(hash.to_string().parse(), Ok(hash));
+        let json = serde_json::to_string(&hash).unwrap();
+        assert_eq!(serde_json::from_str::<CommandHash>(&json).unwrap(), hash);
+    }
+
+    #[test]
+    fn what_is_not_64_hexadecimal_digits_is_refused() {
+        let good = CommandHash::of("abc").to_string();
+        for bad in [
+            "",
+            &good[1..],
+            &good.replace('b', "g"),
+            &format!("{good}0"),
+            &"é".repeat(32),
+        ] {
+            assert_eq!(bad.parse::<CommandHash>(), Err(NotADigest), "{bad}");
+        }
+    }
+}

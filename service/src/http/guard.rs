@@ -1,0 +1,134 @@
+//! What stands around each route: limits, and the promise that every failure is a problem.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{Request, State};
+use axum::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::HttpSettings;
+use super::body::{BodyError, BoundedBody, Rest};
+use crate::problem::{Problem, ProblemType};
+use crate::supervise::panic_text;
+
+/// The limits that all requests of a server share.
+pub(super) struct Guard {
+    in_flight: Semaphore,
+    request_timeout: Duration,
+    body_timeout: Duration,
+    body_limit: u64,
+}
+
+impl Guard {
+    pub fn new(settings: &HttpSettings) -> Self {
+        Self {
+            in_flight: Semaphore::new(settings.max_in_flight as usize),
+            request_timeout: settings.request_timeout,
+            body_timeout: settings.body_timeout,
+            body_limit: settings.body_limit,
+        }
+    }
+}
+
+/// Whether the path is one that orchestrators ask again and again; a busy process must not look like a dead one.
+pub(super) fn is_probe(path: &str) -> bool {
+    matches!(path, "/health" | "/ready")
+}
+
+pub(super) async fn guard(
+    State(guard): State<Arc<Guard>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let _permit = match guard.in_flight.try_acquire() {
+        Ok(permit) => Some(permit),
+        Err(_) if is_probe(request.uri().path()) => None,
+        Err(_) => return Problem::new(ProblemType::Overloaded).into_response(),
+    };
+    let served = AssertUnwindSafe(bounded(&guard, request, next)).catch_unwind();
+    let response = match timeout(guard.request_timeout, served).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => Problem::internal(panic_text(panic.as_ref())).into_response(),
+        Err(_) => Problem::new(ProblemType::Timeout).into_response(),
+    };
+    as_problem(response)
+}
+
+async fn bounded(guard: &Guard, request: Request, next: Next) -> Response {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    // A client that asked to be told before it sends is told no at once; it then sends nothing.
+    let waits_to_send = request
+        .headers()
+        .get(EXPECT)
+        .is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let (parts, body) = request.into_parts();
+    if body.size_hint().lower() > guard.body_limit {
+        if !waits_to_send {
+            Rest::of(body).drain(guard.body_timeout).await;
+        }
+        return Problem::from(BodyError::TooLarge {
+            limit: guard.body_limit,
+        })
+        .into_response();
+    }
+    let (body, mut rest) = BoundedBody::new(body, guard.body_limit, guard.body_timeout);
+    let response = next.run(Request::from_parts(parts, Body::new(body))).await;
+    if let Ok(rest) = rest.try_recv()
+        && !(waits_to_send && rest.read == 0)
+    {
+        rest.drain(guard.body_timeout).await;
+    }
+    response
+}
+
+/// Routing and the framework's own extractors answer errors with a bare status or a line of text. Their headers
+/// stay (`Allow` among them), their text does not: it speaks of the code.
+fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    let has_format = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| !value.as_bytes().starts_with(b"text/plain"));
+    if !is_error || has_format {
+        return response;
+    }
+    let kind = ProblemType::for_status(status);
+    let problem = match kind {
+        ProblemType::NotFound => Problem::not_found("There is nothing at this address."),
+        ProblemType::MethodNotAllowed => {
+            let allowed = response
+                .headers()
+                .get(ALLOW)
+                .and_then(|allow| allow.to_str().ok());
+            Problem::new(kind).detail(format!(
+                "This address takes {}.",
+                allowed.unwrap_or("other methods")
+            ))
+        }
+        ProblemType::InvalidParameter => {
+            Problem::new(kind).detail("A part of the address or of the headers cannot be read.")
+        }
+        ProblemType::Internal => {
+            Problem::internal(format!("a route answered the bare status {status}"))
+        }
+        kind => kind.into(),
+    };
+    let (parts, _) = response.into_parts();
+    let mut answer = problem.into_response();
+    for (name, value) in &parts.headers {
+        if name != CONTENT_TYPE && name != CONTENT_LENGTH {
+            answer.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    answer
+}

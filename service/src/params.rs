@@ -1,0 +1,218 @@
+//! Query parameters and path segments: every bad one named at once, unknown ones too.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::json::hyphenated;
+use crate::problem::{FieldError, Problem};
+
+/// The parameters of a query, taken one by one. Each reader notes what is wrong and gives `None`; what nobody took is
+/// unknown and noted by [`Params::finish`].
+#[derive(Debug)]
+pub struct Params {
+    left: BTreeMap<String, String>,
+    errors: Vec<FieldError>,
+}
+
+/// Something read from the parameters of a query.
+pub trait FromParams: Sized {
+    /// Reads all parameters, then builds. `None` only when an error was noted.
+    fn from_params(params: &mut Params) -> Option<Self>;
+}
+
+/// A query that was read into `T` without a single error; otherwise 400 with each bad and each unknown parameter.
+#[derive(Debug, Clone)]
+pub struct ValidQuery<T>(pub T);
+
+/// The one path segment of a route, which must be a UUID; otherwise 400.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PathUuid(pub Uuid);
+
+/// More errors than this help nobody.
+const MAX_ERRORS: usize = 100;
+
+impl Params {
+    /// Reads a query string, without its question mark. Parameters that stand twice, and text that is not UTF-8, are
+    /// noted as errors.
+    pub fn of(query: &str) -> Self {
+        let mut params = Self {
+            left: BTreeMap::new(),
+            errors: Vec::new(),
+        };
+        for (pair, (name, value)) in query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .zip(form_urlencoded::parse(query.as_bytes()))
+        {
+            // Decoding puts U+FFFD where the bytes are no UTF-8; only then can it be there without having been sent.
+            let sent = pair.to_ascii_uppercase().contains("%EF%BF%BD") || pair.contains('\u{FFFD}');
+            if !sent && (name.contains('\u{FFFD}') || value.contains('\u{FFFD}')) {
+                params.refuse(&name, "encoding", "This parameter is not UTF-8.");
+            } else if params
+                .left
+                .insert(name.to_string(), value.into_owned())
+                .is_some()
+            {
+                params.refuse(
+                    &name,
+                    "duplicate",
+                    "This parameter is given more than once; give it once.",
+                );
+            }
+        }
+        params
+    }
+
+    /// A text that may be left out.
+    pub fn opt_string(&mut self, name: &str) -> Option<String> {
+        self.left.remove(name)
+    }
+
+    /// A whole number within bounds that may be left out.
+    pub fn opt_integer(&mut self, name: &str, allowed: RangeInclusive<u64>) -> Option<u64> {
+        let text = self.left.remove(name)?;
+        // `parse` would take a plus sign, which in a query is a space to begin with.
+        let number = text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| text.parse().ok())
+            .flatten();
+        let number = number.filter(|number| allowed.contains(number));
+        if number.is_none() {
+            let message = format!(
+                "This must be a whole number from {} to {}.",
+                allowed.start(),
+                allowed.end()
+            );
+            self.refuse(name, "range", message);
+        }
+        number
+    }
+
+    /// A UUID that may be left out.
+    pub fn opt_uuid(&mut self, name: &str) -> Option<Uuid> {
+        self.opt_parsed(name, "a UUID", hyphenated)
+    }
+
+    /// An RFC 3339 time that may be left out.
+    pub fn opt_datetime(&mut self, name: &str) -> Option<DateTime<Utc>> {
+        self.opt_parsed(
+            name,
+            "an RFC 3339 time such as 2026-01-31T09:30:00Z",
+            |text| Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc()),
+        )
+    }
+
+    /// One of a few words that may be left out.
+    pub fn opt_choice<T: Clone>(&mut self, name: &str, choices: &[(&str, T)]) -> Option<T> {
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        self.opt_parsed(name, &format!("one of {}", words.join(", ")), |text| {
+            choices
+                .iter()
+                .find(|(word, _)| *word == text)
+                .map(|(_, value)| value.clone())
+        })
+    }
+
+    /// A value of the caller's kind that may be left out. `expected` follows "must be".
+    pub fn opt_parsed<T>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.left.remove(name)?;
+        let value = parse(&text);
+        if value.is_none() {
+            self.refuse(name, "format", format!("This must be {expected}."));
+        }
+        value
+    }
+
+    /// Notes that a parameter breaks a rule of the caller's.
+    pub fn refuse(
+        &mut self,
+        name: &str,
+        code: impl Into<std::borrow::Cow<'static, str>>,
+        message: impl Into<String>,
+    ) {
+        self.errors.push(FieldError::new(name, code, message));
+    }
+
+    /// Ends the reading: parameters nobody took are errors too.
+    pub fn finish(mut self) -> Result<(), Problem> {
+        for name in std::mem::take(&mut self.left).into_keys() {
+            self.refuse(
+                &name,
+                "unknown",
+                "There is no such parameter here; leave it out.",
+            );
+        }
+        self.errors.truncate(MAX_ERRORS);
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::invalid_parameters(self.errors))
+        }
+    }
+
+    /// Ends the reading and gives what was built, if there was no error.
+    pub fn finish_with<T>(self, built: Option<T>) -> Result<T, Problem> {
+        self.finish()?;
+        built.ok_or_else(|| {
+            Problem::internal("a reader of parameters gave nothing and noted no error")
+        })
+    }
+}
+
+impl<T: FromParams, S: Send + Sync> FromRequestParts<S> for ValidQuery<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut params = Params::of(parts.uri.query().unwrap_or_default());
+        let built = T::from_params(&mut params);
+        params.finish_with(built).map(Self)
+    }
+}
+
+/// For a route that takes no parameter at all: any is unknown.
+impl FromParams for () {
+    fn from_params(_: &mut Params) -> Option<Self> {
+        Some(())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathUuid {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let segments = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|_| {
+                Problem::invalid_parameters(vec![FieldError::new(
+                    "",
+                    "encoding",
+                    "The path is not UTF-8.",
+                )])
+            })?;
+        match segments.iter().next() {
+            Some((name, text)) => path_uuid(name, text).map(Self),
+            None => Err(Problem::internal(
+                "a route without a path parameter asks for one",
+            )),
+        }
+    }
+}
+
+/// Reads a path segment that must be a UUID; otherwise 400 naming it.
+pub fn path_uuid(name: &str, text: &str) -> Result<Uuid, Problem> {
+    hyphenated(text).ok_or_else(|| {
+        let message = "This part of the address must be a UUID, such as 01890a5d-ac96-774b-bcce-b302099a8057.";
+        Problem::invalid_parameters(vec![FieldError::new(name, "format", message)])
+    })
+}

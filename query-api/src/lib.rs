@@ -1,1 +1,15 @@
+//! The read side: lists, single posts, histories and people, served from the projection in MongoDB.
+//!
+//! It knows nothing of the log. A client that wants to read its own writes sends the position token of its command, and
+//! the answer waits until the projection's checkpoint has passed it.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod etag;
+mod freshness;
+mod path;
+mod people;
+mod posts;
+mod progress;
+mod read;
+mod store;
+mod viewer;

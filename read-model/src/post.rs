@@ -17,9 +17,11 @@ pub struct Post {
     #[serde(rename = "type")]
     pub post_type: PostType,
     pub title: String,
-    /// Markdown, as it was written.
+    /// Markdown, as it was written. Readers of lists leave this and `html` out and find them empty.
+    #[serde(default)]
     pub content: String,
     /// `content` rendered and sanitized: safe to put into a page as it is.
+    #[serde(default)]
     pub html: String,
     #[serde(default)]
     pub excerpt: Option<String>,

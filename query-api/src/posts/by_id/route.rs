@@ -1,0 +1,45 @@
+use axum::response::Response;
+use service::problem::{Problem, ProblemBody};
+
+use super::query::visible_post;
+use crate::path::Segment;
+use crate::people::query::names;
+use crate::posts::list::params::parse_none;
+use crate::posts::view::PostView;
+use crate::read::ReadRequest;
+
+/// Reads a post
+///
+/// By id, or by the slug that it got when it was first published.
+#[utoipa::path(
+    get,
+    path = "/api/universal/post/{id}",
+    tag = "posts",
+    params(
+        ("id" = String, Path, description = "The id of the post or its slug.", example = "george-washington-1790-6c1d2e3f"),
+        ("If-None-Match" = Option<String>, Header, description = "An ETag; 304 if the post is still the same."),
+        ("Groot-Min-Position" = Option<String>, Header, description = "Position tokens, up to 100 with commas between, that the answer must reflect."),
+        ("Prefer" = Option<String>, Header, description = "wait=<seconds>, 0 to 10: how long to wait for that position; 2 if left out.", example = "wait=2"),
+        ("Groot-Stale" = Option<String>, Header, description = "allow: rather an answer that does not reflect the position, marked Groot-Stale: true, than 503."),
+    ),
+    responses(
+        (status = 200, description = "The post.", body = PostView, headers(
+            ("ETag" = String, description = "`\"<version>.<body hash>\"`; If-Match takes it."),
+            ("Groot-Position" = String, description = "Where in the log the post's last event is."),
+        )),
+        (status = 304, description = "Unchanged since the ETag in If-None-Match."),
+        (status = 400, description = "Bad parameters or headers, each named.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "A token that is not valid.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "No such post, or none that the caller may see.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 410, description = "Deleted, said only to those who may restore it.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The projection is behind or MongoDB does not answer.", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security((), ("bearer" = [])),
+)]
+pub async fn by_id(Segment(id_or_slug): Segment, request: ReadRequest) -> Result<Response, Problem> {
+    let ((), mut read) = request.open(parse_none).await?;
+    let post = visible_post(&mut read.session, &id_or_slug, read.viewer).await?;
+    let names = names(&mut read.session, [post.author_id]).await?;
+    let (version, partition, offset) = (post.version, post.partition, post.offset);
+    read.answer_at(&PostView::new(post, &names), version, partition, offset).await
+}

@@ -1,0 +1,4 @@
+//! `GET /api/universal/post/{id}/history`.
+
+pub mod query;
+pub mod route;

@@ -1,0 +1,63 @@
+use mongodb::bson::{Document, doc};
+use mongodb::options::FindOptions;
+use read_model::Post;
+
+use super::cursor::Cursor;
+use super::filter::{after, filter, sort};
+use super::params::{ListParams, Order};
+use crate::store::{Session, StoreError};
+use crate::viewer::Viewer;
+
+/// The posts of one page and how many there are on all.
+pub async fn page(
+    session: &mut Session,
+    params: &ListParams,
+    page: u32,
+    viewer: Viewer,
+) -> Result<(Vec<Post>, u64), StoreError> {
+    let Some(filter) = filter(&params.filters, viewer) else {
+        return Ok((Vec::new(), 0));
+    };
+    let posts = session.names().posts();
+    let total = session.count(&posts, filter.clone()).await?;
+    let skip = u64::from(page - 1) * u64::from(params.limit);
+    if skip >= total {
+        return Ok((Vec::new(), total));
+    }
+    let mut options = options(params.order, params.limit);
+    options.skip = Some(skip);
+    Ok((session.find(&posts, filter, options).await?, total))
+}
+
+/// The posts after the cursor and the cursor that goes on, if there are more.
+pub async fn walk(
+    session: &mut Session,
+    params: &ListParams,
+    cursor: Option<&Cursor>,
+    viewer: Viewer,
+) -> Result<(Vec<Post>, Option<String>), StoreError> {
+    let Some(filter) = filter(&params.filters, viewer) else {
+        return Ok((Vec::new(), None));
+    };
+    let filter = match cursor {
+        Some(cursor) => after(filter, cursor, params.order),
+        None => filter,
+    };
+    // One more than asked for tells whether there are more.
+    let options = options(params.order, params.limit + 1);
+    let mut posts: Vec<Post> = session.find(&session.names().posts(), filter, options).await?;
+    let limit = params.limit as usize;
+    let more = posts.len() > limit;
+    posts.truncate(limit);
+    let next = posts.last().filter(|_| more).map(|last| {
+        let cursor = Cursor::after(last, params.order.by);
+        cursor.encode(params.order, &params.filters)
+    });
+    Ok((posts, next))
+}
+
+/// Lists go without the texts: a hundred posts of a mebibyte each would be an answer for nobody.
+fn options(order: Order, limit: u32) -> FindOptions {
+    let without_texts: Document = doc! { "content": 0, "html": 0 };
+    FindOptions::builder().sort(sort(order)).limit(i64::from(limit)).projection(without_texts).build()
+}

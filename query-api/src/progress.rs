@@ -1,0 +1,306 @@
+//! How far the projection has come, and waiting until it has come further.
+//!
+//! However many requests wait, one poller reads the checkpoints for all of them, and it reads only while somebody waits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use read_model::Checkpoint;
+use service::token::PositionToken;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::store::{Moment, QUERY_LIMIT, Store, StoreError};
+
+/// Shared by the poller and all requests. Cheap to clone.
+#[derive(Clone)]
+pub struct Progress(Arc<Shared>);
+
+struct Shared {
+    readings: watch::Sender<Option<Reading>>,
+    waiting: watch::Sender<usize>,
+}
+
+/// The checkpoints as they were read once, or why they could not be.
+#[derive(Clone)]
+struct Reading {
+    /// When the reading began: it tells nothing for certain about later.
+    began: Instant,
+    result: Result<Arc<Positions>, StoreError>,
+}
+
+/// Where the projection stood in each partition, and the store's time then.
+#[derive(Debug, Default)]
+pub struct Positions {
+    by_partition: BTreeMap<u32, Checkpoint>,
+    moment: Moment,
+}
+
+/// What waiting came to.
+#[derive(Debug)]
+pub enum Waited {
+    /// All that was asked for is in the documents as they are seen from this moment on.
+    Reached(Moment),
+    Behind(Moment),
+    /// A token names a log that the projection is not made of.
+    OtherLog,
+    Unavailable(StoreError),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Reached,
+    Behind,
+    OtherLog,
+}
+
+/// Between two readings while somebody waits.
+const PAUSE: Duration = Duration::from_millis(10);
+/// How long a log id that was read is taken for true in position headers.
+const LOG_ID_HOLDS: Duration = Duration::from_secs(5);
+/// A reading is over after the limit of a query or two, the session's and the checkpoints'.
+const READING_LIMIT: Duration = QUERY_LIMIT.saturating_mul(3);
+
+impl Progress {
+    pub fn new() -> Self {
+        Self(Arc::new(Shared { readings: watch::Sender::new(None), waiting: watch::Sender::new(0) }))
+    }
+
+    /// Waits until the documents hold all that the tokens name, at most `limit` but at least for one reading.
+    pub async fn wait_for(&self, tokens: &[PositionToken], limit: Duration) -> Waited {
+        let asked = Instant::now();
+        let mut readings = self.0.readings.subscribe();
+        // A projection never goes back, so any reading may prove that it is there; only a new one that it is not.
+        if let Some(Reading { result: Ok(positions), .. }) = &*readings.borrow_and_update()
+            && positions.judge(tokens) == Verdict::Reached
+        {
+            return Waited::Reached(positions.moment.clone());
+        }
+        let _waiting = self.count_in();
+        let mut last = match next_since(&mut readings, asked).await {
+            Ok(positions) => positions,
+            Err(error) => return Waited::Unavailable(error),
+        };
+        loop {
+            match last.judge(tokens) {
+                Verdict::Reached => return Waited::Reached(last.moment.clone()),
+                Verdict::OtherLog => return Waited::OtherLog,
+                Verdict::Behind => {}
+            }
+            last = match timeout_at(asked + limit, next_since(&mut readings, asked)).await {
+                Ok(Ok(positions)) => positions,
+                Ok(Err(error)) => return Waited::Unavailable(error),
+                Err(_) => return Waited::Behind(last.moment.clone()),
+            };
+        }
+    }
+
+    /// The log that the documents are made of; `None` before anything is projected or when it cannot be read.
+    pub async fn log_id(&self) -> Option<u64> {
+        let now = Instant::now();
+        let mut readings = self.0.readings.subscribe();
+        if let Some(reading) = &*readings.borrow_and_update()
+            && now.duration_since(reading.began) < LOG_ID_HOLDS
+        {
+            return reading.result.as_ref().ok()?.log_id();
+        }
+        let _waiting = self.count_in();
+        next_since(&mut readings, now).await.ok()?.log_id()
+    }
+
+    /// Reads the checkpoints again and again while somebody waits. Runs until cancelled.
+    pub async fn poll(&self, store: Store, cancel: CancellationToken) {
+        let mut waiting = self.0.waiting.subscribe();
+        let forever = async {
+            // The sender lives in `self`: waiting cannot fail.
+            while waiting.wait_for(|count| *count > 0).await.is_ok() {
+                self.step(&store).await;
+                sleep(PAUSE).await;
+            }
+        };
+        cancel.run_until_cancelled(forever).await;
+    }
+
+    async fn step(&self, store: &Store) {
+        let began = Instant::now();
+        let result = Positions::read(store).await.map(Arc::new);
+        self.0.readings.send_replace(Some(Reading { began, result }));
+    }
+
+    fn count_in(&self) -> CountedIn<'_> {
+        self.0.waiting.send_modify(|count| *count += 1);
+        CountedIn(&self.0.waiting)
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A request that waits; counted out when dropped, also when its client goes away.
+struct CountedIn<'a>(&'a watch::Sender<usize>);
+
+impl Drop for CountedIn<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+/// The next reading that began after `asked`.
+async fn next_since(
+    readings: &mut watch::Receiver<Option<Reading>>,
+    asked: Instant,
+) -> Result<Arc<Positions>, StoreError> {
+    let fresh = |reading: &Option<Reading>| reading.as_ref().is_some_and(|reading| reading.began >= asked);
+    let next = async {
+        loop {
+            // Both fail only when the sender is gone, and the poller with it.
+            readings.changed().await.ok()?;
+            let reading = readings.borrow_and_update().clone();
+            if fresh(&reading) {
+                return reading;
+            }
+        }
+    };
+    match timeout(READING_LIMIT, next).await {
+        Ok(Some(reading)) => reading.result,
+        _ => Err(StoreError::TimedOut),
+    }
+}
+
+impl Positions {
+    async fn read(store: &Store) -> Result<Self, StoreError> {
+        let mut session = store.session(&Moment::default()).await?;
+        let checkpoints = session.checkpoints().await?;
+        Ok(Self::new(checkpoints, session.moment()))
+    }
+
+    fn new(checkpoints: Vec<Checkpoint>, moment: Moment) -> Self {
+        let by_partition = checkpoints.into_iter().map(|checkpoint| (checkpoint.partition, checkpoint)).collect();
+        Self { by_partition, moment }
+    }
+
+    fn log_id(&self) -> Option<u64> {
+        self.by_partition.values().next().map(|checkpoint| checkpoint.log_id)
+    }
+
+    /// As long as nothing is projected the log is not known, and every token is ahead.
+    fn judge(&self, tokens: &[PositionToken]) -> Verdict {
+        let Some(log_id) = self.log_id() else {
+            return Verdict::Behind;
+        };
+        if tokens.iter().any(|token| token.log_id != log_id) {
+            return Verdict::OtherLog;
+        }
+        let covers = |token: &PositionToken| {
+            self.by_partition.get(&token.partition).is_some_and(|checkpoint| checkpoint.covers(token.offset))
+        };
+        if tokens.iter().all(covers) { Verdict::Reached } else { Verdict::Behind }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+    use read_model::DOCUMENTS;
+
+    const LOG: u64 = u64::MAX - 1;
+
+    fn at(partition: u32, next_offset: i64) -> Checkpoint {
+        Checkpoint {
+            id: DOCUMENTS.checkpoint_id(partition),
+            log_id: LOG,
+            partition,
+            next_offset,
+            epoch_offset: None,
+            nonce: None,
+            next_seq: 0,
+            last_record_id: None,
+            updated_at: DateTime::UNIX_EPOCH,
+            rev: 1,
+        }
+    }
+
+    fn token(partition: u32, offset: u64) -> PositionToken {
+        PositionToken { log_id: LOG, partition, offset }
+    }
+
+    fn positions(checkpoints: &[Checkpoint]) -> Positions {
+        Positions::new(checkpoints.to_vec(), Moment::default())
+    }
+
+    fn publish(progress: &Progress, result: Result<Positions, StoreError>) {
+        let reading = Reading { began: Instant::now(), result: result.map(Arc::new) };
+        progress.0.readings.send_replace(Some(reading));
+    }
+
+    #[test]
+    fn every_token_must_lie_below_the_checkpoint_of_its_partition() {
+        let positions = positions(&[at(0, 5), at(1, 9)]);
+        assert_eq!(positions.judge(&[token(0, 4), token(1, 8)]), Verdict::Reached);
+        assert_eq!(positions.judge(&[token(0, 5), token(1, 8)]), Verdict::Behind);
+        assert_eq!(positions.judge(&[token(2, 0)]), Verdict::Behind);
+    }
+
+    #[test]
+    fn a_token_of_another_log_is_told_apart_unless_nothing_is_projected() {
+        let other = PositionToken { log_id: 1, ..token(0, 0) };
+        assert_eq!(positions(&[at(0, 5)]).judge(&[token(0, 4), other]), Verdict::OtherLog);
+        assert_eq!(positions(&[]).judge(&[other]), Verdict::Behind);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_is_woken_by_the_reading_that_gets_there() {
+        let progress = Progress::new();
+        let asking = progress.clone();
+        let waiting = tokio::spawn(async move { asking.wait_for(&[token(0, 5)], Duration::from_secs(2)).await });
+        progress.0.waiting.subscribe().wait_for(|count| *count == 1).await.unwrap();
+        publish(&progress, Ok(positions(&[at(0, 5)])));
+        tokio::task::yield_now().await;
+        publish(&progress, Ok(positions(&[at(0, 6)])));
+        assert!(matches!(waiting.await.unwrap(), Waited::Reached(_)));
+        assert_eq!(*progress.0.waiting.borrow(), 0, "nobody waits any more, so nobody polls");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_earlier_reading_proved_needs_no_new_one() {
+        let progress = Progress::new();
+        publish(&progress, Ok(positions(&[at(0, 6)])));
+        assert!(matches!(progress.wait_for(&[token(0, 5)], Duration::ZERO).await, Waited::Reached(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reading_from_before_the_question_never_says_no() {
+        let progress = Progress::new();
+        publish(&progress, Err(StoreError::TimedOut));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let asking = progress.clone();
+        let waiting = tokio::spawn(async move { asking.wait_for(&[token(0, 5)], Duration::ZERO).await });
+        progress.0.waiting.subscribe().wait_for(|count| *count == 1).await.unwrap();
+        publish(&progress, Ok(positions(&[at(0, 6)])));
+        assert!(matches!(waiting.await.unwrap(), Waited::Reached(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn behind_is_said_when_the_time_is_over_and_unavailable_at_once() {
+        let progress = Progress::new();
+        let ask = |limit| {
+            let asking = progress.clone();
+            tokio::spawn(async move { asking.wait_for(&[token(0, 5)], limit).await })
+        };
+        let waiting = ask(Duration::from_secs(2));
+        progress.0.waiting.subscribe().wait_for(|count| *count == 1).await.unwrap();
+        publish(&progress, Ok(positions(&[at(0, 5)])));
+        assert!(matches!(waiting.await.unwrap(), Waited::Behind(_)));
+
+        let waiting = ask(Duration::from_secs(10));
+        progress.0.waiting.subscribe().wait_for(|count| *count == 1).await.unwrap();
+        publish(&progress, Err(StoreError::TimedOut));
+        assert!(matches!(waiting.await.unwrap(), Waited::Unavailable(_)));
+    }
+}

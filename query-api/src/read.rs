@@ -1,0 +1,161 @@
+//! What every read has in common: who asks, how fresh it must be, and how the answer may be kept.
+
+use axum::extract::{FromRef, FromRequestParts, Query};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use service::auth::{MaybeAuthenticated, Verifier};
+use service::problem::{FieldError, Problem};
+use service::token::PositionToken;
+
+use crate::etag;
+use crate::freshness::{Admission, Freshness, GROOT_POSITION, GROOT_STALE};
+use crate::progress::Progress;
+use crate::store::{Session, Store};
+use crate::viewer::Viewer;
+
+/// What the routes share. Cheap to clone.
+#[derive(Clone)]
+pub struct Reads {
+    pub store: Store,
+    pub progress: Progress,
+    pub verifier: Verifier,
+}
+
+impl FromRef<Reads> for Verifier {
+    fn from_ref(reads: &Reads) -> Self {
+        reads.verifier.clone()
+    }
+}
+
+/// A read as it was asked for; nothing of it is checked but the token.
+pub struct ReadRequest {
+    reads: Reads,
+    viewer: Viewer,
+    anonymous: bool,
+    query: Vec<(String, String)>,
+    headers: HeaderMap,
+}
+
+/// A read that may go on: its session sees what the client asked to be seen.
+pub struct Read {
+    pub session: Session,
+    pub viewer: Viewer,
+    progress: Progress,
+    keeping: Keeping,
+    stale: bool,
+    if_none_match: Option<String>,
+}
+
+/// Who may keep the answer, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeping {
+    /// The same for everybody.
+    Public,
+    /// Depends on who asks.
+    Personal,
+    /// Asked for at a certain position: another time it would be another answer.
+    Not,
+}
+
+impl FromRequestParts<Reads> for ReadRequest {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, reads: &Reads) -> Result<Self, Problem> {
+        let MaybeAuthenticated(actor) = MaybeAuthenticated::from_request_parts(parts, reads).await?;
+        let Query(query) = Query::try_from_uri(&parts.uri).map_err(|_| {
+            Problem::invalid_parameters(vec![FieldError::new("", "malformed", "the query is not name=value pairs")])
+        })?;
+        Ok(Self {
+            reads: reads.clone(),
+            viewer: Viewer::of(actor.as_ref()),
+            anonymous: actor.is_none(),
+            query,
+            headers: parts.headers.clone(),
+        })
+    }
+}
+
+impl ReadRequest {
+    /// Checks the parameters and headers, naming every bad one, and waits until the projection is where it must be.
+    pub async fn open<P>(
+        self,
+        parse: impl FnOnce(&[(String, String)]) -> Result<P, Vec<FieldError>>,
+    ) -> Result<(P, Read), Problem> {
+        let (params, freshness) = match (parse(&self.query), Freshness::from_headers(&self.headers)) {
+            (Ok(params), Ok(freshness)) => (params, freshness),
+            (params, freshness) => {
+                let errors = params.err().into_iter().chain(freshness.err()).flatten().collect();
+                return Err(Problem::invalid_parameters(errors));
+            }
+        };
+        let Admission { moment, stale } = freshness.admit(&self.reads.progress).await?;
+        let keeping = match (freshness.tokens.is_empty(), self.anonymous) {
+            (false, _) => Keeping::Not,
+            (true, true) => Keeping::Public,
+            (true, false) => Keeping::Personal,
+        };
+        let read = Read {
+            session: self.reads.store.session(&moment).await?,
+            viewer: self.viewer,
+            progress: self.reads.progress,
+            keeping,
+            stale,
+            if_none_match: etag::if_none_match(&self.headers),
+        };
+        Ok((params, read))
+    }
+}
+
+impl Read {
+    /// The answer with its ETag, or 304 if the client has it already. `version` is that of the aggregate.
+    pub fn answer(self, body: &impl Serialize, version: Option<u64>) -> Result<Response, Problem> {
+        let body = serde_json::to_vec(body).map_err(Problem::internal)?;
+        let tag = etag::of(version, &body);
+        let unchanged = self.if_none_match.as_deref().is_some_and(|header| etag::matches(header, &tag));
+        let mut response = if unchanged {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::ETAG, HeaderValue::try_from(tag).map_err(Problem::internal)?);
+        headers.insert(header::CACHE_CONTROL, self.keeping.header());
+        // A cache must not give what it kept for one person to another, nor what is old to a read that names a position.
+        headers.append(header::VARY, HeaderValue::from_static("authorization, groot-min-position"));
+        if self.stale {
+            headers.insert(GROOT_STALE, HeaderValue::from_static("true"));
+        }
+        Ok(response)
+    }
+
+    /// The same for what stands at one place of the log; the answer names that place for later reads.
+    pub async fn answer_at(
+        self,
+        body: &impl Serialize,
+        version: u64,
+        partition: u32,
+        offset: i64,
+    ) -> Result<Response, Problem> {
+        let log_id = self.progress.log_id().await;
+        let mut response = self.answer(body, Some(version))?;
+        if let (Some(log_id), Ok(offset)) = (log_id, u64::try_from(offset)) {
+            let position = PositionToken { log_id, partition, offset }.to_string();
+            response
+                .headers_mut()
+                .insert(GROOT_POSITION, HeaderValue::try_from(position).map_err(Problem::internal)?);
+        }
+        Ok(response)
+    }
+}
+
+impl Keeping {
+    fn header(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Keeping::Public => "public, max-age=300, stale-while-revalidate=60",
+            Keeping::Personal => "private, max-age=60",
+            Keeping::Not => "no-store",
+        })
+    }
+}

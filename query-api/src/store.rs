@@ -1,0 +1,193 @@
+//! The connector to MongoDB: its figures, and reading within a session and a limit of time.
+
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use mongodb::{
+    Client, ClientSession, ClusterTime, Database,
+    bson::{Document, Timestamp, doc},
+    error::ErrorKind,
+    options::{ClientOptions, FindOptions, ReadConcern, ReadPreference, SelectionCriteria},
+};
+use read_model::{Checkpoint, DOCUMENTS, Projection};
+use serde::de::DeserializeOwned;
+use service::problem::Problem;
+
+/// A query that takes longer is given up, by the server and by us.
+pub const QUERY_LIMIT: Duration = Duration::from_secs(3);
+
+const POOL_MAX: u32 = 100;
+const POOL_MIN: u32 = 10;
+const IDLE_LIMIT: Duration = Duration::from_secs(30);
+const SELECTION_LIMIT: Duration = Duration::from_secs(5);
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// The documents of one projection version. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    database: Database,
+    projection: Projection,
+}
+
+/// Reads one after another, each seeing at least what the one before it saw, whichever servers answer.
+pub struct Session {
+    inner: ClientSession,
+    store: Store,
+}
+
+/// A point in the store's time: a session that is opened after it sees all that was visible then.
+#[derive(Clone, Debug, Default)]
+pub struct Moment {
+    cluster: Option<ClusterTime>,
+    operation: Option<Timestamp>,
+}
+
+/// A read did not succeed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("MongoDB did not answer within {} s", QUERY_LIMIT.as_secs())]
+    TimedOut,
+    #[error("MongoDB refused or could not be reached")]
+    Driver(#[from] mongodb::error::Error),
+}
+
+impl Store {
+    /// Prepares the client without connecting; the connection string is checked.
+    ///
+    /// The driver has no socket time-out: [`QUERY_LIMIT`] stands in for it.
+    pub async fn new(uri: &str, database: &str) -> Result<Self, mongodb::error::Error> {
+        let mut options = ClientOptions::parse(uri).await?;
+        options.app_name = Some("groot-query-api".to_owned());
+        options.max_pool_size = Some(POOL_MAX);
+        options.min_pool_size = Some(POOL_MIN);
+        options.max_idle_time = Some(IDLE_LIMIT);
+        options.server_selection_timeout = Some(SELECTION_LIMIT);
+        options.connect_timeout = Some(CONNECT_LIMIT);
+        options.retry_reads = Some(true);
+        options.read_concern = Some(ReadConcern::majority());
+        options.selection_criteria =
+            Some(SelectionCriteria::ReadPreference(ReadPreference::SecondaryPreferred { options: None }));
+        let database = Client::with_options(options)?.database(database);
+        Ok(Self { database, projection: DOCUMENTS })
+    }
+
+    pub fn projection(&self) -> Projection {
+        self.projection
+    }
+
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        within_limit(async { self.database.run_command(doc! { "ping": 1 }).await }).await?;
+        Ok(())
+    }
+
+    /// A session whose reads see at least what was visible at `moment`.
+    pub async fn session(&self, moment: &Moment) -> Result<Session, StoreError> {
+        let client = self.database.client();
+        let mut inner = within_limit(async { client.start_session().causal_consistency(true).await }).await?;
+        if let Some(time) = &moment.cluster {
+            inner.advance_cluster_time(time);
+        }
+        if let Some(time) = moment.operation {
+            inner.advance_operation_time(time);
+        }
+        Ok(Session { inner, store: self.clone() })
+    }
+
+    /// Closes the connections; nothing can be read afterwards.
+    pub async fn close(self) {
+        self.database.client().clone().shutdown().await;
+    }
+}
+
+impl Session {
+    pub async fn find_one<T>(&mut self, collection: &str, filter: Document) -> Result<Option<T>, StoreError>
+    where
+        T: DeserializeOwned + Send + Sync,
+    {
+        let collection = self.store.database.collection::<T>(collection);
+        within_limit(async { collection.find_one(filter).max_time(QUERY_LIMIT).session(&mut self.inner).await }).await
+    }
+
+    pub async fn find<T>(
+        &mut self,
+        collection: &str,
+        filter: Document,
+        mut options: FindOptions,
+    ) -> Result<Vec<T>, StoreError>
+    where
+        T: DeserializeOwned + Send + Sync,
+    {
+        options.max_time = Some(QUERY_LIMIT);
+        let collection = self.store.database.collection::<T>(collection);
+        within_limit(async {
+            let mut cursor = collection.find(filter).with_options(options).session(&mut self.inner).await?;
+            cursor.stream(&mut self.inner).try_collect().await
+        })
+        .await
+    }
+
+    pub async fn count(&mut self, collection: &str, filter: Document) -> Result<u64, StoreError> {
+        let collection = self.store.database.collection::<Document>(collection);
+        within_limit(async { collection.count_documents(filter).max_time(QUERY_LIMIT).session(&mut self.inner).await })
+            .await
+    }
+
+    /// The checkpoints of the projection that this store reads.
+    pub async fn checkpoints(&mut self) -> Result<Vec<Checkpoint>, StoreError> {
+        let projection = self.store.projection;
+        let first = projection.checkpoint_prefix();
+        // The prefix ends in a colon; the next character after it bounds all ids that begin so.
+        let end = format!("{};", first.trim_end_matches(':'));
+        let filter = doc! { "_id": { "$gte": first, "$lt": end } };
+        self.find(projection.checkpoints(), filter, FindOptions::default()).await
+    }
+
+    pub fn names(&self) -> Projection {
+        self.store.projection
+    }
+
+    /// The time of the latest read of this session.
+    pub fn moment(&self) -> Moment {
+        Moment { cluster: self.inner.cluster_time().cloned(), operation: self.inner.operation_time() }
+    }
+}
+
+impl StoreError {
+    /// Whether the question itself or what came back is at fault, so that asking again would not help.
+    fn is_fault_of_ours(&self) -> bool {
+        const BAD_VALUE: i32 = 2;
+        const FAILED_TO_PARSE: i32 = 9;
+        const TYPE_MISMATCH: i32 = 14;
+        let StoreError::Driver(error) = self else {
+            return false;
+        };
+        match error.kind.as_ref() {
+            ErrorKind::Command(command) => {
+                matches!(command.code, BAD_VALUE | FAILED_TO_PARSE | TYPE_MISMATCH)
+            }
+            ErrorKind::BsonDeserialization(_)
+            | ErrorKind::BsonSerialization(_)
+            | ErrorKind::InvalidArgument { .. }
+            | ErrorKind::InvalidResponse { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        if error.is_fault_of_ours() {
+            Problem::internal(error)
+        } else {
+            Problem::dependency_unavailable("MongoDB", error)
+        }
+    }
+}
+
+/// A read may be dropped half-way: the driver closes the connection that it was using.
+async fn within_limit<T>(read: impl Future<Output = Result<T, mongodb::error::Error>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(QUERY_LIMIT, read).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(StoreError::TimedOut),
+    }
+}

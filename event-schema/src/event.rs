@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use apache_avro::AvroResult;
+use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::writer::datum::GenericDatumWriter;
+
 use crate::person::{PersonCreated, PersonEvent};
 use crate::post::{
     PostCreated, PostDeleted, PostEdited, PostEvent, PostPublished, PostRestored, PostScheduled,
@@ -54,71 +58,90 @@ pub enum DomainEvent {
     Person(PersonEvent),
 }
 
-impl DomainEvent {
-    /// The full Avro name, which is the CloudEvents type as well.
-    pub const fn event_type(&self) -> &'static str {
-        match self {
-            DomainEvent::Post(event) => match event {
-                PostEvent::Created(_) => "groot.post.PostCreated",
-                PostEvent::Edited(_) => "groot.post.PostEdited",
-                PostEvent::Published(_) => "groot.post.PostPublished",
-                PostEvent::Unpublished(_) => "groot.post.PostUnpublished",
-                PostEvent::Scheduled(_) => "groot.post.PostScheduled",
-                PostEvent::Deleted(_) => "groot.post.PostDeleted",
-                PostEvent::Restored(_) => "groot.post.PostRestored",
-            },
-            DomainEvent::Person(event) => match event {
-                PersonEvent::Created(_) => "groot.person.PersonCreated",
-            },
-        }
-    }
-
-    pub const fn aggregate_kind(&self) -> AggregateKind {
-        match self {
-            DomainEvent::Post(_) => AggregateKind::Post,
-            DomainEvent::Person(_) => AggregateKind::Person,
-        }
-    }
-
-    /// The event's own fields as a JSON object, in camelCase, with times in RFC 3339.
-    pub fn to_json(&self) -> serde_json::Value {
-        match self {
-            DomainEvent::Post(event) => match event {
-                PostEvent::Created(event) => serde_json::to_value(event),
-                PostEvent::Edited(event) => serde_json::to_value(event),
-                PostEvent::Published(event) => serde_json::to_value(event),
-                PostEvent::Unpublished(event) => serde_json::to_value(event),
-                PostEvent::Scheduled(event) => serde_json::to_value(event),
-                PostEvent::Deleted(event) => serde_json::to_value(event),
-                PostEvent::Restored(event) => serde_json::to_value(event),
-            },
-            DomainEvent::Person(event) => match event {
-                PersonEvent::Created(event) => serde_json::to_value(event),
-            },
-        }
-        .expect("an event consists of texts, times, truth values and lists of them, all of which JSON has")
-    }
+/// The schemas that an event has been published with, the first version first. The last one is written; every one is read.
+#[derive(Debug)]
+pub(crate) struct EventSchemas {
+    pub event_type: &'static str,
+    pub versions: &'static [&'static str],
 }
 
-macro_rules! into_domain_event {
-    ($($struct:ident => $kind:ident($family:ident::$variant:ident)),+ $(,)?) => {$(
-        impl From<$struct> for DomainEvent {
-            fn from(event: $struct) -> Self {
-                DomainEvent::$kind($family::$variant(event))
+/// The table of events: variant, Rust type, full Avro name, and the files of its schema versions, oldest first.
+macro_rules! events {
+    ($($kind:ident($family:ident) {
+        $($variant:ident($event:ident) = $event_type:literal $versions:tt,)+
+    })+) => {
+        impl DomainEvent {
+            /// The full Avro name, which is the CloudEvents type as well.
+            pub const fn event_type(&self) -> &'static str {
+                match self {
+                    $($(DomainEvent::$kind($family::$variant(_)) => $event_type,)+)+
+                }
+            }
+
+            pub const fn aggregate_kind(&self) -> AggregateKind {
+                match self {
+                    $(DomainEvent::$kind(_) => AggregateKind::$kind,)+
+                }
+            }
+
+            /// The event's own fields as a JSON object, in camelCase, with times in RFC 3339.
+            pub fn to_json(&self) -> serde_json::Value {
+                match self {
+                    $($(DomainEvent::$kind($family::$variant(event)) => serde_json::to_value(event),)+)+
+                }
+                .expect("an event consists of texts, times, truth values and lists of them, all of which JSON has")
+            }
+
+            /// Writes the event's own fields with a writer made from the current schema of its type.
+            pub(crate) fn write_avro(&self, writer: &GenericDatumWriter<'_>, to: &mut Vec<u8>) -> AvroResult<usize> {
+                match self {
+                    $($(DomainEvent::$kind($family::$variant(event)) => writer.write_ser(to, event),)+)+
+                }
+            }
+
+            /// Reads an event of this type with a reader made from the current schema of the type; `None` is a type that
+            /// this build does not know.
+            pub(crate) fn read_avro(event_type: &str, reader: &GenericDatumReader<'_>, from: &mut &[u8]) -> Option<AvroResult<Self>> {
+                Some(match event_type {
+                    $($($event_type => reader.read_deser::<$event>(from).map(Self::from),)+)+
+                    _ => return None,
+                })
             }
         }
-    )+};
+
+        pub(crate) const SCHEMAS: &[EventSchemas] = &[
+            $($(EventSchemas { event_type: $event_type, versions: &schema_files!($versions) },)+)+
+        ];
+
+        $($(
+            impl From<$event> for DomainEvent {
+                fn from(event: $event) -> Self {
+                    DomainEvent::$kind($family::$variant(event))
+                }
+            }
+        )+)+
+    };
 }
 
-into_domain_event! {
-    PostCreated => Post(PostEvent::Created),
-    PostEdited => Post(PostEvent::Edited),
-    PostPublished => Post(PostEvent::Published),
-    PostUnpublished => Post(PostEvent::Unpublished),
-    PostScheduled => Post(PostEvent::Scheduled),
-    PostDeleted => Post(PostEvent::Deleted),
-    PostRestored => Post(PostEvent::Restored),
-    PersonCreated => Person(PersonEvent::Created),
+macro_rules! schema_files {
+    ([$($file:literal),+]) => {
+        [$(include_str!(concat!("../avro/", $file))),+]
+    };
+}
+
+events! {
+    Post(PostEvent) {
+        Created(PostCreated) = "groot.post.PostCreated" ["post/PostCreated.v1.avsc"],
+        Edited(PostEdited) = "groot.post.PostEdited" ["post/PostEdited.v1.avsc"],
+        Published(PostPublished) = "groot.post.PostPublished" ["post/PostPublished.v1.avsc"],
+        Unpublished(PostUnpublished) = "groot.post.PostUnpublished" ["post/PostUnpublished.v1.avsc"],
+        Scheduled(PostScheduled) = "groot.post.PostScheduled" ["post/PostScheduled.v1.avsc"],
+        Deleted(PostDeleted) = "groot.post.PostDeleted" ["post/PostDeleted.v1.avsc"],
+        Restored(PostRestored) = "groot.post.PostRestored" ["post/PostRestored.v1.avsc"],
+    }
+    Person(PersonEvent) {
+        Created(PersonCreated) = "groot.person.PersonCreated" ["person/PersonCreated.v1.avsc"],
+    }
 }
 
 #[cfg(test)]

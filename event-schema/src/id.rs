@@ -1,16 +1,16 @@
 //! Ids of aggregates, one type for each kind, so that a person can never be passed where a post is meant.
+//! In every format, JSON and Avro alike, an id is its text: 36 characters, lower case with hyphens.
 
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use uuid::Uuid;
 
 macro_rules! typed_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(transparent)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(Uuid);
 
         impl $name {
@@ -49,6 +49,19 @@ macro_rules! typed_id {
                 text.parse().map(Self)
             }
         }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(from)?;
+                text.parse().map_err(|_| not_a_uuid(&text))
+            }
+        }
     };
 }
 
@@ -60,6 +73,47 @@ typed_id!(
     /// The id of a post.
     PostId
 );
+
+fn not_a_uuid<E: Error>(text: &str) -> E {
+    E::custom(format!("{text:?} is not a UUID"))
+}
+
+/// Serde for a list of ids that have no type of their own, each as its text.
+pub(crate) mod texts {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(ids: &[Uuid], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(ids.iter().map(Uuid::to_string))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Uuid>, D::Error> {
+        let texts = Vec::<String>::deserialize(from)?;
+        texts
+            .iter()
+            .map(|text| text.parse().map_err(|_| not_a_uuid(text)))
+            .collect()
+    }
+}
+
+/// As [`texts`], for a list that may be absent.
+pub(crate) mod optional_texts {
+    use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Texts(#[serde(with = "super::texts")] Vec<Uuid>);
+
+    pub fn serialize<S: Serializer>(ids: &Option<Vec<Uuid>>, to: S) -> Result<S::Ok, S::Error> {
+        match ids {
+            Some(ids) => to.serialize_some(&Texts(ids.clone())),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Uuid>>, D::Error> {
+        Ok(Option::<Texts>::deserialize(from)?.map(|Texts(ids)| ids))
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -3,10 +3,21 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod canonical;
+pub mod codec;
 pub mod event;
 pub mod hash;
 pub mod id;
 pub mod meta;
 pub mod person;
 pub mod post;
+mod registry;
+mod schemas;
 pub mod time;
+mod upcast;
+mod wire;
+
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod round_trip;

@@ -4,41 +4,67 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::id::PersonId;
+use crate::id::{self, PersonId};
 use crate::time;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PostType {
-    Article,
-    Note,
-    Link,
+/// The text is none of the names that are allowed here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{found:?} is none of {allowed}")]
+pub struct UnknownName {
+    pub found: String,
+    /// All allowed names, with commas between them.
+    pub allowed: String,
 }
 
-impl PostType {
-    pub const ALL: [PostType; 3] = [PostType::Article, PostType::Note, PostType::Link];
-
-    /// The name in events and over HTTP.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            PostType::Article => "article",
-            PostType::Note => "note",
-            PostType::Link => "link",
+/// A closed set of names, each written as its text in every format.
+macro_rules! names {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "&'static str")]
+        pub enum $name {
+            $($variant),+
         }
-    }
 
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
+        impl $name {
+            pub const ALL: &'static [$name] = &[$($name::$variant),+];
+
+            /// The name in events and over HTTP.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $($name::$variant => $text),+
+                }
+            }
+
+            pub fn parse(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|known| known.as_str() == name)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = UnknownName;
+
+            fn try_from(found: String) -> Result<Self, Self::Error> {
+                Self::parse(&found).ok_or_else(|| UnknownName {
+                    found,
+                    allowed: Self::ALL.iter().map(|known| known.as_str()).collect::<Vec<_>>().join(", "),
+                })
+            }
+        }
+
+        impl From<$name> for &'static str {
+            fn from(name: $name) -> Self {
+                name.as_str()
+            }
+        }
+    };
 }
 
-/// What a restored post becomes. A deletion cancels a schedule, so "scheduled" is none of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RestoredStatus {
-    Draft,
-    Published,
-}
+names!(PostType { Article = "article", Note = "note", Link = "link" });
+names!(
+    /// What a restored post becomes. A deletion cancels a schedule, so "scheduled" is none of them.
+    RestoredStatus { Draft = "draft", Published = "published" }
+);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -52,6 +78,7 @@ pub struct PostCreated {
     pub tags: Vec<String>,
     /// Empty for none.
     pub category: String,
+    #[serde(with = "id::texts")]
     pub media: Vec<Uuid>,
     pub author_id: PersonId,
     /// The time to be published under, where an editor or admin chose one.
@@ -71,6 +98,7 @@ pub struct PostEdited {
     pub tags: Option<Vec<String>>,
     /// Empty takes it away.
     pub category: Option<String>,
+    #[serde(with = "id::optional_texts")]
     pub media: Option<Vec<Uuid>>,
     pub author_id: Option<PersonId>,
     #[serde(with = "time::optional_millis")]

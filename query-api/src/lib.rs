@@ -4,12 +4,15 @@
 //! the answer waits until the projection's checkpoint has passed it.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod config;
 mod etag;
 mod freshness;
+mod page;
 mod path;
 mod people;
 mod posts;
 mod progress;
 mod read;
+pub mod startup;
 mod store;
 mod viewer;

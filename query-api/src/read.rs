@@ -1,12 +1,13 @@
 //! What every read has in common: who asks, how fresh it must be, and how the answer may be kept.
 
-use axum::extract::{FromRef, FromRequestParts, Query};
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use service::auth::{MaybeAuthenticated, Verifier};
-use service::problem::{FieldError, Problem};
+use service::params::{FromParams, Params};
+use service::problem::Problem;
 use service::token::PositionToken;
 
 use crate::etag;
@@ -34,7 +35,7 @@ pub struct ReadRequest {
     reads: Reads,
     viewer: Viewer,
     anonymous: bool,
-    query: Vec<(String, String)>,
+    params: Params,
     headers: HeaderMap,
 }
 
@@ -63,15 +64,13 @@ impl FromRequestParts<Reads> for ReadRequest {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, reads: &Reads) -> Result<Self, Problem> {
-        let MaybeAuthenticated(actor) = MaybeAuthenticated::from_request_parts(parts, reads).await?;
-        let Query(query) = Query::try_from_uri(&parts.uri).map_err(|_| {
-            Problem::invalid_parameters(vec![FieldError::new("", "malformed", "the query is not name=value pairs")])
-        })?;
+        let MaybeAuthenticated(actor) =
+            MaybeAuthenticated::from_request_parts(parts, reads).await?;
         Ok(Self {
             reads: reads.clone(),
             viewer: Viewer::of(actor.as_ref()),
             anonymous: actor.is_none(),
-            query,
+            params: Params::of(parts.uri.query().unwrap_or_default()),
             headers: parts.headers.clone(),
         })
     }
@@ -79,15 +78,16 @@ impl FromRequestParts<Reads> for ReadRequest {
 
 impl ReadRequest {
     /// Checks the parameters and headers, naming every bad one, and waits until the projection is where it must be.
-    pub async fn open<P>(
-        self,
-        parse: impl FnOnce(&[(String, String)]) -> Result<P, Vec<FieldError>>,
-    ) -> Result<(P, Read), Problem> {
-        let (params, freshness) = match (parse(&self.query), Freshness::from_headers(&self.headers)) {
+    pub async fn open<P: FromParams>(mut self) -> Result<(P, Read), Problem> {
+        let built = P::from_params(&mut self.params);
+        let (params, freshness) = match (
+            self.params.finish_with(built),
+            Freshness::from_headers(&self.headers),
+        ) {
             (Ok(params), Ok(freshness)) => (params, freshness),
-            (params, freshness) => {
-                let errors = params.err().into_iter().chain(freshness.err()).flatten().collect();
-                return Err(Problem::invalid_parameters(errors));
+            (Ok(_), Err(errors)) => return Err(Problem::invalid_parameters(errors)),
+            (Err(problem), freshness) => {
+                return Err(problem.errors(freshness.err().unwrap_or_default()));
             }
         };
         let Admission { moment, stale } = freshness.admit(&self.reads.progress).await?;
@@ -113,17 +113,33 @@ impl Read {
     pub fn answer(self, body: &impl Serialize, version: Option<u64>) -> Result<Response, Problem> {
         let body = serde_json::to_vec(body).map_err(Problem::internal)?;
         let tag = etag::of(version, &body);
-        let unchanged = self.if_none_match.as_deref().is_some_and(|header| etag::matches(header, &tag));
+        let unchanged = self
+            .if_none_match
+            .as_deref()
+            .is_some_and(|header| etag::matches(header, &tag));
         let mut response = if unchanged {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
-            ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+            (
+                [(
+                    header::CONTENT_TYPE,
+                    HeaderValue::from_static("application/json"),
+                )],
+                body,
+            )
+                .into_response()
         };
         let headers = response.headers_mut();
-        headers.insert(header::ETAG, HeaderValue::try_from(tag).map_err(Problem::internal)?);
+        headers.insert(
+            header::ETAG,
+            HeaderValue::try_from(tag).map_err(Problem::internal)?,
+        );
         headers.insert(header::CACHE_CONTROL, self.keeping.header());
         // A cache must not give what it kept for one person to another, nor what is old to a read that names a position.
-        headers.append(header::VARY, HeaderValue::from_static("authorization, groot-min-position"));
+        headers.append(
+            header::VARY,
+            HeaderValue::from_static("authorization, groot-min-position"),
+        );
         if self.stale {
             headers.insert(GROOT_STALE, HeaderValue::from_static("true"));
         }
@@ -141,10 +157,16 @@ impl Read {
         let log_id = self.progress.log_id().await;
         let mut response = self.answer(body, Some(version))?;
         if let (Some(log_id), Ok(offset)) = (log_id, u64::try_from(offset)) {
-            let position = PositionToken { log_id, partition, offset }.to_string();
-            response
-                .headers_mut()
-                .insert(GROOT_POSITION, HeaderValue::try_from(position).map_err(Problem::internal)?);
+            let position = PositionToken {
+                log_id,
+                partition,
+                offset,
+            }
+            .to_string();
+            response.headers_mut().insert(
+                GROOT_POSITION,
+                HeaderValue::try_from(position).map_err(Problem::internal)?,
+            );
         }
         Ok(response)
     }

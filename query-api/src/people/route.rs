@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use super::query::person;
 use crate::path::{self, Segment};
-use crate::posts::list::params::parse_none;
 use crate::read::ReadRequest;
 
 /// A person with an account.
@@ -40,12 +39,16 @@ pub struct PersonView {
     security((), ("bearer" = [])),
 )]
 pub async fn by_id(Segment(id): Segment, request: ReadRequest) -> Result<Response, Problem> {
-    let ((), mut read) = request.open(parse_none).await?;
+    let ((), mut read) = request.open().await?;
     let found = match path::id(&id) {
         Some(id) => person(&mut read.session, id).await?,
         None => None,
     };
     let person = found.ok_or_else(|| Problem::not_found("Nobody with this id has an account."))?;
-    let view = PersonView { id: person.id, name: person.name };
-    read.answer_at(&view, person.version, person.partition, person.offset).await
+    let view = PersonView {
+        id: person.id,
+        name: person.name,
+    };
+    read.answer_at(&view, person.version, person.partition, person.offset)
+        .await
 }

@@ -3,23 +3,25 @@ use mongodb::options::FindOptions;
 use read_model::{PostEventDoc, stored};
 use uuid::Uuid;
 
+use crate::page::Page;
 use crate::store::{Session, StoreError};
 
 /// One page of the post's events, the oldest first, and how many there are.
 pub async fn events(
     session: &mut Session,
     post: Uuid,
-    page: u32,
-    limit: u32,
+    page: Page,
 ) -> Result<(Vec<PostEventDoc>, u64), StoreError> {
     let collection = session.names().post_events();
     let filter = doc! { "postId": stored::id(post) };
     let total = session.count(&collection, filter.clone()).await?;
-    let skip = u64::from(page - 1) * u64::from(limit);
-    if skip >= total {
+    if page.skip() >= total {
         return Ok((Vec::new(), total));
     }
-    let options =
-        FindOptions::builder().sort(doc! { "version": 1 }).skip(skip).limit(i64::from(limit)).build();
+    let options = FindOptions::builder()
+        .sort(doc! { "version": 1 })
+        .skip(page.skip())
+        .limit(i64::from(page.limit))
+        .build();
     Ok((session.find(&collection, filter, options).await?, total))
 }

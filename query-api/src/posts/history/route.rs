@@ -6,9 +6,9 @@ use service::problem::{Problem, ProblemBody};
 use utoipa::ToSchema;
 
 use super::query::events;
+use crate::page::Page;
 use crate::path::Segment;
 use crate::posts::by_id::query::visible_post;
-use crate::posts::list::params::parse_pages;
 use crate::read::ReadRequest;
 
 /// One page of a post's events, the oldest first.
@@ -83,16 +83,20 @@ impl From<PostEventDoc> for EventView {
     ),
     security((), ("bearer" = [])),
 )]
-pub async fn history(Segment(id_or_slug): Segment, request: ReadRequest) -> Result<Response, Problem> {
-    let ((page, limit), mut read) = request.open(parse_pages).await?;
+pub async fn history(
+    Segment(id_or_slug): Segment,
+    request: ReadRequest,
+) -> Result<Response, Problem> {
+    let (page, mut read) = request.open::<Page>().await?;
     let post = visible_post(&mut read.session, &id_or_slug, read.viewer).await?;
-    let (events, total) = events(&mut read.session, post.id, page, limit).await?;
+    let (events, total) = events(&mut read.session, post.id, page).await?;
     let body = HistoryPage {
         data: events.into_iter().map(EventView::from).collect(),
-        page,
-        limit,
+        page: page.number,
+        limit: page.limit,
         total,
-        total_pages: total.div_ceil(u64::from(limit)),
+        total_pages: page.count(total),
     };
-    read.answer_at(&body, post.version, post.partition, post.offset).await
+    read.answer_at(&body, post.version, post.partition, post.offset)
+        .await
 }

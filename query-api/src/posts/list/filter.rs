@@ -52,7 +52,9 @@ pub fn after(filter: Document, cursor: &Cursor, order: Order) -> Document {
     let next_id = doc! { beyond: stored::id(cursor.id) };
     let behind = match (&cursor.key, order.descending) {
         (SortKey::None, true) => doc! { field: Bson::Null, "_id": next_id },
-        (SortKey::None, false) => doc! { "$or": [{ field: { "$ne": Bson::Null } }, { "_id": next_id }] },
+        (SortKey::None, false) => {
+            doc! { "$or": [{ field: { "$ne": Bson::Null } }, { "_id": next_id }] }
+        }
         (_, true) => doc! {
             field: { "$not": { "$gt": &key } },
             "$or": [{ field: { "$ne": &key } }, { "_id": next_id }],
@@ -73,15 +75,21 @@ fn visible(filters: &Filters, viewer: Viewer) -> Option<Document> {
             Some(of_author(author, statuses(&filters.statuses)))
         }
         (Viewer::Editor, _) => Some(doc! { "status": statuses(&filters.statuses) }),
-        (_, Some(author)) => published.then(|| of_author(author, PostStatus::Published.as_str().into())),
-        (Viewer::Public, None) => published.then(|| doc! { "status": PostStatus::Published.as_str() }),
+        (_, Some(author)) => {
+            published.then(|| of_author(author, PostStatus::Published.as_str().into()))
+        }
+        (Viewer::Public, None) => {
+            published.then(|| doc! { "status": PostStatus::Published.as_str() })
+        }
         (Viewer::Author(own), None) => Some(with_own(&filters.statuses, own)),
     }
 }
 
 /// Of those unpublished, an author sees their own.
 fn with_own(wanted: &[PostStatus], own: Uuid) -> Document {
-    let (published, others): (Vec<_>, Vec<_>) = wanted.iter().partition(|status| **status == PostStatus::Published);
+    let (published, others): (Vec<_>, Vec<_>) = wanted
+        .iter()
+        .partition(|status| **status == PostStatus::Published);
     match (published.is_empty(), others.is_empty()) {
         (false, true) => doc! { "status": PostStatus::Published.as_str() },
         (true, _) => of_author(own, statuses(&others)),
@@ -100,7 +108,9 @@ fn of_author(author: Uuid, status: Bson) -> Document {
 fn statuses(wanted: &[PostStatus]) -> Bson {
     match wanted {
         [one] => one.as_str().into(),
-        several => doc! { "$in": several.iter().map(|status| status.as_str()).collect::<Vec<_>>() }.into(),
+        several => {
+            doc! { "$in": several.iter().map(|status| status.as_str()).collect::<Vec<_>>() }.into()
+        }
     }
 }
 
@@ -116,30 +126,64 @@ mod tests {
     const AUTHOR: Viewer = Viewer::Author(OWN);
 
     fn asking(statuses: &[PostStatus], author: Option<Uuid>) -> Filters {
-        Filters { author, tag: None, post_type: None, statuses: statuses.to_vec(), from: None, to: None }
+        Filters {
+            author,
+            tag: None,
+            post_type: None,
+            statuses: statuses.to_vec(),
+            from: None,
+            to: None,
+        }
     }
 
     #[test]
     fn the_public_gets_published_posts_whatever_it_asks_for() {
         let published = doc! { "status": "published" };
-        assert_eq!(filter(&asking(&[PostStatus::Published], None), Viewer::Public), Some(published.clone()));
-        assert_eq!(filter(&asking(&PostStatus::ALL, None), Viewer::Public), Some(published));
-        assert_eq!(filter(&asking(&[PostStatus::Draft], None), Viewer::Public), None);
-        assert_eq!(filter(&asking(&[PostStatus::Deleted], Some(OTHER)), Viewer::Public), None);
+        assert_eq!(
+            filter(&asking(&[PostStatus::Published], None), Viewer::Public),
+            Some(published.clone())
+        );
+        assert_eq!(
+            filter(&asking(&PostStatus::ALL, None), Viewer::Public),
+            Some(published)
+        );
+        assert_eq!(
+            filter(&asking(&[PostStatus::Draft], None), Viewer::Public),
+            None
+        );
+        assert_eq!(
+            filter(&asking(&[PostStatus::Deleted], Some(OTHER)), Viewer::Public),
+            None
+        );
     }
 
     #[test]
     fn an_author_gets_only_their_own_of_what_is_not_published() {
         let own = |status: &str| doc! { "authorId": stored::id(OWN), "status": status };
-        assert_eq!(filter(&asking(&[PostStatus::Draft], None), AUTHOR), Some(own("draft")));
-        assert_eq!(filter(&asking(&[PostStatus::Draft], Some(OWN)), AUTHOR), Some(own("draft")));
-        assert_eq!(filter(&asking(&[PostStatus::Draft], Some(OTHER)), AUTHOR), None);
         assert_eq!(
-            filter(&asking(&[PostStatus::Draft, PostStatus::Published], Some(OTHER)), AUTHOR),
+            filter(&asking(&[PostStatus::Draft], None), AUTHOR),
+            Some(own("draft"))
+        );
+        assert_eq!(
+            filter(&asking(&[PostStatus::Draft], Some(OWN)), AUTHOR),
+            Some(own("draft"))
+        );
+        assert_eq!(
+            filter(&asking(&[PostStatus::Draft], Some(OTHER)), AUTHOR),
+            None
+        );
+        assert_eq!(
+            filter(
+                &asking(&[PostStatus::Draft, PostStatus::Published], Some(OTHER)),
+                AUTHOR
+            ),
             Some(doc! { "authorId": stored::id(OTHER), "status": "published" })
         );
         assert_eq!(
-            filter(&asking(&[PostStatus::Draft, PostStatus::Published], None), AUTHOR),
+            filter(
+                &asking(&[PostStatus::Draft, PostStatus::Published], None),
+                AUTHOR
+            ),
             Some(doc! { "$or": [{ "status": "published" }, own("draft")] })
         );
         assert_eq!(
@@ -151,7 +195,10 @@ mod tests {
     #[test]
     fn an_editor_gets_what_is_asked_for() {
         assert_eq!(
-            filter(&asking(&[PostStatus::Draft, PostStatus::Deleted], None), Viewer::Editor),
+            filter(
+                &asking(&[PostStatus::Draft, PostStatus::Deleted], None),
+                Viewer::Editor
+            ),
             Some(doc! { "status": { "$in": ["draft", "deleted"] } })
         );
         assert_eq!(
@@ -181,7 +228,10 @@ mod tests {
 
     #[test]
     fn ties_are_broken_by_id_in_the_same_direction() {
-        let order = |descending| Order { by: SortBy::Title, descending };
+        let order = |descending| Order {
+            by: SortBy::Title,
+            descending,
+        };
         assert_eq!(sort(order(true)), doc! { "title": -1, "_id": -1 });
         assert_eq!(sort(order(false)), doc! { "title": 1, "_id": 1 });
     }
@@ -189,10 +239,23 @@ mod tests {
     #[test]
     fn the_visibility_stays_in_force_behind_a_cursor() {
         let visible = doc! { "status": "published" };
-        let cursor = Cursor { key: SortKey::Time(5), id: OTHER };
+        let cursor = Cursor {
+            key: SortKey::Time(5),
+            id: OTHER,
+        };
         for descending in [true, false] {
-            let after = after(visible.clone(), &cursor, Order { by: SortBy::CreatedAt, descending });
-            assert_eq!(after.get_array("$and").unwrap()[0], Bson::Document(visible.clone()));
+            let after = after(
+                visible.clone(),
+                &cursor,
+                Order {
+                    by: SortBy::CreatedAt,
+                    descending,
+                },
+            );
+            assert_eq!(
+                after.get_array("$and").unwrap()[0],
+                Bson::Document(visible.clone())
+            );
         }
     }
 }

@@ -5,6 +5,7 @@ use read_model::Post;
 use super::cursor::Cursor;
 use super::filter::{after, filter, sort};
 use super::params::{ListParams, Order};
+use crate::page::Page;
 use crate::store::{Session, StoreError};
 use crate::viewer::Viewer;
 
@@ -12,7 +13,7 @@ use crate::viewer::Viewer;
 pub async fn page(
     session: &mut Session,
     params: &ListParams,
-    page: u32,
+    page: Page,
     viewer: Viewer,
 ) -> Result<(Vec<Post>, u64), StoreError> {
     let Some(filter) = filter(&params.filters, viewer) else {
@@ -20,12 +21,11 @@ pub async fn page(
     };
     let posts = session.names().posts();
     let total = session.count(&posts, filter.clone()).await?;
-    let skip = u64::from(page - 1) * u64::from(params.limit);
-    if skip >= total {
+    if page.skip() >= total {
         return Ok((Vec::new(), total));
     }
-    let mut options = options(params.order, params.limit);
-    options.skip = Some(skip);
+    let mut options = options(params.order, page.limit);
+    options.skip = Some(page.skip());
     Ok((session.find(&posts, filter, options).await?, total))
 }
 
@@ -45,7 +45,9 @@ pub async fn walk(
     };
     // One more than asked for tells whether there are more.
     let options = options(params.order, params.limit + 1);
-    let mut posts: Vec<Post> = session.find(&session.names().posts(), filter, options).await?;
+    let mut posts: Vec<Post> = session
+        .find(&session.names().posts(), filter, options)
+        .await?;
     let limit = params.limit as usize;
     let more = posts.len() > limit;
     posts.truncate(limit);
@@ -59,5 +61,9 @@ pub async fn walk(
 /// Lists go without the texts: a hundred posts of a mebibyte each would be an answer for nobody.
 fn options(order: Order, limit: u32) -> FindOptions {
     let without_texts: Document = doc! { "content": 0, "html": 0 };
-    FindOptions::builder().sort(sort(order)).limit(i64::from(limit)).projection(without_texts).build()
+    FindOptions::builder()
+        .sort(sort(order))
+        .limit(i64::from(limit))
+        .projection(without_texts)
+        .build()
 }

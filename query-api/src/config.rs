@@ -1,0 +1,39 @@
+//! What query-api is told from outside. Every value has a default that works beside the local servers.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+use service::config::{mongodb_uri, not_blank, socket_addr};
+use service::http::HttpArgs;
+use service::telemetry::TelemetryArgs;
+
+/// Groot's read side: serves posts, histories and people from the projection in MongoDB.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "query-api", version)]
+pub struct Config {
+    /// Where to serve clients.
+    #[arg(long, env = "GROOT_HTTP_ADDR", value_name = "ADDR", default_value = "127.0.0.1:3002", value_parser = socket_addr)]
+    pub http_addr: SocketAddr,
+    /// Where to serve /health, /ready and /metrics to operators.
+    #[arg(long, env = "GROOT_ADMIN_ADDR", value_name = "ADDR", default_value = "127.0.0.1:9102", value_parser = socket_addr)]
+    pub admin_addr: SocketAddr,
+    /// The MongoDB replica set that the projection is in.
+    #[arg(long, env = "GROOT_MONGODB_URI", value_name = "URI", hide_env_values = true, default_value = "mongodb://127.0.0.1:27017/?replicaSet=rs0", value_parser = mongodb_uri)]
+    pub mongodb_uri: String,
+    /// The database that the projection is in.
+    #[arg(long, env = "GROOT_MONGODB_DATABASE", value_name = "NAME", default_value = "groot", value_parser = not_blank)]
+    pub mongodb_database: String,
+    /// The public keys that access tokens are verified with.
+    #[arg(
+        long,
+        env = "GROOT_JWKS_FILE",
+        value_name = "FILE",
+        default_value = ".groot/dev/data/keys/jwks.json"
+    )]
+    pub jwks_file: PathBuf,
+    #[command(flatten)]
+    pub http: HttpArgs,
+    #[command(flatten)]
+    pub telemetry: TelemetryArgs,
+}

@@ -1,0 +1,217 @@
+//! Building the process from its configuration, and running it.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header::CACHE_CONTROL};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use service::auth::{JwksError, Verifier};
+use service::config::without_credentials;
+use service::health::Health;
+use service::shutdown::{BUDGET, Stages};
+use service::startup::{StartupError, connect_with_retries};
+use service::supervise::{OnCancel, OnError, Supervisor, TaskFailed};
+use service::telemetry::PrometheusHandle;
+use service::{admin, http, openapi};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::config::Config;
+use crate::progress::Progress;
+use crate::read::Reads;
+use crate::store::Store;
+use crate::{people, posts};
+
+/// A process that is ready to run: connected, and listening on both ports.
+pub struct App {
+    http: TcpListener,
+    admin: TcpListener,
+    public: Router,
+    operators: Router,
+    health: Health,
+    store: Store,
+    progress: Progress,
+}
+
+/// Why the process cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error("GROOT_JWKS_FILE is of no use")]
+    Keys(#[from] JwksError),
+    #[error("GROOT_MONGODB_URI is not a connection string that the driver understands")]
+    MongodbUri(#[source] mongodb::error::Error),
+    #[error("MongoDB is needed to start")]
+    Mongodb(#[from] StartupError),
+    #[error("{variable}={address} cannot be listened on; free the port or choose another")]
+    Listen {
+        variable: &'static str,
+        address: SocketAddr,
+        source: io::Error,
+    },
+}
+
+/// How long running requests get to finish, and how long the rest gets after them.
+const REQUESTS_LIMIT: Duration = Duration::from_secs(16);
+const TASKS_LIMIT: Duration = Duration::from_secs(4);
+const STORE_LIMIT: Duration = Duration::from_secs(2);
+
+/// Connects, trying MongoDB five times, and binds both ports; port 0 is any free one. Without `metrics` the admin port
+/// has no `/metrics`.
+pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result<App, BuildError> {
+    let verifier = Verifier::from_file(&config.jwks_file)?;
+    let store = Store::new(&config.mongodb_uri, &config.mongodb_database)
+        .await
+        .map_err(BuildError::MongodbUri)?;
+    let address = without_credentials(&config.mongodb_uri);
+    connect_with_retries("MongoDB", &address, || store.ping()).await?;
+
+    let health = Health::new();
+    let pinged = store.clone();
+    health.check("mongodb", move || {
+        let store = pinged.clone();
+        async move { store.ping().await.map_err(|error| error.to_string()) }
+    });
+    let progress = Progress::new();
+    let reads = Reads {
+        store: store.clone(),
+        progress: progress.clone(),
+        verifier,
+    };
+    let routes = routes(reads).merge(health.routes());
+    Ok(App {
+        http: listen("GROOT_HTTP_ADDR", config.http_addr).await?,
+        admin: listen("GROOT_ADMIN_ADDR", config.admin_addr).await?,
+        public: http::chassis(routes, &config.http.clone().into()),
+        operators: match metrics {
+            Some(metrics) => admin::router(&health, metrics),
+            None => health.admin_routes(),
+        },
+        health,
+        store,
+        progress,
+    })
+}
+
+impl App {
+    /// Where clients are served.
+    pub fn http_addr(&self) -> io::Result<SocketAddr> {
+        self.http.local_addr()
+    }
+
+    /// Where operators are served.
+    pub fn admin_addr(&self) -> io::Result<SocketAddr> {
+        self.admin.local_addr()
+    }
+
+    /// Serves until cancelled, then lets running requests finish and closes the connections.
+    pub async fn run(self, cancel: CancellationToken) -> Result<(), TaskFailed> {
+        let Self {
+            http,
+            admin,
+            public,
+            operators,
+            health,
+            store,
+            progress,
+        } = self;
+        let supervisor = Supervisor::new(cancel);
+        let polled = store.clone();
+        supervisor.spawn(
+            "checkpoint-poller",
+            OnError::Restart,
+            OnCancel::Drop,
+            move |cancel| {
+                let (progress, store) = (progress.clone(), polled.clone());
+                async move {
+                    progress.poll(store, cancel).await;
+                    Ok::<_, Infallible>(())
+                }
+            },
+        );
+        // Operators are served to the very end, so that a slow shutdown can be watched.
+        let ended = CancellationToken::new();
+        let stopping = supervisor.token();
+        let serve_admin = service::admin::serve(admin, operators, ended.clone());
+        let serve_public = async {
+            let serving = http::serve(http, public, stopping.clone());
+            tokio::pin!(serving);
+            tokio::select! {
+                () = &mut serving => {}
+                () = stopping.cancelled() => {}
+            }
+            health.stopping();
+            let mut stages = Stages::within(BUDGET);
+            stages.run("requests", REQUESTS_LIMIT, serving).await;
+            let finished = stages
+                .run("tasks", TASKS_LIMIT, supervisor.finished())
+                .await;
+            stages.run("mongodb", STORE_LIMIT, store.close()).await;
+            ended.cancel();
+            finished.unwrap_or(Ok(()))
+        };
+        let ((), finished) = tokio::join!(serve_admin, serve_public);
+        finished
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Groot query API",
+        description = "Posts, their history and people, as the projection has them. To read what you have just \
+                       written, send the position of the command as Groot-Min-Position.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags((name = "posts", description = "Posts and their history"), (name = "people", description = "Authors")),
+)]
+struct Api;
+
+fn routes(reads: Reads) -> Router {
+    let (router, mut api) = OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(posts::list::route::list))
+        .routes(routes!(posts::by_id::route::by_id))
+        .routes(routes!(posts::history::route::history))
+        .routes(routes!(people::route::by_id))
+        .split_for_parts();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .build();
+    api.components
+        .get_or_insert_default()
+        .add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    router
+        .with_state(reads)
+        .layer(from_fn(keep_no_failures))
+        .merge(openapi::router(api))
+}
+
+/// Caches may keep a 404 or a 410 unless told otherwise, and a post may be there a moment later.
+async fn keep_no_failures(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let status = response.status();
+    if !status.is_success() && status != StatusCode::NOT_MODIFIED {
+        response
+            .headers_mut()
+            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+async fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpListener, BuildError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| BuildError::Listen {
+            variable,
+            address,
+            source,
+        })
+}

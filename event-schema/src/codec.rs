@@ -230,8 +230,12 @@ impl Codec {
             .as_ref()
             .ok_or(DecodeError::NotCached { id })?;
         let text = registry.schema(id).await?;
+        self.remember(id, &text)
+    }
+
+    fn remember(&self, id: u32, schema: &str) -> Result<(), DecodeError> {
         let writer =
-            Writer::foreign(&text).map_err(|reason| DecodeError::BadSchema { id, reason })?;
+            Writer::foreign(schema).map_err(|reason| DecodeError::BadSchema { id, reason })?;
         self.writers
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -343,3 +347,6 @@ impl Writer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

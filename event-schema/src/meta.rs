@@ -249,3 +249,6 @@ impl From<ActorRef> for String {
         actor.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests;

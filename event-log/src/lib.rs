@@ -13,6 +13,7 @@
 //! - [`simulated`]: that trait on a log in memory which loses, delays and repeats what no real broker can be made to
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod kafka;
 pub mod log;
 pub mod owner;
 pub mod position;

@@ -1,0 +1,39 @@
+//! The log on a Kafka cluster: topics, producers, the reader of partitions, group membership and owner hints.
+//!
+//! - [`provision`] makes the topics and gives the log its identity; [`identify`] only reads it
+//! - [`KafkaLog`] is the process's one connection for reading and appending events
+//! - [`Membership`] says which partitions this process should own; [`OwnerHints`] says where the others are
+//! - [`Subscription`] shares partitions among projectors, and gives each as a [`CommitStream`]
+//! - [`read_all`] reads everything there is, once
+//!
+//! Nothing here decides what counts: that is the reader rule of [`crate::reader`]. Nothing here retries on behalf of an
+//! owner either: what went wrong is reported, and [`crate::owner`] draws its line with a claim.
+
+mod config;
+mod convert;
+mod error;
+mod lanes;
+mod log_id;
+mod membership;
+mod meters;
+mod native;
+mod owners;
+mod partition_log;
+mod partitioning;
+mod replay;
+mod stream;
+mod subscription;
+mod tail;
+mod topics;
+
+pub use config::{KafkaConfig, MAX_RECORD_BYTES};
+pub use error::KafkaError;
+pub use membership::{HandOver, Membership, MembershipConfig, MembershipEvent};
+pub use meters::{describe_metrics, epoch_changed, record_skipped};
+pub use owners::{OwnerHint, OwnerHints};
+pub use partition_log::{Inbox, KafkaLog, PartitionLog};
+pub use partitioning::partition_for;
+pub use replay::{ReadError, read_all, read_partition};
+pub use stream::{CommitStream, Delivery};
+pub use subscription::{AssignedPartition, Subscription};
+pub use topics::{LogIdentity, identify, provision};

@@ -1,0 +1,176 @@
+//! How the clients of the cluster are set up, each setting with its reason.
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+
+use super::meters;
+
+/// The most that key, value and headers of one record may take together, in bytes.
+pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
+
+/// What topics and clients allow a batch to take: a record of [`MAX_RECORD_BYTES`] and what framing adds to it.
+pub(super) const MAX_BATCH_BYTES: usize = MAX_RECORD_BYTES + 64 * 1024;
+
+/// Where the cluster is and how the log is laid out on it.
+#[derive(Clone, Debug)]
+pub struct KafkaConfig {
+    /// `host:port`, several separated by commas.
+    pub brokers: String,
+    /// The name that this process bears in the brokers' logs and quotas.
+    pub client_id: String,
+    pub events_topic: String,
+    pub owners_topic: String,
+    pub log_topic: String,
+    /// How many partitions the events have. It is fixed when the topic is made, since it decides where each aggregate is.
+    pub partitions: u32,
+    /// Copies of each partition. An existing topic may have more.
+    pub replication_factor: i32,
+    /// Copies that must have a record before it is acknowledged. An existing topic may ask for more.
+    pub min_insync_replicas: i32,
+    /// How many producers there are for owners to move between; at least 1.
+    pub lanes: u8,
+}
+
+impl KafkaConfig {
+    /// The layout for one broker on the same machine.
+    pub fn local(brokers: impl Into<String>) -> Self {
+        Self {
+            brokers: brokers.into(),
+            client_id: "groot".to_owned(),
+            events_topic: "groot.events".to_owned(),
+            owners_topic: "groot.owners".to_owned(),
+            log_topic: "groot.log".to_owned(),
+            partitions: 12,
+            replication_factor: 1,
+            min_insync_replicas: 1,
+            lanes: 3,
+        }
+    }
+
+    /// What all clients have in common.
+    pub(super) fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", &self.client_id)
+            .set("socket.keepalive.enable", "true")
+            .set("socket.nagle.disable", "true")
+            // A broker that comes back is used again within a second, not within the ten of the default.
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "1000")
+            .set("log.connection.close", "false")
+            .set_log_level(RDKafkaLogLevel::Warning);
+        config
+    }
+
+    /// The consumer that reads events of manually assigned partitions.
+    pub(super) fn tail(&self) -> ClientConfig {
+        let mut config = self.client();
+        config
+            // Manual assignment asks for a group's name, but never joins it and never commits to it.
+            .set("group.id", format!("{}.tail", self.client_id))
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // A log that does not have the wanted offset must halt the reader, never be read from elsewhere.
+            .set("auto.offset.reset", "error")
+            // There are no transactions in the log; a foreign one left open must not hold readers back.
+            .set("isolation.level", "read_uncommitted")
+            .set("check.crcs", "true")
+            // The broker answers as soon as there is a byte. The longest wait is short because a partition that is opened
+            // joins the next fetch: the one that runs has to end first.
+            .set("fetch.min.bytes", "1")
+            .set("fetch.wait.max.ms", "50")
+            .set("fetch.error.backoff.ms", "50")
+            // How long a partition whose queue was full stays out of fetches.
+            .set("fetch.queue.backoff.ms", "10")
+            // Read-ahead per partition: at most this and one fetch more.
+            .set("queued.max.messages.kbytes", "2048")
+            .set("queued.min.messages", "10000")
+            .set("fetch.message.max.bytes", MAX_BATCH_BYTES.to_string())
+            .set("fetch.max.bytes", (4 * MAX_BATCH_BYTES).to_string())
+            .set(
+                "receive.message.max.bytes",
+                (5 * MAX_BATCH_BYTES).to_string(),
+            );
+        config
+    }
+
+    /// A producer of the pool that appends events.
+    pub(super) fn lane(&self) -> ClientConfig {
+        let mut config = self.client();
+        config
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            // These two are for liveness: an append is neither given up nor let pass by a later one while the owner still
+            // waits for it. What counts is decided by readers.
+            .set("enable.gapless.guarantee", "true")
+            .set("message.timeout.ms", "0")
+            .set("linger.ms", "0")
+            .set("compression.type", "lz4")
+            .set("message.max.bytes", MAX_BATCH_BYTES.to_string())
+            .set("queue.buffering.max.messages", "100000")
+            .set("queue.buffering.max.kbytes", "131072");
+        config
+    }
+
+    /// The member of a group that never fetches.
+    pub(super) fn member(&self, group: &str) -> ClientConfig {
+        let mut config = self.client();
+        config
+            .set("group.id", group)
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            // A dead member is noticed after this.
+            .set("session.timeout.ms", "6000")
+            // A living one hears of a rebalance by its next heartbeat, so this bounds how long a hand-over takes.
+            .set("heartbeat.interval.ms", "200")
+            // How long the group waits for a member that takes part but does not finish its hand-over.
+            .set("max.poll.interval.ms", "60000")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "latest")
+            .set("fetch.message.max.bytes", "1024")
+            .set("queued.max.messages.kbytes", "64");
+        config
+    }
+}
+
+/// Takes what a client says of itself: log lines go to the process's own log, errors to metrics.
+pub(super) struct ClientVoice {
+    pub client: &'static str,
+}
+
+impl ClientContext for ClientVoice {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error
+            | RDKafkaLogLevel::Warning => {
+                tracing::warn!(client = self.client, facility, "kafka client: {message}");
+            }
+            _ => tracing::debug!(client = self.client, facility, "kafka client: {message}"),
+        }
+    }
+
+    fn error(&self, error: ClientError, reason: &str) {
+        meters::client_error(self.client);
+        // A client goes on by itself after all but fatal errors; one line for the state that matters is enough.
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                tracing::warn!(client = self.client, "no broker can be reached: {reason}");
+            }
+            Some(RDKafkaErrorCode::Fatal) => {
+                tracing::error!(
+                    client = self.client,
+                    "kafka client failed for good: {reason}"
+                );
+            }
+            _ => tracing::debug!(client = self.client, "{error}: {reason}"),
+        }
+    }
+}
+
+impl ConsumerContext for ClientVoice {}

@@ -1,0 +1,56 @@
+//! What can go wrong between a process and the cluster.
+
+use rdkafka::error::KafkaError as ClientError;
+use thiserror::Error;
+
+#[derive(Debug, Error)]
+pub enum KafkaError {
+    #[error(
+        "cannot {action} on the Kafka cluster at {brokers}; check that it runs and can be reached from here"
+    )]
+    Cluster {
+        action: String,
+        brokers: String,
+        #[source]
+        source: ClientError,
+    },
+    #[error("a Kafka client cannot be set up; check the addresses of the brokers")]
+    Client(#[source] ClientError),
+    #[error(
+        "topic {topic} does not exist on the Kafka cluster at {brokers}; start command-api once, it makes the topics"
+    )]
+    TopicMissing { topic: String, brokers: String },
+    #[error(
+        "topic {topic} has {setting} {found}, and {wanted} is needed; alter the topic, or name another topic in the configuration"
+    )]
+    TopicSetting {
+        topic: String,
+        setting: &'static str,
+        found: String,
+        wanted: String,
+    },
+    #[error("topic {topic} cannot be made: {reason}")]
+    TopicRefused { topic: String, reason: String },
+    #[error(
+        "the first record of topic {topic} is not a log id: {found}; the topic belongs to something else, name another one"
+    )]
+    NotALogId { topic: String, found: String },
+    #[error("the Kafka cluster at {brokers} did not {action} within {seconds} s")]
+    TimedOut {
+        action: String,
+        brokers: String,
+        seconds: u64,
+    },
+    #[error("a thread for a Kafka client cannot be started")]
+    Thread(#[from] std::io::Error),
+}
+
+impl KafkaError {
+    /// Whether the same call may succeed later without anything being configured anew.
+    pub fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::Cluster { .. } | Self::TimedOut { .. } | Self::TopicMissing { .. }
+        )
+    }
+}

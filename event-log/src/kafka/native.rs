@@ -1,0 +1,109 @@
+//! Three facts that librdkafka has and its Rust binding does not give.
+#![allow(
+    unsafe_code,
+    reason = "reads from librdkafka what its Rust binding keeps private; each call names why its pointers are good"
+)]
+
+use std::borrow::Cow;
+use std::ffi::{CStr, CString};
+use std::ptr;
+
+use bytes::Bytes;
+use rdkafka::bindings as c;
+use rdkafka::client::{Client, ClientContext};
+use rdkafka::message::BorrowedMessage;
+
+use crate::record::Headers;
+
+/// The generation of the group that the client is a member of; none before it has joined.
+pub(super) fn generation<C: ClientContext>(client: &Client<C>) -> Option<i32> {
+    // SAFETY: the client outlives the calls; the metadata is checked for null, read before it is destroyed, and destroyed once.
+    let generation = unsafe {
+        let metadata = c::rd_kafka_consumer_group_metadata(client.native_ptr());
+        if metadata.is_null() {
+            return None;
+        }
+        let generation = c::rd_kafka_consumer_group_metadata_generation_id(metadata);
+        c::rd_kafka_consumer_group_metadata_destroy(metadata);
+        generation
+    };
+    (generation >= 0).then_some(generation)
+}
+
+/// The end of a partition as the last fetch answer told it, without asking the broker.
+pub(super) fn known_end<C: ClientContext>(
+    client: &Client<C>,
+    topic: &str,
+    partition: i32,
+) -> Option<u64> {
+    let topic = CString::new(topic).ok()?;
+    let (mut low, mut high) = (-1, -1);
+    // SAFETY: the client and the topic's name outlive the call, which writes to two integers on this stack.
+    let code = unsafe {
+        c::rd_kafka_get_watermark_offsets(
+            client.native_ptr(),
+            topic.as_ptr(),
+            partition,
+            &mut low,
+            &mut high,
+        )
+    };
+    if code != c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+        return None;
+    }
+    u64::try_from(high).ok()
+}
+
+/// The headers of a message. The binding's own way panics at a name that is not UTF-8, which any writer to the topic
+/// could cause.
+pub(super) fn headers(message: &BorrowedMessage<'_>) -> Headers {
+    let mut native = ptr::null_mut();
+    // SAFETY: the message is borrowed, so it and the headers that it owns live until this function has returned.
+    let code = unsafe { c::rd_kafka_message_headers(message.ptr(), &mut native) };
+    if code != c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR || native.is_null() {
+        return Headers::default();
+    }
+    // SAFETY: the headers were just found to be there.
+    let count = unsafe { c::rd_kafka_header_cnt(native) };
+    let mut headers = Headers::with_capacity(count);
+    for index in 0..count {
+        let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
+        // SAFETY: the index is below the count; the call writes to three variables on this stack.
+        let code =
+            unsafe { c::rd_kafka_header_get_all(native, index, &mut name, &mut value, &mut size) };
+        if code != c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR || name.is_null() {
+            continue;
+        }
+        // SAFETY: librdkafka ends names with a null byte, and owns them as long as the message.
+        let name = unsafe { CStr::from_ptr(name) };
+        let value = if value.is_null() {
+            Bytes::new()
+        } else {
+            // SAFETY: the value is there and has `size` bytes, owned by the message; they are copied.
+            Bytes::copy_from_slice(unsafe { std::slice::from_raw_parts(value.cast::<u8>(), size) })
+        };
+        headers.push(well_known(&name.to_string_lossy()), value);
+    }
+    headers
+}
+
+/// The protocol's own names without an allocation for each record.
+fn well_known(name: &str) -> Cow<'static, str> {
+    use crate::record::header as h;
+    const NAMES: [&str; 10] = [
+        h::RECORD_ID,
+        h::RECORD_TYPE,
+        h::EPOCH,
+        h::NONCE,
+        h::SEQ,
+        h::COMMIT_ID,
+        h::COMMIT_INDEX,
+        h::COMMIT_COUNT,
+        h::OWNER,
+        h::GENERATION,
+    ];
+    match NAMES.iter().find(|known| **known == name) {
+        Some(known) => Cow::Borrowed(known),
+        None => Cow::Owned(name.to_owned()),
+    }
+}

@@ -1,0 +1,334 @@
+//! The [`Log`] on a Kafka cluster.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::Consumer;
+use tokio::sync::{Mutex as Turn, mpsc};
+
+use super::config::{ClientVoice, KafkaConfig};
+use super::error::KafkaError;
+use super::lanes::{Append, LanePool, Producer, Report};
+use super::tail::{Batch, Client, Command, Session, Tail};
+use super::{meters, native};
+use crate::log::{AppendId, Lane, Log, LogEvent};
+use crate::record::{RecordDraft, header};
+
+/// A process's connection to the events: one consumer and one pool of producers, shared by all its partitions.
+#[derive(Clone)]
+pub struct KafkaLog {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    brokers: String,
+    topic: Arc<str>,
+    client: Arc<Client>,
+    pool: Arc<LanePool>,
+    /// One for each partition: who reads it holds it.
+    turns: Vec<Arc<Turn<()>>>,
+    stop: Arc<AtomicBool>,
+    poller: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Asking the cluster for ends of partitions may take this long.
+const QUERY_LIMIT: Duration = Duration::from_secs(10);
+
+impl KafkaLog {
+    /// Sets the clients up, without a round trip to the cluster: an unreachable one shows later, in the log and the metrics.
+    /// Must be called inside a tokio runtime.
+    pub fn connect(config: &KafkaConfig) -> Result<Self, KafkaError> {
+        let voice = ClientVoice { client: "tail" };
+        let client: Client =
+            ClientConfig::create_with_context(&config.tail(), voice).map_err(KafkaError::Client)?;
+        let client = Arc::new(client);
+        let stop = Arc::new(AtomicBool::new(false));
+        let poller = spawn_poller(client.clone(), stop.clone())?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                brokers: config.brokers.clone(),
+                topic: config.events_topic.as_str().into(),
+                client,
+                pool: Arc::new(LanePool::new(config)),
+                turns: (0..config.partitions).map(|_| Arc::default()).collect(),
+                stop,
+                poller: Mutex::new(Some(poller)),
+            }),
+        })
+    }
+
+    /// The two halves for the task of one partition. Dropping the [`PartitionLog`] ends the reading.
+    ///
+    /// A partition is read through one `PartitionLog` at a time: a second that is opened gets its first record when the
+    /// first was closed or dropped.
+    pub fn partition(&self, partition: u32) -> (PartitionLog, Inbox) {
+        let (commands, commands_in) = mpsc::unbounded_channel();
+        // One batch waits while one is handled: the client's own queue is what reads ahead.
+        let (batches, batches_in) = mpsc::channel(1);
+        let (reports, reports_in) = mpsc::unbounded_channel();
+        let session = Session::default();
+        let tail = Tail {
+            client: self.shared.client.clone(),
+            topic: self.shared.topic.clone(),
+            partition,
+            batches,
+            turn: self
+                .shared
+                .turns
+                .get(partition as usize)
+                .cloned()
+                .unwrap_or_default(),
+        };
+        // It ends by itself when the PartitionLog is dropped; it fails in no other way than by telling the inbox.
+        tokio::spawn(tail.run(commands_in));
+        let log = PartitionLog {
+            partition,
+            topic: self.shared.topic.clone(),
+            pool: self.shared.pool.clone(),
+            producers: HashMap::new(),
+            session: session.clone(),
+            commands,
+            reports,
+        };
+        let inbox = Inbox {
+            session,
+            reports: reports_in,
+            batches: batches_in,
+            batch_session: 0,
+            batch: Vec::new().into_iter(),
+        };
+        (log, inbox)
+    }
+
+    /// One past the last record that the broker is known to hold, for metrics: no round trip. None until the partition has
+    /// been fetched from.
+    pub fn end_offset(&self, partition: u32) -> Option<u64> {
+        native::known_end(
+            self.shared.client.client(),
+            &self.shared.topic,
+            partition as i32,
+        )
+    }
+
+    /// Asks the cluster for the end of each partition: one past its last record.
+    pub async fn end_offsets(&self) -> Result<Vec<u64>, KafkaError> {
+        let shared = self.shared.clone();
+        let asked = tokio::task::spawn_blocking(move || {
+            (0..shared.turns.len())
+                .map(|partition| {
+                    let client = shared.client.client();
+                    client
+                        .fetch_watermarks(&shared.topic, partition as i32, QUERY_LIMIT)
+                        .map(|(_, high)| high.max(0) as u64)
+                })
+                .collect::<Result<Vec<_>, _>>()
+        });
+        match asked.await {
+            Ok(Ok(ends)) => Ok(ends),
+            Ok(Err(source)) => Err(KafkaError::Cluster {
+                action: format!("ask for the ends of topic {}", self.shared.topic),
+                brokers: self.shared.brokers.clone(),
+                source,
+            }),
+            Err(_) => Err(KafkaError::TimedOut {
+                action: "answer before this process shut down".to_owned(),
+                brokers: self.shared.brokers.clone(),
+                seconds: QUERY_LIMIT.as_secs(),
+            }),
+        }
+    }
+
+    pub fn partitions(&self) -> u32 {
+        self.shared.turns.len() as u32
+    }
+
+    /// Waits until the clients have closed their connections. Drop the partitions' logs first.
+    pub async fn close(self) {
+        let poller = self.shared.stop_polling();
+        drop(self);
+        if let Some(poller) = poller {
+            // The thread has nothing to fail with.
+            let _ = tokio::task::spawn_blocking(move || poller.join()).await;
+        }
+    }
+}
+
+impl fmt::Debug for KafkaLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "KafkaLog({} at {})",
+            self.shared.topic, self.shared.brokers
+        )
+    }
+}
+
+impl Shared {
+    fn stop_polling(&self) -> Option<JoinHandle<()>> {
+        self.stop.store(true, Ordering::Release);
+        self.poller
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.stop_polling();
+    }
+}
+
+/// One partition, as its owner or reader holds it.
+#[derive(Debug)]
+pub struct PartitionLog {
+    partition: u32,
+    topic: Arc<str>,
+    pool: Arc<LanePool>,
+    /// Of the lanes that the partition writes through.
+    producers: HashMap<Lane, Arc<Producer>>,
+    session: Session,
+    commands: mpsc::UnboundedSender<Command>,
+    reports: mpsc::UnboundedSender<Report>,
+}
+
+impl PartitionLog {
+    fn producer(&mut self, lane: Lane) -> Result<Arc<Producer>, String> {
+        if let Some(producer) = self.producers.get(&lane) {
+            return Ok(producer.clone());
+        }
+        let producer = self.pool.enter(lane).map_err(|error| error.to_string())?;
+        self.producers.insert(lane, producer.clone());
+        Ok(producer)
+    }
+}
+
+impl Log for PartitionLog {
+    fn open(&mut self, partition: u32, offset: u64) {
+        debug_assert_eq!(partition, self.partition);
+        let session = self.session.next();
+        // The task ends only after this sender.
+        let _ = self.commands.send(Command::Open { offset, session });
+    }
+
+    fn close(&mut self, partition: u32) {
+        debug_assert_eq!(partition, self.partition);
+        self.session.next();
+        let _ = self.commands.send(Command::Close);
+    }
+
+    fn append(&mut self, partition: u32, lane: Lane, id: AppendId, records: Vec<RecordDraft>) {
+        debug_assert_eq!(partition, self.partition);
+        let append = Append::new(
+            partition,
+            id,
+            self.session.current(),
+            records.len(),
+            self.reports.clone(),
+        );
+        if records.iter().any(is_claim) {
+            meters::claim_appended(partition);
+        }
+        match self.producer(lane) {
+            Ok(producer) => {
+                producer.send(&self.topic, &append, &records);
+                if producer.is_dead() {
+                    // The next append in this lane gets a new one.
+                    self.producers.remove(&lane);
+                }
+            }
+            Err(reason) => append.fail(reason),
+        }
+    }
+
+    fn leave(&mut self, partition: u32, lane: Lane) {
+        debug_assert_eq!(partition, self.partition);
+        self.producers.remove(&lane);
+    }
+}
+
+fn is_claim(record: &RecordDraft) -> bool {
+    record.headers.get(header::RECORD_TYPE) == Some(header::CLAIM_TYPE.as_bytes())
+}
+
+/// Where what a log tells about one partition arrives.
+///
+/// Outcomes of appends come before records that wait. What belongs to a time before the last [`Log::open`] or
+/// [`Log::close`] does not come at all.
+#[derive(Debug)]
+pub struct Inbox {
+    session: Session,
+    reports: mpsc::UnboundedReceiver<Report>,
+    batches: mpsc::Receiver<Batch>,
+    batch_session: u64,
+    batch: std::vec::IntoIter<LogEvent>,
+}
+
+impl Inbox {
+    /// The next event; waits for it. None once the [`PartitionLog`] is dropped and nothing is left. Cancel safe.
+    pub async fn recv(&mut self) -> Option<LogEvent> {
+        loop {
+            if let Some(event) = self.try_recv() {
+                return Some(event);
+            }
+            tokio::select! {
+                biased;
+                Some((session, event)) = self.reports.recv() => {
+                    if session == self.session.current() {
+                        return Some(event);
+                    }
+                }
+                Some(batch) = self.batches.recv() => self.unpack(batch),
+                else => return None,
+            }
+        }
+    }
+
+    /// The next event if one has arrived.
+    pub fn try_recv(&mut self) -> Option<LogEvent> {
+        let current = self.session.current();
+        while let Ok((session, event)) = self.reports.try_recv() {
+            if session == current {
+                return Some(event);
+            }
+        }
+        loop {
+            if self.batch_session == current
+                && let Some(event) = self.batch.next()
+            {
+                return Some(event);
+            }
+            let batch = self.batches.try_recv().ok()?;
+            self.unpack(batch);
+        }
+    }
+
+    fn unpack(&mut self, batch: Batch) {
+        self.batch_session = batch.session;
+        self.batch = batch.events.into_iter();
+    }
+}
+
+/// The client wants to be polled for what concerns no single partition: its log lines and its errors.
+fn spawn_poller(client: Arc<Client>, stop: Arc<AtomicBool>) -> Result<JoinHandle<()>, KafkaError> {
+    let poll = move || {
+        while !stop.load(Ordering::Acquire) {
+            match client.poll(Duration::from_millis(100)) {
+                None => {}
+                // Its reader will notice the gap and halt, so nothing is read over.
+                Some(Ok(_)) => tracing::error!(
+                    "the kafka client delivered a record outside its partition's queue"
+                ),
+                Some(Err(error)) => tracing::debug!("kafka client: {error}"),
+            }
+        }
+    };
+    Ok(std::thread::Builder::new()
+        .name("groot-log-client".to_owned())
+        .spawn(poll)?)
+}

@@ -1,0 +1,327 @@
+//! The topics of the log, and the log's identity.
+//!
+//! | topic | partitions | what it holds |
+//! |---|---|---|
+//! | events | as configured, for ever | the log itself: never compacted, never shortened by time or size |
+//! | owners | 1 | hints where the owners of partitions are: compacted |
+//! | log | 1 | the log's identity |
+//!
+//! The identity is a random number in the first record of the log topic. Whoever finds the topic empty writes a number, and
+//! then reads the first record: with several at once several records are written, and all of them read the same first one.
+//! It changes only when the topics are made anew, so positions of one log are not taken for those of another.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+
+use super::config::{ClientVoice, KafkaConfig, MAX_BATCH_BYTES};
+use super::error::KafkaError;
+use super::log_id;
+
+/// Which log this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogIdentity {
+    pub log_id: u64,
+    pub partitions: u32,
+}
+
+/// Makes the topics that are missing, checks those that are there, and reads or gives the log's identity.
+///
+/// Can be called at any time by any number of processes at once.
+pub async fn provision(config: &KafkaConfig) -> Result<LogIdentity, KafkaError> {
+    let topics = Topics::connect(config)?;
+    for topic in plans(config) {
+        topics.create(&topic).await?;
+        topics.check(&topic, Patience::UntilSeen).await?;
+    }
+    log_id::read_or_give(config)
+        .await
+        .map(|log_id| identity(config, log_id))
+}
+
+/// Checks the topics and reads the log's identity, and makes nothing.
+pub async fn identify(config: &KafkaConfig) -> Result<LogIdentity, KafkaError> {
+    let topics = Topics::connect(config)?;
+    for topic in plans(config) {
+        topics.check(&topic, Patience::None).await?;
+    }
+    let log_id = log_id::read(config)
+        .await?
+        .ok_or_else(|| KafkaError::TopicMissing {
+            topic: config.log_topic.clone(),
+            brokers: config.brokers.clone(),
+        })?;
+    Ok(identity(config, log_id))
+}
+
+fn identity(config: &KafkaConfig, log_id: u64) -> LogIdentity {
+    LogIdentity {
+        log_id,
+        partitions: config.partitions,
+    }
+}
+
+/// Each round trip of a check may take this long, and so may a new topic until it is seen everywhere.
+const LIMIT: Duration = Duration::from_secs(10);
+
+enum Patience {
+    None,
+    /// A topic that was just made is not known to all brokers yet.
+    UntilSeen,
+}
+
+struct Plan<'a> {
+    name: &'a str,
+    partitions: u32,
+    settings: Vec<Setting>,
+}
+
+struct Setting {
+    name: &'static str,
+    value: String,
+    /// An existing topic may have more of it.
+    at_least: bool,
+}
+
+fn exactly(name: &'static str, value: &str) -> Setting {
+    Setting {
+        name,
+        value: value.to_owned(),
+        at_least: false,
+    }
+}
+
+fn at_least(name: &'static str, value: impl ToString) -> Setting {
+    Setting {
+        name,
+        value: value.to_string(),
+        at_least: true,
+    }
+}
+
+fn plans(config: &KafkaConfig) -> [Plan<'_>; 3] {
+    let kept_for_ever = |cleanup| {
+        vec![
+            exactly("cleanup.policy", cleanup),
+            exactly("retention.ms", "-1"),
+            exactly("retention.bytes", "-1"),
+            // A replica that lacks acknowledged records must never lead.
+            exactly("unclean.leader.election.enable", "false"),
+            at_least("min.insync.replicas", config.min_insync_replicas),
+        ]
+    };
+    let mut events = kept_for_ever("delete");
+    // Deduplication expires by the log's own time, which must not be a writer's.
+    events.push(exactly("message.timestamp.type", "LogAppendTime"));
+    events.push(at_least("max.message.bytes", MAX_BATCH_BYTES));
+    [
+        Plan {
+            name: &config.events_topic,
+            partitions: config.partitions,
+            settings: events,
+        },
+        Plan {
+            name: &config.owners_topic,
+            partitions: 1,
+            settings: vec![exactly("cleanup.policy", "compact")],
+        },
+        Plan {
+            name: &config.log_topic,
+            partitions: 1,
+            settings: kept_for_ever("delete"),
+        },
+    ]
+}
+
+struct Topics<'a> {
+    config: &'a KafkaConfig,
+    admin: Arc<AdminClient<ClientVoice>>,
+    options: AdminOptions,
+}
+
+impl<'a> Topics<'a> {
+    fn connect(config: &'a KafkaConfig) -> Result<Self, KafkaError> {
+        let voice = ClientVoice { client: "admin" };
+        let admin = ClientConfig::create_with_context(&config.client(), voice)
+            .map_err(KafkaError::Client)?;
+        Ok(Self {
+            config,
+            admin: Arc::new(admin),
+            options: AdminOptions::new()
+                .request_timeout(Some(LIMIT))
+                .operation_timeout(Some(LIMIT)),
+        })
+    }
+
+    async fn create(&self, plan: &Plan<'_>) -> Result<(), KafkaError> {
+        let mut topic = NewTopic::new(
+            plan.name,
+            plan.partitions as i32,
+            TopicReplication::Fixed(self.config.replication_factor),
+        );
+        for setting in &plan.settings {
+            topic = topic.set(setting.name, &setting.value);
+        }
+        let made = self.admin.create_topics([&topic], &self.options).await;
+        let made = made.map_err(|source| self.failed("make topics", source))?;
+        match made.into_iter().next() {
+            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
+            Some(Err((_, code))) if is_passing(code) => {
+                Err(self.failed("make topics", ClientError::AdminOp(code)))
+            }
+            Some(Err((topic, code))) => Err(KafkaError::TopicRefused {
+                topic,
+                reason: code.to_string(),
+            }),
+            Some(Ok(_)) | None => Ok(()),
+        }
+    }
+
+    async fn check(&self, plan: &Plan<'_>, patience: Patience) -> Result<(), KafkaError> {
+        let started = Instant::now();
+        let found = loop {
+            match self.shape(plan.name).await? {
+                Some(shape) => break shape,
+                None if matches!(patience, Patience::None) => {
+                    return Err(KafkaError::TopicMissing {
+                        topic: plan.name.to_owned(),
+                        brokers: self.config.brokers.clone(),
+                    });
+                }
+                None if started.elapsed() > LIMIT => {
+                    return Err(KafkaError::TimedOut {
+                        action: format!("give topic {} its leaders", plan.name),
+                        brokers: self.config.brokers.clone(),
+                        seconds: LIMIT.as_secs(),
+                    });
+                }
+                None => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        };
+        let differs = |setting, found: String, wanted: String| {
+            Err(KafkaError::TopicSetting {
+                topic: plan.name.to_owned(),
+                setting,
+                found,
+                wanted,
+            })
+        };
+        if found.partitions != plan.partitions {
+            return differs(
+                "partitions",
+                found.partitions.to_string(),
+                plan.partitions.to_string(),
+            );
+        }
+        if found.replicas < self.config.replication_factor {
+            let wanted = format!("at least {}", self.config.replication_factor);
+            return differs("replication factor", found.replicas.to_string(), wanted);
+        }
+        for (setting, value) in self.settings(plan).await? {
+            if !fits(setting, &value) {
+                let wanted = if setting.at_least {
+                    format!("at least {}", setting.value)
+                } else {
+                    setting.value.clone()
+                };
+                return differs(setting.name, value, wanted);
+            }
+        }
+        Ok(())
+    }
+
+    /// The topic as the cluster has it. None if it is not there, or not led everywhere yet.
+    async fn shape(&self, topic: &str) -> Result<Option<Shape>, KafkaError> {
+        let (admin, name) = (self.admin.clone(), topic.to_owned());
+        // All topics are asked for, since a question for one that is missing may make it.
+        let asked = tokio::task::spawn_blocking(move || {
+            let metadata = admin.inner().fetch_metadata(None, LIMIT)?;
+            let found = metadata.topics().iter().find(|topic| topic.name() == name);
+            Ok(found
+                .filter(|topic| topic.error().is_none())
+                .and_then(|topic| {
+                    let led = topic
+                        .partitions()
+                        .iter()
+                        .all(|partition| partition.leader() >= 0);
+                    let replicas = topic
+                        .partitions()
+                        .iter()
+                        .map(|partition| partition.replicas().len())
+                        .min()?;
+                    led.then_some(Shape {
+                        partitions: topic.partitions().len() as u32,
+                        replicas: replicas as i32,
+                    })
+                }))
+        });
+        match asked.await {
+            Ok(shape) => shape.map_err(|source| self.failed("ask for topics", source)),
+            // The runtime is shutting down.
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn settings<'p>(
+        &self,
+        plan: &'p Plan<'_>,
+    ) -> Result<Vec<(&'p Setting, String)>, KafkaError> {
+        let failed = |source| self.failed("ask for the settings of topics", source);
+        let topic = [ResourceSpecifier::Topic(plan.name)];
+        let answer = self
+            .admin
+            .describe_configs(&topic, &self.options)
+            .await
+            .map_err(failed)?;
+        let resource = match answer.into_iter().next() {
+            Some(Ok(resource)) => resource,
+            Some(Err(code)) => return Err(failed(ClientError::AdminOp(code))),
+            None => return Ok(Vec::new()),
+        };
+        let found = |setting: &Setting| {
+            resource
+                .get(setting.name)
+                .and_then(|entry| entry.value.clone())
+        };
+        Ok(plan
+            .settings
+            .iter()
+            .filter_map(|setting| Some((setting, found(setting)?)))
+            .collect())
+    }
+
+    fn failed(&self, action: &str, source: ClientError) -> KafkaError {
+        KafkaError::Cluster {
+            action: action.to_owned(),
+            brokers: self.config.brokers.clone(),
+            source,
+        }
+    }
+}
+
+struct Shape {
+    partitions: u32,
+    replicas: i32,
+}
+
+fn fits(setting: &Setting, found: &str) -> bool {
+    if !setting.at_least {
+        return setting.value == found;
+    }
+    matches!((found.parse::<i64>(), setting.value.parse::<i64>()), (Ok(found), Ok(wanted)) if found >= wanted)
+}
+
+/// Whether the cluster may well take the same request later.
+fn is_passing(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::RequestTimedOut
+            | RDKafkaErrorCode::NotController
+            | RDKafkaErrorCode::InvalidReplicationFactor
+            | RDKafkaErrorCode::CoordinatorNotAvailable
+            | RDKafkaErrorCode::OperationTimedOut
+    )
+}

@@ -1,0 +1,63 @@
+//! Who makes a command, and what they may do.
+
+use event_schema::id::PersonId;
+use event_schema::meta::ActorRef;
+use event_schema::meta::ActorRef;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Actor {
+    /// A person with a token. There may be no Person aggregate for it: a token is enough to write.
+    Person { id: PersonId, rights: Rights },
+    /// Groot itself.
+    System,
+}
+
+/// What a person may do: the role's rights, less those that the token leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rights {
+    /// Writing posts whose author the person is.
+    pub write_own_posts: bool,
+    pub write_any_post: bool,
+    /// Setting a post's author and time of publication.
+    pub attribute_posts: bool,
+    pub manage_people: bool,
+}
+
+impl Rights {
+    pub const READER: Self =
+        Self { write_own_posts: false, write_any_post: false, attribute_posts: false, manage_people: false };
+    pub const AUTHOR: Self = Self { write_own_posts: true, ..Self::READER };
+    pub const EDITOR: Self = Self { write_any_post: true, attribute_posts: true, ..Self::AUTHOR };
+    pub const ADMIN: Self = Self { manage_people: true, ..Self::EDITOR };
+}
+
+impl Actor {
+    /// How events name the actor.
+    pub fn reference(&self) -> ActorRef {
+        match self {
+            Actor::Person { id, .. } => ActorRef::Person(*id),
+            Actor::System => ActorRef::System,
+        }
+    }
+
+    /// How the metadata of events names the actor.
+    pub fn reference(&self) -> ActorRef {
+        match self {
+            Actor::Person { id, .. } => ActorRef::Person(*id),
+            Actor::System => ActorRef::System,
+        }
+    }
+
+    pub(super) fn rights(&self) -> Rights {
+        match self {
+            Actor::Person { rights, .. } => *rights,
+            Actor::System => Rights::ADMIN,
+        }
+    }
+
+    pub(super) fn is(&self, person: PersonId) -> bool {
+        matches!(self, Actor::Person { id, .. } if *id == person)
+    }
+}

@@ -1,0 +1,15 @@
+//! Posts: their events ([`event_schema::post`]), state and `evolve`, commands and `decide`.
+
+mod command;
+mod decide;
+#[cfg(test)]
+mod properties;
+mod slug;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use command::{Change, PostChanges, PostCommand, PostContents};
+pub use decide::decide;
+pub use slug::slug;
+pub use state::{ContentHash, PostState, Status, evolve};

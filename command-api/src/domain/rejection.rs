@@ -1,0 +1,83 @@
+//! Why a command is refused.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rejection {
+    NotFound,
+    /// The id is taken.
+    AlreadyExists,
+    Forbidden(Denial),
+    /// The aggregate is not at the version that was named.
+    VersionMismatch {
+        current: u64,
+    },
+    RuleBroken(Rule),
+    /// Fields that are valid by themselves but not in this state or at this time.
+    Invalid(Vec<FieldError>),
+}
+
+/// What the person lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Denial {
+    WritePosts,
+    WritePostsOfOthers,
+    /// Setting author or time of publication.
+    AttributePosts,
+    ManagePeople,
+    /// Only Groot itself makes this command.
+    SystemOnly,
+}
+
+impl Denial {
+    /// One sentence for the person, which says who may.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Denial::WritePosts => "Writing posts needs the role author, editor or admin.",
+            Denial::WritePostsOfOthers => {
+                "This post is another author's; only its author, an editor or an admin may change it."
+            }
+            Denial::AttributePosts => {
+                "Only an editor or an admin may set authorId and publishedAt to other values; leave them out."
+            }
+            Denial::ManagePeople => "Creating people needs the role admin.",
+            Denial::SystemOnly => "Schedules are carried out by the system alone.",
+        }
+    }
+}
+
+/// A rule of the domain that the command does not keep in the present state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rule {
+    DeletedPostsAreOnlyRestored,
+    PublishedPostsAreNotScheduled,
+}
+
+impl Rule {
+    /// The rule in one sentence, with the way out.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Rule::DeletedPostsAreOnlyRestored => "The post is deleted. Restore it first.",
+            Rule::PublishedPostsAreNotScheduled => "The post is published already. Unpublish it before scheduling it.",
+        }
+    }
+}
+
+/// A value that is not allowed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldError {
+    /// A path such as `tags[3]`.
+    pub field: String,
+    /// What is wrong, for programs.
+    pub code: Cow<'static, str>,
+    /// What is wrong and what is allowed, for people.
+    pub message: String,
+}
+
+impl FieldError {
+    pub fn new(field: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
+        Self { field: field.into(), code: Cow::Borrowed(code), message: message.into() }
+    }
+}

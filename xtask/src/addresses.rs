@@ -20,11 +20,7 @@ pub struct Addresses {
 
 impl Addresses {
     pub(crate) fn new(ports: &Ports, services: &[Service], secrets: &Secrets) -> Self {
-        let brokers: Vec<String> = ports
-            .kafka
-            .iter()
-            .map(|(port, _)| format!("127.0.0.1:{port}"))
-            .collect();
+        let brokers: Vec<String> = ports.kafka.iter().map(|(port, _)| format!("127.0.0.1:{port}")).collect();
         Self {
             kafka_brokers: brokers.join(","),
             schema_registry_url: format!("http://127.0.0.1:{}/apis/ccompat/v7", ports.registry),
@@ -42,33 +38,15 @@ impl Addresses {
     /// The variables that Groot's programs read; a server that was not started has none.
     pub fn env(&self) -> Vec<(String, String)> {
         let of = |service: Service, name: &str, value: &str| {
-            self.services
-                .contains(&service)
-                .then(|| (name.to_owned(), value.to_owned()))
+            self.services.contains(&service).then(|| (name.to_owned(), value.to_owned()))
         };
         let servers = [
             of(Service::Kafka, "GROOT_KAFKA_BROKERS", &self.kafka_brokers),
-            of(
-                Service::Registry,
-                "GROOT_SCHEMA_REGISTRY_URL",
-                &self.schema_registry_url,
-            ),
+            of(Service::Registry, "GROOT_SCHEMA_REGISTRY_URL", &self.schema_registry_url),
             of(Service::Mongodb, "GROOT_MONGODB_URI", &self.mongodb_uri),
-            of(
-                Service::Mongodb,
-                "GROOT_MONGODB_DATABASE",
-                &self.mongodb_database,
-            ),
-            of(
-                Service::Elasticsearch,
-                "GROOT_ELASTICSEARCH_URL",
-                &self.elasticsearch_url,
-            ),
-            of(
-                Service::Clickhouse,
-                "GROOT_CLICKHOUSE_URL",
-                &self.clickhouse_url,
-            ),
+            of(Service::Mongodb, "GROOT_MONGODB_DATABASE", &self.mongodb_database),
+            of(Service::Elasticsearch, "GROOT_ELASTICSEARCH_URL", &self.elasticsearch_url),
+            of(Service::Clickhouse, "GROOT_CLICKHOUSE_URL", &self.clickhouse_url),
             of(Service::Redis, "GROOT_REDIS_URL", &self.redis_url),
         ];
         let ours = [
@@ -79,9 +57,6 @@ impl Addresses {
     }
 
     pub(crate) fn to_env_file(&self) -> String {
-        self.env()
-            .iter()
-            .map(|(key, value)| format!("{key}={value}\n"))
-            .collect()
+        self.env().iter().map(|(key, value)| format!("{key}={value}\n")).collect()
     }
 }

@@ -28,11 +28,7 @@ impl Cache {
         let folder = paths::cache()?;
         paths::make_folder(&folder.join("packages"))?;
         let versions = Versions::read(&repository)?;
-        Ok(Self {
-            folder,
-            repository,
-            versions,
-        })
+        Ok(Self { folder, repository, versions })
     }
 
     /// The folder of `package`, fetched first where it is not there yet.
@@ -41,8 +37,7 @@ impl Cache {
         let place = self.place(&label);
         let pinned = digests::pinned(&self.repository, &label)?;
         let checked_against = format!("{pinned:?}");
-        let is_checked =
-            || fs::read_to_string(place.join(".checked")).is_ok_and(|text| text == checked_against);
+        let is_checked = || fs::read_to_string(place.join(".checked")).is_ok_and(|text| text == checked_against);
         if is_checked() {
             return Ok(place);
         }
@@ -50,19 +45,11 @@ impl Cache {
         if is_checked() {
             return Ok(place);
         }
-        disk::require(
-            &self.folder,
-            SPACE_FOR_A_PACKAGE,
-            &format!("downloading {label}"),
-        )?;
+        disk::require(&self.folder, SPACE_FOR_A_PACKAGE, &format!("downloading {label}"))?;
         let temporary = self.fetch(package, &label, progress)?;
         digests::verify(&temporary.join("download"), &label, &pinned)?;
         progress.say(package.name, "unpacking");
-        package.unpack(
-            self,
-            &temporary.join("download"),
-            &temporary.join("unpacked"),
-        )?;
+        package.unpack(self, &temporary.join("download"), &temporary.join("unpacked"))?;
         fs::write(temporary.join("unpacked/.checked"), checked_against)
             .because(|| format!("cannot write in {}", temporary.display()))?;
         let _ = fs::remove_dir_all(&place);
@@ -83,9 +70,7 @@ impl Cache {
     }
 
     pub fn is_there(&self, package: &Package) -> bool {
-        package
-            .label(self)
-            .is_ok_and(|label| self.place(&label).join(".checked").exists())
+        package.label(self).is_ok_and(|label| self.place(&label).join(".checked").exists())
     }
 
     fn fetch(&self, package: &Package, label: &str, progress: &Progress) -> Result<PathBuf> {
@@ -111,7 +96,6 @@ impl Cache {
 /// Waits until nobody else holds the lock file at `path`.
 pub(crate) fn exclusive(path: &Path) -> Result<File> {
     let file = File::create(path).because(|| format!("cannot write {}", path.display()))?;
-    file.lock()
-        .because(|| format!("cannot lock {}", path.display()))?;
+    file.lock().because(|| format!("cannot lock {}", path.display()))?;
     Ok(file)
 }

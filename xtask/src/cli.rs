@@ -23,10 +23,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start the servers and Groot, and load the sample corpus; what runs already is left alone
-    #[command(
-        after_help = "Downloads go to ~/.cache/groot (or GROOT_CACHE), data and logs to .groot/dev.\n\
-                            With a container engine at hand the servers run in containers, else as plain processes."
-    )]
+    #[command(after_help = "Downloads go to ~/.cache/groot (or GROOT_CACHE), data and logs to .groot/dev.\n\
+                            With a container engine at hand the servers run in containers, else as plain processes.")]
     Up {
         /// Ask nothing
         #[arg(long, short)]
@@ -47,10 +45,8 @@ pub enum Command {
     /// Show what runs, where, and whether it answers
     Status,
     /// Print the log of one part, or the last lines of all
-    #[command(
-        after_help = "Parts: kafka, registry, mongodb, elasticsearch, clickhouse, redis,\n\
-                            command-api, projectors, query-api."
-    )]
+    #[command(after_help = "Parts: kafka, registry, mongodb, elasticsearch, clickhouse, redis,\n\
+                            command-api, projectors, query-api.")]
     Logs {
         /// The part, for example command-api
         part: Option<String>,
@@ -59,9 +55,7 @@ pub enum Command {
         follow: bool,
     },
     /// Run the whole test suite on servers of its own
-    #[command(
-        after_help = "What follows `--` goes to cargo test: `./dev test -- -p event-log claim`."
-    )]
+    #[command(after_help = "What follows `--` goes to cargo test: `./dev test -- -p event-log claim`.")]
     Test {
         /// Ask nothing
         #[arg(long, short)]
@@ -78,9 +72,7 @@ pub enum Command {
     /// Say what this machine lacks, and check the downloads against their pinned digests
     Doctor,
     /// Print a bearer token for the local stack, valid for a day
-    #[command(
-        after_help = "Try: curl -H \"Authorization: Bearer $(./dev token --role author)\" ..."
-    )]
+    #[command(after_help = "Try: curl -H \"Authorization: Bearer $(./dev token --role author)\" ...")]
     Token {
         /// What the person may do
         #[arg(long, value_enum)]

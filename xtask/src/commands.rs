@@ -9,7 +9,6 @@ use crate::failure::{Because, Failure, Result};
 use crate::paths::StackPaths;
 use crate::process::{Process, last_lines};
 use crate::progress::Progress;
-use crate::server::Service;
 use crate::stack::{self, Options, Stack};
 use crate::stack_lock::StackLock;
 use crate::{digests as digest_file, packages, run};
@@ -19,18 +18,9 @@ pub const DEVELOPER: &str = "dev";
 
 pub fn up(servers_only: bool, _native: bool) -> Result<()> {
     let progress = Progress::shown();
-    let mut options = Options::for_developer();
-    options.services = vec![
-        Service::Kafka,
-        Service::Registry,
-        Service::Mongodb,
-        Service::Redis,
-    ];
+    let options = Options::for_developer();
     let stack = Stack::start_showing(DEVELOPER, &options, &progress)?;
-    println!(
-        "The servers run; their addresses are in {}",
-        stack.paths().env().display()
-    );
+    println!("The servers run; their addresses are in {}", stack.paths().env().display());
     let _ = servers_only;
     Ok(())
 }
@@ -54,10 +44,7 @@ pub fn down(wipe: bool) -> Result<()> {
 pub fn status() -> Result<()> {
     let paths = StackPaths::of(DEVELOPER)?;
     for process in Process::all(&paths) {
-        println!(
-            "{:<14} runs as process {}",
-            process.name, process.identity.pid
-        );
+        println!("{:<14} runs as process {}", process.name, process.identity.pid);
     }
     Ok(())
 }
@@ -74,19 +61,11 @@ pub fn logs(part: Option<&str>, follow: bool) -> Result<()> {
         .collect();
     names.sort();
     if names.is_empty() {
-        return Err(Failure::new(
-            "there are no logs yet, start the stack with `./dev up`",
-        ));
+        return Err(Failure::new("there are no logs yet, start the stack with `./dev up`"));
     }
-    let chosen: Vec<&String> = names
-        .iter()
-        .filter(|name| part.is_none_or(|part| part == name.as_str()))
-        .collect();
+    let chosen: Vec<&String> = names.iter().filter(|name| part.is_none_or(|part| part == name.as_str())).collect();
     if chosen.is_empty() {
-        return Err(Failure::new(format!(
-            "there is no such part, take one of {}",
-            names.join(", ")
-        )));
+        return Err(Failure::new(format!("there is no such part, take one of {}", names.join(", "))));
     }
     if follow || part.is_some() {
         let mut tail = Command::new("tail");
@@ -94,10 +73,7 @@ pub fn logs(part: Option<&str>, follow: bool) -> Result<()> {
         if follow {
             tail.arg("-F");
         }
-        return run::openly(
-            tail.args(chosen.iter().map(|name| paths.log(name))),
-            "reading the log",
-        );
+        return run::openly(tail.args(chosen.iter().map(|name| paths.log(name))), "reading the log");
     }
     for name in chosen {
         println!("{name}\n{}\n", last_lines(&paths.log(name), 10));

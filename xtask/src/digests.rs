@@ -18,8 +18,7 @@ pub fn lock_file(root: &Path) -> PathBuf {
 /// The pinned digests of the package at `name`-`version`.
 pub fn pinned(root: &Path, package: &str) -> Result<Digests> {
     let path = lock_file(root);
-    let text = fs::read_to_string(&path)
-        .because(|| format!("cannot read {}, restore it from git", path.display()))?;
+    let text = fs::read_to_string(&path).because(|| format!("cannot read {}, restore it from git", path.display()))?;
     Ok(of_package(&text, package))
 }
 
@@ -60,10 +59,7 @@ pub fn verify(folder: &Path, package: &str, pinned: &Digests) -> Result<()> {
 /// Lines of the lock file for what lies in `folder`.
 pub fn lines(folder: &Path, package: &str) -> Result<String> {
     let digests = compute(folder)?;
-    Ok(digests
-        .iter()
-        .map(|(file, digest)| format!("{digest}  {package}/{file}\n"))
-        .collect())
+    Ok(digests.iter().map(|(file, digest)| format!("{digest}  {package}/{file}\n")).collect())
 }
 
 fn of_package(text: &str, package: &str) -> Digests {
@@ -101,8 +97,7 @@ mod tests {
     const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
     fn folder(name: &str) -> PathBuf {
-        let path =
-            std::env::temp_dir().join(format!("groot-digests-{name}-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("groot-digests-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         fs::write(path.join("a.jar"), "hello").unwrap();
         path
@@ -111,18 +106,12 @@ mod tests {
     #[test]
     fn the_right_file_passes_and_a_changed_one_is_named() {
         let folder = folder("changed");
-        let pinned = of_package(
-            &format!("{HELLO}  kafka-1/a.jar\n{HELLO}  other-1/b.jar\n"),
-            "kafka-1",
-        );
+        let pinned = of_package(&format!("{HELLO}  kafka-1/a.jar\n{HELLO}  other-1/b.jar\n"), "kafka-1");
         verify(&folder, "kafka-1", &pinned).unwrap();
         fs::write(folder.join("a.jar"), "hellO").unwrap();
         let sentence = verify(&folder, "kafka-1", &pinned).unwrap_err().to_string();
         fs::remove_dir_all(&folder).unwrap();
-        assert!(
-            sentence.contains("a.jar is not the file that was pinned"),
-            "{sentence}"
-        );
+        assert!(sentence.contains("a.jar is not the file that was pinned"), "{sentence}");
     }
 
     #[test]

@@ -24,12 +24,8 @@ pub fn require(path: &Path, bytes: u64, for_what: &str) -> Result<()> {
 
 /// Free bytes for this user on the disk of `path`, or of its nearest folder that exists.
 pub fn free(path: &Path) -> Result<u64> {
-    let there = path
-        .ancestors()
-        .find(|place| place.exists())
-        .unwrap_or(path);
-    let about = statvfs(there)
-        .because(|| format!("cannot ask for the free space of {}", there.display()))?;
+    let there = path.ancestors().find(|place| place.exists()).unwrap_or(path);
+    let about = statvfs(there).because(|| format!("cannot ask for the free space of {}", there.display()))?;
     Ok(about.blocks_available() * about.fragment_size())
 }
 
@@ -44,9 +40,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_one_sentence_with_both_figures() {
-        let sentence = require(Path::new("/"), u64::MAX, "the stack")
-            .unwrap_err()
-            .to_string();
+        let sentence = require(Path::new("/"), u64::MAX, "the stack").unwrap_err().to_string();
         assert!(sentence.starts_with("the stack needs"), "{sentence}");
         assert!(sentence.contains("there is"), "{sentence}");
     }

@@ -16,9 +16,8 @@ use crate::paths::{StackPaths, make_folder};
 pub const KEY_ID: &str = "local";
 
 /// PKCS#8 of an Ed25519 private key is these bytes and the 32 of the seed (RFC 8410).
-const PKCS8_HEAD: [u8; 16] = [
-    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
-];
+const PKCS8_HEAD: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
 #[derive(Debug, Clone)]
 pub struct Secrets {
@@ -38,29 +37,18 @@ pub fn provide(paths: &StackPaths) -> Result<Secrets> {
     if !(private_key_file.exists() && jwks_file.exists() && secret_file.exists()) {
         let (pem, jwks) = new_pair()?;
         write_privately(&private_key_file, &pem)?;
-        write_privately(
-            &secret_file,
-            &hexadecimal(&rand::rng().random::<[u8; 32]>()),
-        )?;
+        write_privately(&secret_file, &hexadecimal(&rand::rng().random::<[u8; 32]>()))?;
         fs::write(&jwks_file, jwks).because(|| format!("cannot write {}", jwks_file.display()))?;
     }
-    let peer_secret = fs::read_to_string(&secret_file)
-        .because(|| format!("cannot read {}", secret_file.display()))?;
-    Ok(Secrets {
-        private_key_file,
-        jwks_file,
-        peer_secret,
-    })
+    let peer_secret = fs::read_to_string(&secret_file).because(|| format!("cannot read {}", secret_file.display()))?;
+    Ok(Secrets { private_key_file, jwks_file, peer_secret })
 }
 
 /// A new private key as PEM and its public half as a JWKS.
 fn new_pair() -> Result<(String, String)> {
     let seed: [u8; 32] = rand::rng().random();
     let der = [PKCS8_HEAD.as_slice(), &seed].concat();
-    let pem = format!(
-        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
-        base64(&der)
-    );
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", base64(&der));
     let mut jwk = Jwk::from_encoding_key(&EncodingKey::from_ed_der(&der), Algorithm::EdDSA)
         .because(|| "cannot derive the public key".to_owned())?;
     jwk.common.key_id = Some(KEY_ID.to_owned());
@@ -74,11 +62,8 @@ fn new_pair() -> Result<(String, String)> {
 fn write_privately(path: &Path, text: &str) -> Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options
-        .open(path)
-        .because(|| format!("cannot write {}", path.display()))?;
-    file.write_all(text.as_bytes())
-        .because(|| format!("cannot write {}", path.display()))
+    let mut file = options.open(path).because(|| format!("cannot write {}", path.display()))?;
+    file.write_all(text.as_bytes()).because(|| format!("cannot write {}", path.display()))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -94,11 +79,7 @@ fn base64(bytes: &[u8]) -> String {
         let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
         for i in 0..4 {
             let letter = ALPHABET[(bits >> (18 - 6 * i) & 63) as usize];
-            text.push(if i <= three.len() {
-                char::from(letter)
-            } else {
-                '='
-            });
+            text.push(if i <= three.len() { char::from(letter) } else { '=' });
         }
     }
     text

@@ -9,11 +9,7 @@ use xtask::{commands, paths};
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Up {
-            yes: _,
-            servers_only,
-            native,
-        } => commands::up(servers_only, native),
+        Command::Up { yes: _, servers_only, native } => commands::up(servers_only, native),
         Command::Down { wipe } => commands::down(wipe),
         Command::Status => commands::status(),
         Command::Logs { part, follow } => commands::logs(part.as_deref(), follow),

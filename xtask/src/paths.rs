@@ -17,9 +17,8 @@ pub fn cache() -> Result<PathBuf> {
     if let Some(path) = env::var_os("GROOT_CACHE") {
         return Ok(path.into());
     }
-    let home = env::var_os("HOME").because(|| {
-        "neither GROOT_CACHE nor HOME is set, set GROOT_CACHE to a folder for downloads".to_owned()
-    })?;
+    let home = env::var_os("HOME")
+        .because(|| "neither GROOT_CACHE nor HOME is set, set GROOT_CACHE to a folder for downloads".to_owned())?;
     Ok(PathBuf::from(home).join(".cache/groot"))
 }
 
@@ -39,13 +38,9 @@ impl StackPaths {
     pub fn of(name: &str) -> Result<Self> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || !name.chars().all(plain) {
-            return Err(Failure::new(format!(
-                "{name:?} is no stack name, use letters, digits, - and _"
-            )));
+            return Err(Failure::new(format!("{name:?} is no stack name, use letters, digits, - and _")));
         }
-        Ok(Self {
-            root: repository().join(".groot").join(name),
-        })
+        Ok(Self { root: repository().join(".groot").join(name) })
     }
 
     pub fn data(&self, part: &str) -> PathBuf {
@@ -76,10 +71,7 @@ impl StackPaths {
     pub fn wipe(&self) -> Result<()> {
         match fs::remove_dir_all(&self.root) {
             Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-                Err(Failure::new(format!(
-                    "cannot remove {}: {cause}, remove it by hand",
-                    self.root.display()
-                )))
+                Err(Failure::new(format!("cannot remove {}: {cause}, remove it by hand", self.root.display())))
             }
             _ => {
                 // The shared parent goes with the last stack; others may still live there.
@@ -93,10 +85,5 @@ impl StackPaths {
 }
 
 pub(crate) fn make_folder(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).because(|| {
-        format!(
-            "cannot create {}, check who may write there",
-            path.display()
-        )
-    })
+    fs::create_dir_all(path).because(|| format!("cannot create {}, check who may write there", path.display()))
 }

@@ -25,15 +25,13 @@ pub fn reserve() -> Result<Reserved> {
     paths::make_folder(&folder)?;
     for _ in 0..1_000 {
         let port = rand::rng().random_range(RESERVABLE);
-        let lock = File::create(folder.join(port.to_string()))
-            .because(|| format!("cannot write in {}", folder.display()))?;
+        let lock =
+            File::create(folder.join(port.to_string())).because(|| format!("cannot write in {}", folder.display()))?;
         if lock.try_lock().is_ok() && is_free(port) {
             return Ok(Reserved { port, _lock: lock });
         }
     }
-    Err(Failure::new(
-        "no free port between 20000 and 32000, stop some servers and try again",
-    ))
+    Err(Failure::new("no free port between 20000 and 32000, stop some servers and try again"))
 }
 
 pub fn is_free(port: u16) -> bool {
@@ -59,19 +57,12 @@ fn holder(port: u16) -> Option<(u32, String)> {
         .find_map(|table| listening_inode(&table, port))?;
     let wanted = PathBuf::from(format!("socket:[{inode}]"));
     for process in fs::read_dir("/proc").ok()?.flatten() {
-        let Some(pid) = process
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-        else {
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
         let holds = |folder: &Path| {
-            fs::read_dir(folder).is_ok_and(|files| {
-                files
-                    .flatten()
-                    .any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to == wanted))
-            })
+            fs::read_dir(folder)
+                .is_ok_and(|files| files.flatten().any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to == wanted)))
         };
         if holds(&process.path().join("fd")) {
             let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
@@ -101,10 +92,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         assert!(!is_free(port));
         let sentence = taken(port, "Kafka").to_string();
-        assert!(
-            sentence.contains(&std::process::id().to_string()),
-            "{sentence}"
-        );
+        assert!(sentence.contains(&std::process::id().to_string()), "{sentence}");
     }
 
     #[test]

@@ -25,9 +25,7 @@ impl Probe {
     pub fn is_ready(&self) -> bool {
         match self {
             Self::Http { port, path } => http_status(*port, path) == Some(200),
-            Self::Kafka { port, brokers } => {
-                kafka_brokers(*port).is_some_and(|known| known >= *brokers)
-            }
+            Self::Kafka { port, brokers } => kafka_brokers(*port).is_some_and(|known| known >= *brokers),
             Self::Mongodb { port } => mongodb_wire::is_primary(*port).unwrap_or(false),
             Self::Redis { port } => redis_answers(*port).unwrap_or(false),
         }
@@ -45,8 +43,7 @@ pub(crate) fn connect(port: u16) -> std::io::Result<TcpStream> {
 
 fn http_status(port: u16, path: &str) -> Option<u16> {
     let mut stream = connect(port).ok()?;
-    let request =
-        format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = [0; 12];
     stream.read_exact(&mut answer).ok()?;

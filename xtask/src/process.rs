@@ -36,10 +36,7 @@ impl Identity {
     pub fn from_file(path: &Path) -> Option<Self> {
         let text = fs::read_to_string(path).ok()?;
         let (pid, start) = text.trim().split_once(' ')?;
-        let noted = Self {
-            pid: pid.parse().ok()?,
-            start: start.parse().ok()?,
-        };
+        let noted = Self { pid: pid.parse().ok()?, start: start.parse().ok()? };
         noted.is_alive().then_some(noted)
     }
 
@@ -86,11 +83,9 @@ impl Process {
         if log.exists() {
             let _ = fs::rename(&log, log.with_extension("log.1"));
         }
-        let output = File::create(&log)
-            .because(|| format!("cannot write {}, check space and rights", log.display()))?;
-        let errors = output
-            .try_clone()
-            .because(|| "cannot share the log file".to_owned())?;
+        let output =
+            File::create(&log).because(|| format!("cannot write {}, check space and rights", log.display()))?;
+        let errors = output.try_clone().because(|| "cannot share the log file".to_owned())?;
         let child = Command::new("setsid")
             .arg(&launch.program)
             .args(&launch.args)
@@ -100,35 +95,17 @@ impl Process {
             .stdout(output)
             .stderr(errors)
             .spawn()
-            .because(|| {
-                "cannot run setsid, install it with: apt-get install util-linux".to_owned()
-            })?;
-        let identity = Identity::of(child.id()).unwrap_or(Identity {
-            pid: child.id(),
-            start: 0,
-        });
-        fs::write(
-            pid_file(paths, &launch.name),
-            format!("{} {}\n", identity.pid, identity.start),
-        )
-        .because(|| format!("cannot write the pid file of {}", launch.name))?;
-        Ok(Self {
-            name: launch.name.clone(),
-            identity,
-            paths: paths.clone(),
-            child: Some(child),
-        })
+            .because(|| "cannot run setsid, install it with: apt-get install util-linux".to_owned())?;
+        let identity = Identity::of(child.id()).unwrap_or(Identity { pid: child.id(), start: 0 });
+        fs::write(pid_file(paths, &launch.name), format!("{} {}\n", identity.pid, identity.start))
+            .because(|| format!("cannot write the pid file of {}", launch.name))?;
+        Ok(Self { name: launch.name.clone(), identity, paths: paths.clone(), child: Some(child) })
     }
 
     /// The running process noted under `name`, or nothing when its pid file is absent or stale.
     pub fn find(paths: &StackPaths, name: &str) -> Option<Self> {
         let identity = Identity::from_file(&pid_file(paths, name))?;
-        Some(Self {
-            name: name.to_owned(),
-            identity,
-            paths: paths.clone(),
-            child: None,
-        })
+        Some(Self { name: name.to_owned(), identity, paths: paths.clone(), child: None })
     }
 
     /// Every running process of the stack, in the order of their names.
@@ -141,10 +118,7 @@ impl Process {
             .filter_map(|file| file.strip_suffix(".pid").map(str::to_owned))
             .collect();
         names.sort();
-        names
-            .iter()
-            .filter_map(|name| Self::find(paths, name))
-            .collect()
+        names.iter().filter_map(|name| Self::find(paths, name)).collect()
     }
 
     pub fn is_alive(&mut self) -> bool {
@@ -207,11 +181,7 @@ pub fn last_lines(path: &Path, count: usize) -> String {
     }
     let text = String::from_utf8_lossy(&tail);
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(count)..]
-        .iter()
-        .map(|line| format!("    {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    lines[lines.len().saturating_sub(count)..].iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -219,37 +189,23 @@ mod tests {
     use super::*;
 
     fn paths(name: &str) -> StackPaths {
-        let paths = StackPaths {
-            root: std::env::temp_dir().join(format!("groot-{name}-{}", std::process::id())),
-        };
+        let paths = StackPaths { root: std::env::temp_dir().join(format!("groot-{name}-{}", std::process::id())) };
         paths.create().unwrap();
         paths
     }
 
     fn shell(script: &str) -> Launch {
         let args = vec!["-c".to_owned(), script.to_owned()];
-        Launch {
-            name: "part".to_owned(),
-            program: PathBuf::from("sh"),
-            args,
-            env: Vec::new(),
-        }
+        Launch { name: "part".to_owned(), program: PathBuf::from("sh"), args, env: Vec::new() }
     }
 
     #[test]
     fn a_stale_pid_file_finds_nobody() {
         let paths = paths("stale");
         let mut process = Process::start(&paths, &shell("sleep 60")).unwrap();
-        assert_eq!(
-            Process::find(&paths, "part").unwrap().identity,
-            process.identity
-        );
+        assert_eq!(Process::find(&paths, "part").unwrap().identity, process.identity);
         // Our own number with another's moment of birth: a reused pid.
-        fs::write(
-            pid_file(&paths, "part"),
-            format!("{} 1\n", std::process::id()),
-        )
-        .unwrap();
+        fs::write(pid_file(&paths, "part"), format!("{} 1\n", std::process::id())).unwrap();
         assert!(Process::find(&paths, "part").is_none());
         process.kill();
         assert!(Process::find(&paths, "part").is_none());

@@ -30,11 +30,7 @@ struct Part {
 impl Progress {
     /// Bars on a terminal, lines in a file or a CI log.
     pub fn shown() -> Self {
-        let show = if std::io::stderr().is_terminal() {
-            Show::Bars
-        } else {
-            Show::Lines
-        };
+        let show = if std::io::stderr().is_terminal() { Show::Bars } else { Show::Lines };
         Self::new(show)
     }
 
@@ -44,11 +40,7 @@ impl Progress {
     }
 
     fn new(show: Show) -> Self {
-        Self {
-            show,
-            bars: MultiProgress::new(),
-            parts: Mutex::default(),
-        }
+        Self { show, bars: MultiProgress::new(), parts: Mutex::default() }
     }
 
     /// Says what `part` is doing now.
@@ -77,10 +69,7 @@ impl Progress {
     }
 
     fn with(&self, name: &str, act: impl FnOnce(&Part)) {
-        let mut parts = self
-            .parts
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut parts = self.parts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let part = parts.entry(name.to_owned()).or_insert_with(|| {
             let bar = ProgressBar::new_spinner();
             if self.show == Show::Bars {
@@ -89,10 +78,7 @@ impl Progress {
                 bar.set_prefix(name.to_owned());
                 bar.enable_steady_tick(Duration::from_millis(100));
             }
-            Part {
-                bar,
-                since: Instant::now(),
-            }
+            Part { bar, since: Instant::now() }
         });
         act(part);
     }

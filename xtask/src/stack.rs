@@ -44,20 +44,12 @@ pub enum Lifetime {
 impl Options {
     /// A stack for a test: the services named, one broker, gone afterwards.
     pub fn for_test(services: &[Service]) -> Self {
-        Self {
-            services: services.to_vec(),
-            brokers: 1,
-            lifetime: Lifetime::WithThisProgram,
-        }
+        Self { services: services.to_vec(), brokers: 1, lifetime: Lifetime::WithThisProgram }
     }
 
     /// The developer's stack: everything, on the documented ports.
     pub fn for_developer() -> Self {
-        Self {
-            services: Service::ALL.to_vec(),
-            brokers: 1,
-            lifetime: Lifetime::Stays,
-        }
+        Self { services: Service::ALL.to_vec(), brokers: 1, lifetime: Lifetime::Stays }
     }
 
     #[must_use]
@@ -113,12 +105,7 @@ impl Stack {
         };
         let secrets = keys::provide(&paths)?;
         let addresses = Addresses::new(&ports, &options.services, &secrets);
-        let site = Site {
-            cache: &cache,
-            paths: &paths,
-            ports: &ports,
-            progress,
-        };
+        let site = Site { cache: &cache, paths: &paths, ports: &ports, progress };
         let started = start_all(&options.services, &site);
         let running = match started {
             Ok(running) => running,
@@ -199,10 +186,7 @@ impl Stack {
     }
 
     fn each(&self, name: &str, mut act: impl FnMut(&mut Running) -> Result<()>) -> Result<()> {
-        let mut running = self
-            .running
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut met = false;
         for one in running.iter_mut() {
             if one.server.service.name() == name || one.server.launch.name == name {
@@ -210,13 +194,7 @@ impl Stack {
                 act(one)?;
             }
         }
-        if met {
-            Ok(())
-        } else {
-            Err(Failure::new(format!(
-                "the stack was started without {name}"
-            )))
-        }
+        if met { Ok(()) } else { Err(Failure::new(format!("the stack was started without {name}"))) }
     }
 }
 
@@ -226,10 +204,7 @@ impl Drop for Stack {
             return;
         }
         // Our own children first: only we can reap them.
-        let running = self
-            .running
-            .get_mut()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let running = self.running.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
         running.iter_mut().for_each(|one| one.process.kill());
         end_all(&self.paths, Duration::ZERO);
         let _ = self.paths.wipe();
@@ -241,13 +216,7 @@ pub fn end_all(paths: &StackPaths, patience: Duration) -> Vec<String> {
     let mut processes = Process::all(paths);
     std::thread::scope(|scope| {
         for process in &mut processes {
-            scope.spawn(move || {
-                if patience.is_zero() {
-                    process.kill()
-                } else {
-                    process.stop(patience)
-                }
-            });
+            scope.spawn(move || if patience.is_zero() { process.kill() } else { process.stop(patience) });
         }
     });
     processes.into_iter().map(|process| process.name).collect()
@@ -255,17 +224,10 @@ pub fn end_all(paths: &StackPaths, patience: Duration) -> Vec<String> {
 
 fn start_all(services: &[Service], site: &Site) -> Result<Vec<Running>> {
     let results: Vec<Result<Vec<Running>>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = services
-            .iter()
-            .map(|service| scope.spawn(|| start_one(*service, site)))
-            .collect();
+        let threads: Vec<_> = services.iter().map(|service| scope.spawn(|| start_one(*service, site))).collect();
         threads
             .into_iter()
-            .map(|thread| {
-                thread
-                    .join()
-                    .unwrap_or_else(|_| Err(Failure::new("a start panicked")))
-            })
+            .map(|thread| thread.join().unwrap_or_else(|_| Err(Failure::new("a start panicked"))))
             .collect()
     });
     let mut running = Vec::new();
@@ -276,11 +238,7 @@ fn start_all(services: &[Service], site: &Site) -> Result<Vec<Running>> {
             Err(failure) => failures.push(failure.to_string()),
         }
     }
-    if failures.is_empty() {
-        Ok(running)
-    } else {
-        Err(Failure::new(failures.join("\n")))
-    }
+    if failures.is_empty() { Ok(running) } else { Err(Failure::new(failures.join("\n"))) }
 }
 
 fn start_one(service: Service, site: &Site) -> Result<Vec<Running>> {
@@ -303,13 +261,9 @@ fn start_one(service: Service, site: &Site) -> Result<Vec<Running>> {
     for one in &mut running {
         wait_until_ready(&one.server, &mut one.process)?;
     }
-    let ports: Vec<String> = running
-        .iter()
-        .map(|one| one.server.ports[0].to_string())
-        .collect();
+    let ports: Vec<String> = running.iter().map(|one| one.server.ports[0].to_string()).collect();
     let state = if was_there { "was running" } else { "ready" };
-    site.progress
-        .done(name, &format!("{state} on port {}", ports.join(", ")));
+    site.progress.done(name, &format!("{state} on port {}", ports.join(", ")));
     Ok(running)
 }
 

@@ -47,10 +47,7 @@ pub fn issue(paths: &StackPaths, person: &Person) -> Result<String> {
     let pem = fs::read(&secrets.private_key_file)
         .because(|| format!("cannot read {}", secrets.private_key_file.display()))?;
     let key = EncodingKey::from_ed_pem(&pem).because(|| {
-        format!(
-            "{} holds no Ed25519 key, remove it and run `./dev up`",
-            secrets.private_key_file.display()
-        )
+        format!("{} holds no Ed25519 key, remove it and run `./dev up`", secrets.private_key_file.display())
     })?;
     let user = person.user.unwrap_or_else(Uuid::now_v7);
     let now = chrono::Utc::now().timestamp();

@@ -13,8 +13,8 @@ impl Versions {
     /// Reads the file of the repository at `root`.
     pub fn read(root: &Path) -> Result<Self> {
         let path = root.join("infra/versions.env");
-        let text = fs::read_to_string(&path)
-            .because(|| format!("cannot read {}, restore it from git", path.display()))?;
+        let text =
+            fs::read_to_string(&path).because(|| format!("cannot read {}, restore it from git", path.display()))?;
         Ok(Self(parse(&text)))
     }
 
@@ -27,9 +27,7 @@ impl Versions {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, version)| (name.as_str(), version.as_str()))
+        self.0.iter().map(|(name, version)| (name.as_str(), version.as_str()))
     }
 }
 

@@ -35,10 +35,7 @@ impl Watcher {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .because(|| {
-                "cannot run setsid and sh, install them with: apt-get install util-linux dash"
-                    .to_owned()
-            })?;
+            .because(|| "cannot run setsid and sh, install them with: apt-get install util-linux dash".to_owned())?;
         let pipe = child.stdin.take();
         Ok(Self { child, pipe })
     }

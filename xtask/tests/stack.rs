@@ -11,21 +11,9 @@ use xtask::stack::{Options, Stack};
 fn schema_ids_survive_a_restart_of_the_registry() {
     let stack = Stack::start("xtask-registry", &Options::for_test(&[Service::Registry])).unwrap();
     let port = port_of(&stack.addresses().schema_registry_url);
-    let schema = |name: &str| {
-        format!(r#"{{"schema":"{{\"type\":\"record\",\"name\":\"{name}\",\"fields\":[]}}"}}"#)
-    };
-    let first = http(
-        port,
-        "POST",
-        "/apis/ccompat/v7/subjects/a/versions",
-        &schema("A"),
-    );
-    let second = http(
-        port,
-        "POST",
-        "/apis/ccompat/v7/subjects/b/versions",
-        &schema("B"),
-    );
+    let schema = |name: &str| format!(r#"{{"schema":"{{\"type\":\"record\",\"name\":\"{name}\",\"fields\":[]}}"}}"#);
+    let first = http(port, "POST", "/apis/ccompat/v7/subjects/a/versions", &schema("A"));
+    let second = http(port, "POST", "/apis/ccompat/v7/subjects/b/versions", &schema("B"));
     assert_ne!(first, second);
     let by_id = id_path(&second);
     let before = http(port, "GET", &by_id, "");
@@ -34,33 +22,13 @@ fn schema_ids_survive_a_restart_of_the_registry() {
     stack.restart("registry").unwrap();
 
     assert_eq!(http(port, "GET", &by_id, ""), before);
-    assert_eq!(
-        http(
-            port,
-            "POST",
-            "/apis/ccompat/v7/subjects/b/versions",
-            &schema("B")
-        ),
-        second
-    );
-    assert_eq!(
-        http(
-            port,
-            "POST",
-            "/apis/ccompat/v7/subjects/a/versions",
-            &schema("A")
-        ),
-        first
-    );
+    assert_eq!(http(port, "POST", "/apis/ccompat/v7/subjects/b/versions", &schema("B")), second);
+    assert_eq!(http(port, "POST", "/apis/ccompat/v7/subjects/a/versions", &schema("A")), first);
 }
 
 #[test]
 fn a_killed_mongod_comes_back_as_primary_and_nothing_of_a_dropped_stack_stays() {
-    let stack = Stack::start(
-        "xtask-mongodb",
-        &Options::for_test(&[Service::Mongodb, Service::Redis]),
-    )
-    .unwrap();
+    let stack = Stack::start("xtask-mongodb", &Options::for_test(&[Service::Mongodb, Service::Redis])).unwrap();
     let root = stack.paths().root.clone();
     let redis = port_of(&stack.addresses().redis_url);
     stack.kill("mongodb").unwrap();
@@ -69,10 +37,7 @@ fn a_killed_mongod_comes_back_as_primary_and_nothing_of_a_dropped_stack_stays() 
     stack.restart("mongodb").unwrap();
     stack.restart("redis").unwrap();
     assert!(TcpStream::connect(("127.0.0.1", redis)).is_ok());
-    assert!(
-        stack.kill("kafka").is_err(),
-        "a server that was never started cannot be killed"
-    );
+    assert!(stack.kill("kafka").is_err(), "a server that was never started cannot be killed");
 
     drop(stack);
     assert!(!root.exists());

@@ -13,15 +13,9 @@ const PARAGRAPH: usize = 5;
 #[derive(Debug, Error)]
 pub enum AddressError {
     #[error("cannot read the corpus in {path}: {source}")]
-    Unreadable {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{path} is not an address of the corpus: {source}")]
-    Malformed {
-        path: PathBuf,
-        source: serde_json::Error,
-    },
+    Malformed { path: PathBuf, source: serde_json::Error },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +38,7 @@ struct Source {
 
 /// All addresses of the package's data folder, in the order of their keys: by year, then by name.
 pub fn read(folder: &Path) -> Result<Vec<Address>, AddressError> {
-    let unreadable = |source| AddressError::Unreadable {
-        path: folder.to_owned(),
-        source,
-    };
+    let unreadable = |source| AddressError::Unreadable { path: folder.to_owned(), source };
     let mut addresses = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
@@ -60,26 +51,11 @@ pub fn read(folder: &Path) -> Result<Vec<Address>, AddressError> {
 }
 
 fn address(path: &Path) -> Result<Address, AddressError> {
-    let text = fs::read_to_string(path).map_err(|source| AddressError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
-    let source: Source = serde_json::from_str(&text).map_err(|source| AddressError::Malformed {
-        path: path.to_owned(),
-        source,
-    })?;
-    let key = path
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    Ok(Address {
-        key,
-        year: source.year,
-        speaker: source.name,
-        party: source.party,
-        text: source.text,
-    })
+    let text = fs::read_to_string(path).map_err(|source| AddressError::Unreadable { path: path.to_owned(), source })?;
+    let source: Source =
+        serde_json::from_str(&text).map_err(|source| AddressError::Malformed { path: path.to_owned(), source })?;
+    let key = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Address { key, year: source.year, speaker: source.name, party: source.party, text: source.text })
 }
 
 impl Address {
@@ -98,19 +74,12 @@ impl Address {
             "none" => "no party",
             party => party,
         };
-        vec![
-            party.to_owned(),
-            format!("{}th century", (self.year - 1) / 100 + 1).replace("21th", "21st"),
-        ]
+        vec![party.to_owned(), format!("{}th century", (self.year - 1) / 100 + 1).replace("21th", "21st")]
     }
 
     pub fn content(&self) -> String {
         let sentences = sentences(&self.text);
-        sentences
-            .chunks(PARAGRAPH)
-            .map(|paragraph| paragraph.join(" "))
-            .collect::<Vec<_>>()
-            .join("\n\n")
+        sentences.chunks(PARAGRAPH).map(|paragraph| paragraph.join(" ")).collect::<Vec<_>>().join("\n\n")
     }
 }
 
@@ -126,8 +95,7 @@ fn sentences(text: &str) -> Vec<&str> {
             sentences.push(text[start..at].trim_end());
             start = at;
         }
-        ended = matches!(character, '.' | '?' | '!')
-            || (ended && (character.is_whitespace() || character == '"'));
+        ended = matches!(character, '.' | '?' | '!') || (ended && (character.is_whitespace() || character == '"'));
     }
     sentences.push(&text[start..]);
     sentences
@@ -158,9 +126,6 @@ mod tests {
     fn five_sentences_make_a_paragraph_and_no_word_is_lost() {
         let text = "One. Two? Three! Four at 3.5 percent. Five. Six.";
         let content = address(1900, text).content();
-        assert_eq!(
-            content,
-            "One. Two? Three! Four at 3.5 percent. Five.\n\nSix."
-        );
+        assert_eq!(content, "One. Two? Three! Four at 3.5 percent. Five.\n\nSix.");
     }
 }

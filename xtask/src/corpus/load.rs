@@ -45,14 +45,8 @@ pub async fn load(
         if speakers.contains_key(&address.speaker) {
             continue;
         }
-        let answer = client
-            .post(
-                "/api/users",
-                &tokens.admin,
-                &address.speaker,
-                &json!({ "name": address.speaker }),
-            )
-            .await?;
+        let answer =
+            client.post("/api/users", &tokens.admin, &address.speaker, &json!({ "name": address.speaker })).await?;
         loaded.positions.extend(position(&answer));
         speakers.insert(address.speaker.clone(), id(&answer));
     }
@@ -65,12 +59,8 @@ pub async fn load(
         while running.len() < CONCURRENCY
             && let Some(address) = waiting.next()
         {
-            let (client, token, speakers, address) = (
-                client.clone(),
-                tokens.editor.clone(),
-                speakers.clone(),
-                address.clone(),
-            );
+            let (client, token, speakers, address) =
+                (client.clone(), tokens.editor.clone(), speakers.clone(), address.clone());
             running.spawn(async move { publish(&client, &token, &speakers, &address).await });
         }
         match running.join_next().await {
@@ -100,18 +90,9 @@ async fn publish(
         "authorId": speakers.get(&address.speaker),
         "publishedAt": address.published_at(),
     });
-    let created = client
-        .post("/api/universal/post", token, &address.key, &post)
-        .await?;
+    let created = client.post("/api/universal/post", token, &address.key, &post).await?;
     let path = format!("/api/universal/post/{}/publish", id(&created));
-    client
-        .post(
-            &path,
-            token,
-            &format!("{}/publish", address.key),
-            &json!({}),
-        )
-        .await
+    client.post(&path, token, &format!("{}/publish", address.key), &json!({})).await
 }
 
 fn id(answer: &Value) -> String {

@@ -13,10 +13,7 @@ pub(super) fn lay_out(site: &Site) -> Result<Server> {
     let data = site.paths.data("clickhouse");
     paths::make_folder(&data)?;
     let port = site.ports.clickhouse;
-    let front = site
-        .cache
-        .repository
-        .join("infra/local/clickhouse/front.py");
+    let front = site.cache.repository.join("infra/local/clickhouse/front.py");
     let args = [
         front.display().to_string(),
         "--port".to_owned(),
@@ -24,10 +21,7 @@ pub(super) fn lay_out(site: &Site) -> Result<Server> {
         "--data".to_owned(),
         data.display().to_string(),
     ];
-    let env = [
-        ("PYTHONPATH", engine.display().to_string()),
-        ("PYTHONUNBUFFERED", "1".to_owned()),
-    ];
+    let env = [("PYTHONPATH", engine.display().to_string()), ("PYTHONUNBUFFERED", "1".to_owned())];
     Ok(Server {
         service: Service::Clickhouse,
         launch: Launch {
@@ -37,9 +31,6 @@ pub(super) fn lay_out(site: &Site) -> Result<Server> {
             env: env.map(|(key, value)| (key.to_owned(), value)).to_vec(),
         },
         ports: vec![port],
-        probe: Probe::Http {
-            port,
-            path: "/ping".to_owned(),
-        },
+        probe: Probe::Http { port, path: "/ping".to_owned() },
     })
 }

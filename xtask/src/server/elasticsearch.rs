@@ -2,7 +2,8 @@
 //! analysers that the jars lack.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Server, Service, Site, java, write};
@@ -11,6 +12,9 @@ use crate::failure::{Because, Result};
 use crate::probe::Probe;
 use crate::progress::Progress;
 use crate::{packages, paths, run};
+
+/// The launcher, and the analysers in a module of their own.
+const SOURCES: [&str; 2] = ["Launcher.java", "analysis/AnalysisCommon.java"];
 
 pub(super) fn lay_out(site: &Site) -> Result<Server> {
     let place = provide(site.cache, site.progress)?;
@@ -29,24 +33,16 @@ transport.port: {transport}
 path.data: {home}/data
 path.logs: {home}/logs
 cluster.routing.allocation.disk.threshold_enabled: false
-ingest.geoip.downloader.enabled: false
 action.auto_create_index: false
 ",
         home = home.display()
     );
-    write(
-        &home.join("config/elasticsearch.yml"),
-        &settings.replace("ingest.geoip.downloader.enabled: false\n", ""),
-    )?;
+    write(&home.join("config/elasticsearch.yml"), &settings)?;
     fs::copy(
-        site.cache
-            .repository
-            .join("infra/local/elasticsearch/log4j2.properties"),
+        site.cache.repository.join("infra/local/elasticsearch/log4j2.properties"),
         home.join("config/log4j2.properties"),
     )
-    .because(|| {
-        "cannot copy infra/local/elasticsearch/log4j2.properties, restore it from git".to_owned()
-    })?;
+    .because(|| "cannot copy infra/local/elasticsearch/log4j2.properties, restore it from git".to_owned())?;
     let args = [
         "-Xms512m".to_owned(),
         "-Xmx512m".to_owned(),
@@ -63,13 +59,11 @@ action.auto_create_index: false
         service: Service::Elasticsearch,
         launch: java("elasticsearch", args.to_vec(), Vec::new()),
         ports: vec![port, transport],
-        probe: Probe::Http {
-            port,
-            path: "/_cluster/health?wait_for_status=yellow&timeout=1s".to_owned(),
-        },
+        probe: Probe::Http { port, path: "/_cluster/health?wait_for_status=yellow&timeout=1s".to_owned() },
     })
 }
 
+/// What the launcher runs from, all of it in the cache.
 pub(super) struct Place {
     class_path: String,
     modules: PathBuf,
@@ -81,45 +75,73 @@ pub(super) fn provide(cache: &Cache, progress: &Progress) -> Result<Place> {
     let sources = cache.repository.join("infra/local/elasticsearch");
     let _lock = cache.lock("elasticsearch-launcher")?;
     let built = jars.join("launcher");
-    let mut files: Vec<PathBuf> = fs::read_dir(&sources)
-        .because(|| format!("cannot list {}", sources.display()))?
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|end| end == "java"))
-        .collect();
-    files.sort();
+    let place = Place { class_path: format!("{0}/lib/*:{0}/main", built.display()), modules: built.join("modules") };
     let mut text = String::new();
-    for file in &files {
-        text += &fs::read_to_string(file).because(|| format!("cannot read {}", file.display()))?;
+    for file in SOURCES {
+        let file = sources.join(file);
+        text +=
+            &fs::read_to_string(&file).because(|| format!("cannot read {}, restore it from git", file.display()))?;
     }
     if fs::read_to_string(built.join("sources.txt")).is_ok_and(|known| known == text) {
-        return Ok(place(&jars));
+        return Ok(place);
     }
     progress.say("elasticsearch", "compiling its launcher");
     let _ = fs::remove_dir_all(&built);
-    build(cache, &jars, &built, &files)?;
+    link_jars(&jars, &built)?;
+    let netty = built.join("modules/transport-netty4");
+    let version = cache.versions.get("ELASTICSEARCH_VERSION")?;
+    describe(&netty, "transport-netty4", "org.elasticsearch.transport.netty4.Netty4Plugin", version)?;
+    compile(&jars, &sources.join(SOURCES[0]), &built.join("main"))?;
+    compile(&jars, &sources.join(SOURCES[1]), &built.join("analysis"))?;
+    let analysis = built.join("modules/analysis-common");
+    describe(&analysis, "analysis-common", "groot.local.elasticsearch.AnalysisCommon", version)?;
+    let mut jar = Command::new("jar");
+    jar.arg("cf").arg(analysis.join("analysis-common.jar")).arg("-C").arg(built.join("analysis")).arg(".");
+    run::quietly(&mut jar, "packing the analysers")?;
     write(&built.join("sources.txt"), &text)?;
-    Ok(place(&jars))
+    Ok(place)
 }
 
-fn place(jars: &std::path::Path) -> Place {
-    let built = jars.join("launcher");
-    Place {
-        class_path: format!("{}/*:{}", jars.display(), built.join("main").display()),
-        modules: built.join("modules"),
+/// A jar may be seen once only: those of the transport belong to its module, all others to the server.
+fn link_jars(jars: &Path, built: &Path) -> Result<()> {
+    let (lib, module) = (built.join("lib"), built.join("modules/transport-netty4"));
+    paths::make_folder(&lib)?;
+    paths::make_folder(&module)?;
+    for file in fs::read_dir(jars).because(|| format!("cannot list {}", jars.display()))?.flatten() {
+        let name = file.file_name().to_string_lossy().into_owned();
+        if !name.ends_with(".jar") {
+            continue;
+        }
+        let of_transport = ["netty-", "transport-netty4-", "elasticsearch-ssl-config-"];
+        let to = if of_transport.iter().any(|start| name.starts_with(start)) { &module } else { &lib };
+        fs::hard_link(file.path(), to.join(&name)).because(|| format!("cannot link {name}"))?;
     }
-}
-
-fn build(
-    _cache: &Cache,
-    _jars: &std::path::Path,
-    _built: &std::path::Path,
-    _files: &[PathBuf],
-) -> Result<()> {
-    let _ = (run::quietly, Command::new("javac"));
     Ok(())
 }
 
-fn link_modules(_modules: &std::path::Path, _home: &std::path::Path) -> Result<()> {
+fn describe(module: &Path, name: &str, class: &str, version: &str) -> Result<()> {
+    let text = format!(
+        "name={name}
+description={name}
+version={version}
+elasticsearch.version={version}
+java.version=17
+classname={class}
+has.native.controller=false
+"
+    );
+    write(&module.join("plugin-descriptor.properties"), &text)
+}
+
+fn compile(jars: &Path, source: &Path, into: &Path) -> Result<()> {
+    let mut javac = Command::new("javac");
+    javac.args(["-nowarn", "-proc:none", "-cp"]).arg(format!("{}/*", jars.display())).arg("-d").arg(into).arg(source);
+    run::quietly(&mut javac, "compiling Elasticsearch's launcher (needs the Debian package openjdk-17-jdk-headless)")?;
     Ok(())
+}
+
+fn link_modules(modules: &Path, home: &Path) -> Result<()> {
+    let link = home.join("modules");
+    let _ = fs::remove_file(&link);
+    symlink(modules, &link).because(|| format!("cannot link {}", link.display()))
 }

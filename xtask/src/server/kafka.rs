@@ -19,13 +19,7 @@ pub(super) fn lay_out(site: &Site) -> Result<Vec<Server>> {
     let jars = site.cache.provide(&packages::KAFKA, site.progress)?;
     let class_path = format!("{}/*", jars.display());
     let brokers = site.ports.kafka.len();
-    let names = (1..=brokers).map(|id| {
-        if brokers == 1 {
-            "kafka".to_owned()
-        } else {
-            format!("kafka-{id}")
-        }
-    });
+    let names = (1..=brokers).map(|id| if brokers == 1 { "kafka".to_owned() } else { format!("kafka-{id}") });
     let mut servers = Vec::new();
     for (index, name) in names.enumerate() {
         let (port, controller) = site.ports.kafka[index];
@@ -61,14 +55,7 @@ pub(super) fn lay_out(site: &Site) -> Result<Vec<Server>> {
 fn format(class_path: &str, config: &Path) -> Result<()> {
     let mut command = Command::new("java");
     command
-        .args([
-            "-XX:TieredStopAtLevel=1",
-            "-XX:+UseSerialGC",
-            "-cp",
-            class_path,
-            "kafka.tools.StorageTool",
-            "format",
-        ])
+        .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", class_path, "kafka.tools.StorageTool", "format"])
         .args(["--ignore-formatted", "-t", CLUSTER_ID, "-c"])
         .arg(config);
     run::quietly(&mut command, "formatting Kafka's storage")?;
@@ -78,11 +65,8 @@ fn format(class_path: &str, config: &Path) -> Result<()> {
 fn properties(site: &Site, index: usize, data: &Path) -> String {
     let brokers = &site.ports.kafka;
     let (port, controller) = brokers[index];
-    let voters: Vec<String> = brokers
-        .iter()
-        .enumerate()
-        .map(|(i, (_, controller))| format!("{}@127.0.0.1:{controller}", i + 1))
-        .collect();
+    let voters: Vec<String> =
+        brokers.iter().enumerate().map(|(i, (_, controller))| format!("{}@127.0.0.1:{controller}", i + 1)).collect();
     let replicas = brokers.len().min(3);
     let in_sync = if replicas == 3 { 2 } else { 1 };
     format!(

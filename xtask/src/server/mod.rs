@@ -31,14 +31,8 @@ pub enum Service {
 }
 
 impl Service {
-    pub const ALL: [Self; 6] = [
-        Self::Kafka,
-        Self::Registry,
-        Self::Mongodb,
-        Self::Elasticsearch,
-        Self::Clickhouse,
-        Self::Redis,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Kafka, Self::Registry, Self::Mongodb, Self::Elasticsearch, Self::Clickhouse, Self::Redis];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -92,14 +86,10 @@ pub(crate) fn lay_out(service: Service, site: &Site) -> Result<Vec<Server>> {
 pub(crate) fn provision(service: Service, cache: &Cache, progress: &Progress) -> Result<()> {
     match service {
         Service::Kafka => cache.provide(&crate::packages::KAFKA, progress).map(drop),
-        Service::Registry => cache
-            .provide(&crate::packages::REGISTRY, progress)
-            .map(drop),
+        Service::Registry => cache.provide(&crate::packages::REGISTRY, progress).map(drop),
         Service::Mongodb => cache.provide(&crate::packages::MONGODB, progress).map(drop),
         Service::Elasticsearch => elasticsearch::provide(cache, progress).map(drop),
-        Service::Clickhouse => cache
-            .provide(&crate::packages::CLICKHOUSE, progress)
-            .map(drop),
+        Service::Clickhouse => cache.provide(&crate::packages::CLICKHOUSE, progress).map(drop),
         Service::Redis => Ok(()),
     }
 }
@@ -145,20 +135,10 @@ impl Ports {
             held.push(reserved);
             Ok(port)
         };
-        let kafka = (0..brokers)
-            .map(|_| Ok((next()?, next()?)))
-            .collect::<Result<Vec<_>>>()?;
+        let kafka = (0..brokers).map(|_| Ok((next()?, next()?))).collect::<Result<Vec<_>>>()?;
         let (registry, mongodb, elasticsearch) = (next()?, next()?, (next()?, next()?));
         let (clickhouse, redis) = (next()?, next()?);
-        Ok(Self {
-            kafka,
-            registry,
-            mongodb,
-            elasticsearch,
-            clickhouse,
-            redis,
-            _held: held,
-        })
+        Ok(Self { kafka, registry, mongodb, elasticsearch, clickhouse, redis, _held: held })
     }
 }
 
@@ -172,10 +152,5 @@ fn write(path: &Path, text: &str) -> Result<()> {
 
 /// `java` with the arguments, for all the servers that run on it.
 fn java(name: &str, args: Vec<String>, env: Vec<(String, String)>) -> Launch {
-    Launch {
-        name: name.to_owned(),
-        program: PathBuf::from("java"),
-        args,
-        env,
-    }
+    Launch { name: name.to_owned(), program: PathBuf::from("java"), args, env }
 }

@@ -37,12 +37,7 @@ pub(super) fn lay_out(site: &Site) -> Result<Server> {
     ];
     Ok(Server {
         service: Service::Mongodb,
-        launch: Launch {
-            name: "mongodb".to_owned(),
-            program,
-            args: args.to_vec(),
-            env: Vec::new(),
-        },
+        launch: Launch { name: "mongodb".to_owned(), program, args: args.to_vec(), env: Vec::new() },
         ports: vec![port],
         probe: Probe::Mongodb { port },
     })

@@ -10,9 +10,7 @@ use crate::{paths, run};
 
 pub(super) fn lay_out(site: &Site) -> Result<Server> {
     if !run::is_installed("redis-server") {
-        return Err(Failure::new(
-            "redis-server is missing, install it with: apt-get install redis-server",
-        ));
+        return Err(Failure::new("redis-server is missing, install it with: apt-get install redis-server"));
     }
     let data = site.paths.data("redis");
     paths::make_folder(&data)?;
@@ -24,12 +22,7 @@ pub(super) fn lay_out(site: &Site) -> Result<Server> {
     args.push(String::new());
     Ok(Server {
         service: Service::Redis,
-        launch: Launch {
-            name: "redis".to_owned(),
-            program: PathBuf::from("redis-server"),
-            args,
-            env: Vec::new(),
-        },
+        launch: Launch { name: "redis".to_owned(), program: PathBuf::from("redis-server"), args, env: Vec::new() },
         ports: vec![port],
         probe: Probe::Redis { port },
     })

@@ -15,12 +15,7 @@ pub(super) fn lay_out(site: &Site) -> Result<Server> {
         .flatten()
         .map(|entry| entry.path())
         .find(|path| path.to_string_lossy().ends_with("-runner.jar"))
-        .because(|| {
-            format!(
-                "{} has no runner jar, remove that folder and run the command again",
-                place.display()
-            )
-        })?;
+        .because(|| format!("{} has no runner jar, remove that folder and run the command again", place.display()))?;
     let data = site.paths.data("registry");
     paths::make_folder(&data)?;
     let port = site.ports.registry;
@@ -29,19 +24,10 @@ pub(super) fn lay_out(site: &Site) -> Result<Server> {
         ("QUARKUS_HTTP_PORT", port.to_string()),
         (
             "REGISTRY_DATASOURCE_URL",
-            format!(
-                "jdbc:h2:file:{}/registry;DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0",
-                data.display()
-            ),
+            format!("jdbc:h2:file:{}/registry;DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0", data.display()),
         ),
     ];
-    let args = [
-        "-Xmx256m",
-        "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
-        "-jar",
-        &runner.display().to_string(),
-    ];
+    let args = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-jar", &runner.display().to_string()];
     Ok(Server {
         service: Service::Registry,
         launch: java(
@@ -50,9 +36,6 @@ pub(super) fn lay_out(site: &Site) -> Result<Server> {
             env.map(|(key, value)| (key.to_owned(), value)).to_vec(),
         ),
         ports: vec![port],
-        probe: Probe::Http {
-            port,
-            path: "/apis/ccompat/v7/subjects".to_owned(),
-        },
+        probe: Probe::Http { port, path: "/apis/ccompat/v7/subjects".to_owned() },
     })
 }

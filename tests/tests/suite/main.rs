@@ -1,0 +1,5 @@
+//! The suite against real servers, in one binary: each module is named for what it tests.
+
+#![allow(clippy::unwrap_used)]
+
+mod registry;

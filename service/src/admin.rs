@@ -13,12 +13,7 @@ use crate::telemetry::PrometheusHandle;
 pub fn router(health: &Health, metrics: PrometheusHandle) -> Router {
     let render = move || {
         let text = metrics.render();
-        async move {
-            (
-                [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-                text,
-            )
-        }
+        async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text) }
     };
     health.admin_routes().route("/metrics", get(render))
 }

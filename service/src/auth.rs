@@ -10,3 +10,6 @@ pub use actor::{Actor, Permission, Permissions, Role};
 pub use claims::{ACCESS, Claims, ISSUER};
 pub use extract::{Authenticated, MaybeAuthenticated};
 pub use verifier::{AuthError, JwksError, Verifier};
+
+#[cfg(test)]
+mod tests;

@@ -35,23 +35,19 @@ pub fn read<T: Parser>() -> T {
 /// # Errors
 /// When a value is missing or bad. `--help` and `--version` are given as errors too, with their text.
 pub fn read_from<T: Parser>(arguments: &[&str]) -> Result<T, ConfigError> {
-    T::try_parse_from(arguments).map_err(|error| {
-        explain(&error, &T::command()).unwrap_or_else(|| ConfigError(error.to_string()))
-    })
+    T::try_parse_from(arguments)
+        .map_err(|error| explain(&error, &T::command()).unwrap_or_else(|| ConfigError(error.to_string())))
 }
 
 /// An address to listen on or to call, such as `127.0.0.1:3001`.
 pub fn socket_addr(text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| "an IP address and a port, such as 127.0.0.1:3001 or [::1]:3001".to_owned())
+    text.parse().map_err(|_| "an IP address and a port, such as 127.0.0.1:3001 or [::1]:3001".to_owned())
 }
 
 /// A length of time such as `250ms`, `2s`, `5m` or `1h`; more than nothing and at most a day.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let allowed = || "a length of time from 1ms to 24h, such as 250ms, 2s, 5m or 1h".to_owned();
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .ok_or_else(allowed)?;
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(allowed)?;
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().map_err(|_| allowed())?;
     let milliseconds = match unit {
@@ -80,9 +76,7 @@ pub fn http_url(text: &str) -> Result<String, String> {
 pub fn host_port_list(text: &str) -> Result<String, String> {
     let valid = |pair: &str| {
         pair.rsplit_once(':').is_some_and(|(host, port)| {
-            !host.is_empty()
-                && !host.contains(char::is_whitespace)
-                && port.parse::<u16>().is_ok_and(|port| port > 0)
+            !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok_and(|port| port > 0)
         })
     };
     if text.split(',').all(|pair| valid(pair.trim())) {
@@ -103,11 +97,7 @@ pub fn mongodb_uri(text: &str) -> Result<String, String> {
 
 /// Any text that is not blank.
 pub fn not_blank(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() {
-        Err("a text that is not blank".to_owned())
-    } else {
-        Ok(text.to_owned())
-    }
+    if text.trim().is_empty() { Err("a text that is not blank".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// One origin of the CORS allow-list, such as `https://blog.example`. `*` is refused: credentials are allowed.
@@ -132,39 +122,23 @@ pub fn without_credentials(uri: &str) -> String {
     };
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
-    let host = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host);
-    format!(
-        "{scheme}://{host}{}",
-        path.split('?').next().unwrap_or_default()
-    )
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{}", path.split('?').next().unwrap_or_default())
 }
 
 /// Clap speaks of flags; operators mostly set variables. `None` where there is nothing to explain: help and version.
 fn explain(error: &clap::Error, command: &Command) -> Option<ConfigError> {
     if matches!(
         error.kind(),
-        ErrorKind::DisplayHelp
-            | ErrorKind::DisplayVersion
-            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     ) {
         return None;
     }
     let value = text(error.get(ContextKind::InvalidValue));
-    let text_of_clap = || {
-        error
-            .to_string()
-            .trim_start_matches("error: ")
-            .trim_end()
-            .to_owned()
-    };
+    let text_of_clap = || error.to_string().trim_start_matches("error: ").trim_end().to_owned();
     let names: Vec<String> = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(argument)) => vec![name(argument, command)],
-        Some(ContextValue::Strings(arguments)) => arguments
-            .iter()
-            .map(|argument| name(argument, command))
-            .collect(),
+        Some(ContextValue::Strings(arguments)) => arguments.iter().map(|argument| name(argument, command)).collect(),
         _ => Vec::new(),
     };
     let names = names.join(", ");
@@ -177,9 +151,7 @@ fn explain(error: &clap::Error, command: &Command) -> Option<ConfigError> {
                 Some(ContextValue::Strings(values)) if !values.is_empty() => {
                     format!("one of {}", values.join(", "))
                 }
-                _ => std::error::Error::source(error)
-                    .map(ToString::to_string)
-                    .unwrap_or_default(),
+                _ => std::error::Error::source(error).map(ToString::to_string).unwrap_or_default(),
             };
             let value = value.unwrap_or_default();
             format!("{names} has the value {value:?}, which is not allowed; allowed: {allowed}")
@@ -191,10 +163,9 @@ fn explain(error: &clap::Error, command: &Command) -> Option<ConfigError> {
 /// The variable behind an argument such as `--http-addr <ADDR>`, with its flag.
 fn name(argument: &str, command: &Command) -> String {
     let flag = argument.split_whitespace().next().unwrap_or(argument);
-    let found = all_arguments(command).into_iter().find(|arg| {
-        arg.get_long()
-            .is_some_and(|long| flag.strip_prefix("--") == Some(long))
-    });
+    let found = all_arguments(command)
+        .into_iter()
+        .find(|arg| arg.get_long().is_some_and(|long| flag.strip_prefix("--") == Some(long)));
     match found.and_then(|arg| arg.get_env()) {
         Some(variable) => format!("{} ({flag})", variable.to_string_lossy()),
         None => flag.to_owned(),

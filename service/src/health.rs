@@ -54,10 +54,7 @@ const CHECK_LIMIT: Duration = Duration::from_secs(2);
 
 impl Health {
     pub fn new() -> Self {
-        Self(Arc::new(Shared {
-            checks: RwLock::default(),
-            stopping: watch::Sender::new(false),
-        }))
+        Self(Arc::new(Shared { checks: RwLock::default(), stopping: watch::Sender::new(false) }))
     }
 
     /// Adds a check that is run for each question, within two seconds. The reason of a failure is told on the admin
@@ -91,32 +88,22 @@ impl Health {
     pub async fn readiness(&self) -> Readiness {
         let checks: Vec<(String, Check)> = {
             let checks = self.0.checks.read().unwrap_or_else(PoisonError::into_inner);
-            checks
-                .iter()
-                .map(|(name, check)| (name.clone(), check.clone()))
-                .collect()
+            checks.iter().map(|(name, check)| (name.clone(), check.clone())).collect()
         };
-        let mut results: BTreeMap<String, CheckResult> =
-            join_all(checks.into_iter().map(|(name, check)| async move {
-                let result = timeout(CHECK_LIMIT, check()).await.unwrap_or_else(|_| {
-                    Err(format!("no answer within {} s", CHECK_LIMIT.as_secs()))
-                });
-                (name, CheckResult::from(result))
-            }))
-            .await
-            .into_iter()
-            .collect();
+        let mut results: BTreeMap<String, CheckResult> = join_all(checks.into_iter().map(|(name, check)| async move {
+            let result = timeout(CHECK_LIMIT, check())
+                .await
+                .unwrap_or_else(|_| Err(format!("no answer within {} s", CHECK_LIMIT.as_secs())));
+            (name, CheckResult::from(result))
+        }))
+        .await
+        .into_iter()
+        .collect();
         if *self.0.stopping.borrow() {
-            results.insert(
-                "process".to_owned(),
-                Err("the process is shutting down".to_owned()).into(),
-            );
+            results.insert("process".to_owned(), Err("the process is shutting down".to_owned()).into());
         }
         let ready = results.values().all(|result| result.status == "up");
-        Readiness {
-            status: if ready { "ready" } else { "not-ready" }.to_owned(),
-            checks: results,
-        }
+        Readiness { status: if ready { "ready" } else { "not-ready" }.to_owned(), checks: results }
     }
 
     /// `/health` and `/ready` for the public port: without the reasons of failures.
@@ -130,11 +117,7 @@ impl Health {
     }
 
     fn add(&self, name: String, check: Check) {
-        self.0
-            .checks
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(name, check);
+        self.0.checks.write().unwrap_or_else(PoisonError::into_inner).insert(name, check);
     }
 }
 
@@ -171,47 +154,26 @@ impl Gate {
 impl From<Result<(), String>> for CheckResult {
     fn from(result: Result<(), String>) -> Self {
         let status = if result.is_ok() { "up" } else { "down" }.to_owned();
-        Self {
-            status,
-            reason: result.err(),
-        }
+        Self { status, reason: result.err() }
     }
 }
 
 fn router(health: Health, tell_reasons: bool) -> Router {
     Router::new()
-        .route(
-            "/health",
-            get(async || uncached(StatusCode::OK, serde_json::json!({ "status": "alive" }))),
-        )
-        .route(
-            "/ready",
-            get(move |State(health)| ready(health, tell_reasons)),
-        )
+        .route("/health", get(async || uncached(StatusCode::OK, serde_json::json!({ "status": "alive" }))))
+        .route("/ready", get(move |State(health)| ready(health, tell_reasons)))
         .with_state(health)
 }
 
 async fn ready(health: Health, tell_reasons: bool) -> Response {
     let mut readiness = health.readiness().await;
     if !tell_reasons {
-        readiness
-            .checks
-            .values_mut()
-            .for_each(|check| check.reason = None);
+        readiness.checks.values_mut().for_each(|check| check.reason = None);
     }
-    let status = if readiness.status == "ready" {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = if readiness.status == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     uncached(status, readiness)
 }
 
 fn uncached(status: StatusCode, body: impl Serialize) -> Response {
-    (
-        status,
-        [(CACHE_CONTROL, HeaderValue::from_static("no-store"))],
-        Json(body),
-    )
-        .into_response()
+    (status, [(CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(body)).into_response()
 }

@@ -42,15 +42,10 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
 pub fn parse(bytes: &[u8]) -> Result<Fields, Problem> {
     let malformed = |detail: String| Problem::new(ProblemType::MalformedBody).detail(detail);
     if bytes.is_empty() {
-        return Err(malformed(
-            "The body is empty; send a JSON object.".to_owned(),
-        ));
+        return Err(malformed("The body is empty; send a JSON object.".to_owned()));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        malformed(format!(
-            "The body is not UTF-8: the byte at {} begins no character.",
-            error.valid_up_to()
-        ))
+        malformed(format!("The body is not UTF-8: the byte at {} begins no character.", error.valid_up_to()))
     })?;
     let parsed = strict::parse(text).map_err(|error| malformed(error.to_string()))?;
     Ok(Fields::of(parsed.value, parsed.doubled))
@@ -63,28 +58,17 @@ async fn read_fields(request: Request) -> Result<Fields, Problem> {
 
 /// `application/json` and what is built on it, in UTF-8 and not compressed.
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let unsupported =
-        |detail: &'static str| Err(Problem::new(ProblemType::UnsupportedMediaType).detail(detail));
-    if headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|encoding| encoding != "identity")
-    {
+    let unsupported = |detail: &'static str| Err(Problem::new(ProblemType::UnsupportedMediaType).detail(detail));
+    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return unsupported("Send the body without Content-Encoding.");
     }
-    let Some(value) = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-    else {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
         return unsupported("Send the header Content-Type: application/json.");
     };
-    let mut parts = value
-        .split(';')
-        .map(|part| part.trim().to_ascii_lowercase());
+    let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
     let media_type = parts.next().unwrap_or_default();
     if media_type != "application/json" && media_type != "application/merge-patch+json" {
-        return unsupported(
-            "Send the body as application/json, or a patch as application/merge-patch+json.",
-        );
+        return unsupported("Send the body as application/json, or a patch as application/merge-patch+json.");
     }
     for parameter in parts {
         if let Some(charset) = parameter.strip_prefix("charset=")

@@ -18,10 +18,7 @@ const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
 /// Serves `/api/openapi.json` and the docs page at `/api/docs`.
 pub fn router(api: OpenApi) -> Router {
     let config = Config::default().use_base_layout().validator_url("none");
-    let docs: Router = SwaggerUi::new("/api/docs")
-        .config(config)
-        .url("/api/openapi.json", api)
-        .into();
+    let docs: Router = SwaggerUi::new("/api/docs").config(config).url("/api/openapi.json", api).into();
     docs.layer(from_fn(docs_policy))
 }
 
@@ -30,9 +27,7 @@ async fn docs_policy(request: Request, next: Next) -> Response {
     let page = request.uri().path().starts_with("/api/docs");
     let mut response = next.run(request).await;
     if page {
-        response
-            .headers_mut()
-            .insert(CONTENT_SECURITY_POLICY, DOCS_POLICY);
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, DOCS_POLICY);
     }
     response
 }

@@ -40,29 +40,16 @@ impl Params {
     /// Reads a query string, without its question mark. Parameters that stand twice, and text that is not UTF-8, are
     /// noted as errors.
     pub fn of(query: &str) -> Self {
-        let mut params = Self {
-            left: BTreeMap::new(),
-            errors: Vec::new(),
-        };
-        for (pair, (name, value)) in query
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .zip(form_urlencoded::parse(query.as_bytes()))
+        let mut params = Self { left: BTreeMap::new(), errors: Vec::new() };
+        for (pair, (name, value)) in
+            query.split('&').filter(|pair| !pair.is_empty()).zip(form_urlencoded::parse(query.as_bytes()))
         {
             // Decoding puts U+FFFD where the bytes are no UTF-8; only then can it be there without having been sent.
             let sent = pair.to_ascii_uppercase().contains("%EF%BF%BD") || pair.contains('\u{FFFD}');
             if !sent && (name.contains('\u{FFFD}') || value.contains('\u{FFFD}')) {
                 params.refuse(&name, "encoding", "This parameter is not UTF-8.");
-            } else if params
-                .left
-                .insert(name.to_string(), value.into_owned())
-                .is_some()
-            {
-                params.refuse(
-                    &name,
-                    "duplicate",
-                    "This parameter is given more than once; give it once.",
-                );
+            } else if params.left.insert(name.to_string(), value.into_owned()).is_some() {
+                params.refuse(&name, "duplicate", "This parameter is given more than once; give it once.");
             }
         }
         params
@@ -77,18 +64,10 @@ impl Params {
     pub fn opt_integer(&mut self, name: &str, allowed: RangeInclusive<u64>) -> Option<u64> {
         let text = self.left.remove(name)?;
         // `parse` would take a plus sign, which in a query is a space to begin with.
-        let number = text
-            .bytes()
-            .all(|byte| byte.is_ascii_digit())
-            .then(|| text.parse().ok())
-            .flatten();
+        let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
         let number = number.filter(|number| allowed.contains(number));
         if number.is_none() {
-            let message = format!(
-                "This must be a whole number from {} to {}.",
-                allowed.start(),
-                allowed.end()
-            );
+            let message = format!("This must be a whole number from {} to {}.", allowed.start(), allowed.end());
             self.refuse(name, "range", message);
         }
         number
@@ -101,31 +80,21 @@ impl Params {
 
     /// An RFC 3339 time that may be left out.
     pub fn opt_datetime(&mut self, name: &str) -> Option<DateTime<Utc>> {
-        self.opt_parsed(
-            name,
-            "an RFC 3339 time such as 2026-01-31T09:30:00Z",
-            |text| Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc()),
-        )
+        self.opt_parsed(name, "an RFC 3339 time such as 2026-01-31T09:30:00Z", |text| {
+            Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc())
+        })
     }
 
     /// One of a few words that may be left out.
     pub fn opt_choice<T: Clone>(&mut self, name: &str, choices: &[(&str, T)]) -> Option<T> {
         let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
         self.opt_parsed(name, &format!("one of {}", words.join(", ")), |text| {
-            choices
-                .iter()
-                .find(|(word, _)| *word == text)
-                .map(|(_, value)| value.clone())
+            choices.iter().find(|(word, _)| *word == text).map(|(_, value)| value.clone())
         })
     }
 
     /// A value of the caller's kind that may be left out. `expected` follows "must be".
-    pub fn opt_parsed<T>(
-        &mut self,
-        name: &str,
-        expected: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
+    pub fn opt_parsed<T>(&mut self, name: &str, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let text = self.left.remove(name)?;
         let value = parse(&text);
         if value.is_none() {
@@ -135,38 +104,23 @@ impl Params {
     }
 
     /// Notes that a parameter breaks a rule of the caller's.
-    pub fn refuse(
-        &mut self,
-        name: &str,
-        code: impl Into<std::borrow::Cow<'static, str>>,
-        message: impl Into<String>,
-    ) {
+    pub fn refuse(&mut self, name: &str, code: impl Into<std::borrow::Cow<'static, str>>, message: impl Into<String>) {
         self.errors.push(FieldError::new(name, code, message));
     }
 
     /// Ends the reading: parameters nobody took are errors too.
     pub fn finish(mut self) -> Result<(), Problem> {
         for name in std::mem::take(&mut self.left).into_keys() {
-            self.refuse(
-                &name,
-                "unknown",
-                "There is no such parameter here; leave it out.",
-            );
+            self.refuse(&name, "unknown", "There is no such parameter here; leave it out.");
         }
         self.errors.truncate(MAX_ERRORS);
-        if self.errors.is_empty() {
-            Ok(())
-        } else {
-            Err(Problem::invalid_parameters(self.errors))
-        }
+        if self.errors.is_empty() { Ok(()) } else { Err(Problem::invalid_parameters(self.errors)) }
     }
 
     /// Ends the reading and gives what was built, if there was no error.
     pub fn finish_with<T>(self, built: Option<T>) -> Result<T, Problem> {
         self.finish()?;
-        built.ok_or_else(|| {
-            Problem::internal("a reader of parameters gave nothing and noted no error")
-        })
+        built.ok_or_else(|| Problem::internal("a reader of parameters gave nothing and noted no error"))
     }
 }
 
@@ -191,20 +145,12 @@ impl<S: Send + Sync> FromRequestParts<S> for PathUuid {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let segments = RawPathParams::from_request_parts(parts, state)
-            .await
-            .map_err(|_| {
-                Problem::invalid_parameters(vec![FieldError::new(
-                    "",
-                    "encoding",
-                    "The path is not UTF-8.",
-                )])
-            })?;
+        let segments = RawPathParams::from_request_parts(parts, state).await.map_err(|_| {
+            Problem::invalid_parameters(vec![FieldError::new("", "encoding", "The path is not UTF-8.")])
+        })?;
         match segments.iter().next() {
             Some((name, text)) => path_uuid(name, text).map(Self),
-            None => Err(Problem::internal(
-                "a route without a path parameter asks for one",
-            )),
+            None => Err(Problem::internal("a route without a path parameter asks for one")),
         }
     }
 }
@@ -215,4 +161,77 @@ pub fn path_uuid(name: &str, text: &str) -> Result<Uuid, Problem> {
         let message = "This part of the address must be a UUID, such as 01890a5d-ac96-774b-bcce-b302099a8057.";
         Problem::invalid_parameters(vec![FieldError::new(name, "format", message)])
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn errors(params: Params) -> Vec<String> {
+        let problem = params.finish().unwrap_err();
+        assert_eq!(problem.status(), 400);
+        let line = |error: &FieldError| format!("{} {}", error.field, error.code);
+        problem.field_errors().iter().map(line).collect()
+    }
+
+    #[test]
+    fn every_bad_and_every_unknown_parameter_is_named_at_once() {
+        let mut params = Params::of("page=0&limit=ten&sortBy=colour&author=x&from=now&x=1&y=2&page=1&z=%ff");
+        assert_eq!(params.opt_integer("page", 1..=100), Some(1));
+        assert_eq!(params.opt_integer("limit", 1..=100), None);
+        assert_eq!(params.opt_choice("sortBy", &[("title", 1)]), None);
+        assert_eq!(params.opt_uuid("author"), None);
+        assert_eq!(params.opt_datetime("from"), None);
+        assert_eq!(
+            errors(params),
+            [
+                "page duplicate",
+                "z encoding",
+                "limit range",
+                "sortBy format",
+                "author format",
+                "from format",
+                "x unknown",
+                "y unknown"
+            ]
+        );
+    }
+
+    #[test]
+    fn good_parameters_are_decoded() {
+        let mut params = Params::of("q=caf%C3%A9+au%20lait&limit=10&&mark=%EF%BF%BD&at=2026-01-31T09:30:00%2B01:00");
+        assert_eq!(params.opt_string("q").as_deref(), Some("café au lait"));
+        assert_eq!(params.opt_string("mark").as_deref(), Some("\u{FFFD}"));
+        assert_eq!(params.opt_integer("limit", 1..=100), Some(10));
+        assert_eq!(params.opt_datetime("at").unwrap().to_rfc3339(), "2026-01-31T08:30:00+00:00");
+        assert_eq!(params.opt_string("absent"), None);
+        assert!(params.finish().is_ok());
+    }
+
+    #[test]
+    fn numbers_are_plain_digits_within_their_bounds() {
+        for bad in ["", "0", "101", "-1", "%2B5", "1.5", "1e2", " 5", "99999999999999999999"] {
+            let mut params = Params::of(&format!("page={bad}"));
+            assert_eq!(params.opt_integer("page", 1..=100), None, "{bad}");
+            assert_eq!(errors(params), ["page range"], "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_path_segment_that_is_no_uuid_is_named() {
+        assert!(path_uuid("id", "01890a5d-ac96-774b-bcce-b302099a8057").is_ok());
+        let problem = path_uuid("id", "my-post").unwrap_err();
+        assert_eq!((problem.status().as_u16(), problem.field_errors()[0].field.as_str()), (400, "id"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_query_makes_the_reader_panic(query in ".{0,80}") {
+            let mut params = Params::of(&query);
+            let _ = params.opt_integer("a", 1..=2);
+            let _ = params.finish();
+        }
+    }
 }

@@ -37,16 +37,8 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    pub fn new(
-        field: impl Into<String>,
-        code: impl Into<Cow<'static, str>>,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            field: field.into(),
-            code: code.into(),
-            message: message.into(),
-        }
+    pub fn new(field: impl Into<String>, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), code: code.into(), message: message.into() }
     }
 }
 
@@ -99,10 +91,7 @@ const DEFAULT_RETRY: Duration = Duration::from_secs(1);
 impl Problem {
     /// A problem of this type. Every 503 and 429 asks the client to wait a second unless told otherwise.
     pub fn new(kind: ProblemType) -> Self {
-        let waits = matches!(
-            kind.status(),
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
-        );
+        let waits = matches!(kind.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
         Self(Box::new(Contents {
             kind,
             detail: None,
@@ -130,9 +119,7 @@ impl Problem {
 
     /// 401. `challenge` is the value of `WWW-Authenticate`.
     pub fn unauthenticated(detail: impl Into<Cow<'static, str>>, challenge: HeaderValue) -> Self {
-        Self::new(ProblemType::Unauthenticated)
-            .detail(detail)
-            .header(WWW_AUTHENTICATE, challenge)
+        Self::new(ProblemType::Unauthenticated).detail(detail).header(WWW_AUTHENTICATE, challenge)
     }
 
     /// 403 with what would be needed.
@@ -151,14 +138,9 @@ impl Problem {
     }
 
     /// 503 for a server behind us; `error` goes to the log only.
-    pub fn dependency_unavailable(
-        name: &str,
-        error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
+    pub fn dependency_unavailable(name: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::new(ProblemType::DependencyUnavailable)
-            .detail(format!(
-                "{name} is not available at the moment. Try again shortly."
-            ))
+            .detail(format!("{name} is not available at the moment. Try again shortly."))
             .caused_by(error)
     }
 
@@ -232,14 +214,8 @@ impl Problem {
                 Some(detail) => detail.to_string(),
                 None => kind.entry().cure.to_owned(),
             },
-            instance: request
-                .as_ref()
-                .map(|r| r.path().to_owned())
-                .unwrap_or_default(),
-            trace_id: request
-                .as_ref()
-                .map(|r| r.trace().trace_id())
-                .unwrap_or_default(),
+            instance: request.as_ref().map(|r| r.path().to_owned()).unwrap_or_default(),
+            trace_id: request.as_ref().map(|r| r.trace().trace_id()).unwrap_or_default(),
             errors: self.0.errors.clone(),
             retry_after: self.0.retry_after.map(whole_seconds),
         }

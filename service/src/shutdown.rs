@@ -41,24 +41,13 @@ pub struct Stages {
 impl Stages {
     /// Stages that share this much time from now on; [`BUDGET`] for a whole process.
     pub fn within(budget: Duration) -> Self {
-        Self {
-            deadline: Instant::now() + budget,
-            overran: Vec::new(),
-        }
+        Self { deadline: Instant::now() + budget, overran: Vec::new() }
     }
 
     /// Runs one stage for at most `limit`, or what is left of the budget where that is less. `None` when it was left
     /// behind.
-    pub async fn run<T>(
-        &mut self,
-        name: &'static str,
-        limit: Duration,
-        stage: impl Future<Output = T>,
-    ) -> Option<T> {
-        let left = self
-            .deadline
-            .saturating_duration_since(Instant::now())
-            .min(limit);
+    pub async fn run<T>(&mut self, name: &'static str, limit: Duration, stage: impl Future<Output = T>) -> Option<T> {
+        let left = self.deadline.saturating_duration_since(Instant::now()).min(limit);
         match timeout(left, stage).await {
             Ok(done) => {
                 tracing::debug!(stage = name, "shutdown stage done");
@@ -90,21 +79,12 @@ mod tests {
     async fn stages_run_in_order_and_within_the_budget_even_when_all_hang() {
         let begin = Instant::now();
         let mut stages = Stages::within(BUDGET);
-        assert_eq!(
-            stages
-                .run("first", Duration::from_secs(5), async { 1 })
-                .await,
-            Some(1)
-        );
+        assert_eq!(stages.run("first", Duration::from_secs(5), async { 1 }).await, Some(1));
         for name in ["second", "third", "fourth"] {
             let hang = std::future::pending::<()>();
             assert_eq!(stages.run(name, Duration::from_secs(20), hang).await, None);
         }
-        assert!(
-            begin.elapsed() <= Duration::from_secs(25),
-            "{:?}",
-            begin.elapsed()
-        );
+        assert!(begin.elapsed() <= Duration::from_secs(25), "{:?}", begin.elapsed());
         assert_eq!(stages.overran(), ["second", "third", "fourth"]);
     }
 }

@@ -21,12 +21,8 @@ pub const EXIT_DEPENDENCY: u8 = 3;
 /// How often a dependency is tried.
 const TRIES: usize = 5;
 /// The pauses between tries: 15 s in all.
-const PAUSES: [Duration; TRIES - 1] = [
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-    Duration::from_secs(8),
-];
+const PAUSES: [Duration; TRIES - 1] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8)];
 /// A try may take this long: five of them and the pauses make 60 s.
 const TRY_LIMIT: Duration = Duration::from_secs(9);
 
@@ -51,11 +47,7 @@ pub enum AttemptError {
 
 /// Tries to reach a dependency five times in at most 60 s, with growing pauses, and logs each failure. `address` is
 /// for people: give it without user names and passwords.
-pub async fn connect_with_retries<T, E, F, Fut>(
-    name: &str,
-    address: &str,
-    mut attempt: F,
-) -> Result<T, StartupError>
+pub async fn connect_with_retries<T, E, F, Fut>(name: &str, address: &str, mut attempt: F) -> Result<T, StartupError>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, E>>,
@@ -65,22 +57,14 @@ where
     loop {
         let source = match timeout(TRY_LIMIT, attempt()).await {
             Ok(Ok(connected)) => {
-                tracing::info!(
-                    dependency.name = name,
-                    dependency.address = address,
-                    "connected"
-                );
+                tracing::info!(dependency.name = name, dependency.address = address, "connected");
                 return Ok(connected);
             }
             Ok(Err(error)) => AttemptError::Failed(chain(error.into().as_ref())),
             Err(_) => AttemptError::TimedOut,
         };
         let Some(pause) = pauses.next() else {
-            return Err(StartupError {
-                name: name.to_owned(),
-                address: address.to_owned(),
-                source,
-            });
+            return Err(StartupError { name: name.to_owned(), address: address.to_owned(), source });
         };
         tracing::warn!(
             dependency.name = name,
@@ -142,15 +126,9 @@ mod tests {
     async fn a_dependency_that_hangs_is_given_up_within_a_minute() {
         let begin = Instant::now();
         let hang = async || std::future::pending::<Result<(), String>>().await;
-        let error = connect_with_retries("Kafka", "127.0.0.1:9092", hang)
-            .await
-            .unwrap_err();
+        let error = connect_with_retries("Kafka", "127.0.0.1:9092", hang).await.unwrap_err();
         assert!(matches!(error.source, AttemptError::TimedOut));
-        assert!(
-            begin.elapsed() <= Duration::from_secs(60),
-            "{:?}",
-            begin.elapsed()
-        );
+        assert!(begin.elapsed() <= Duration::from_secs(60), "{:?}", begin.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
@@ -158,11 +136,7 @@ mod tests {
         let tries = Cell::new(0);
         let answer = connect_with_retries("Kafka", "127.0.0.1:9092", async || {
             tries.set(tries.get() + 1);
-            if tries.get() < 5 {
-                Err("not yet")
-            } else {
-                Ok("here")
-            }
+            if tries.get() < 5 { Err("not yet") } else { Ok("here") }
         })
         .await;
         assert_eq!(answer.unwrap(), "here");

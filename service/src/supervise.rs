@@ -55,22 +55,13 @@ const WELL: Duration = Duration::from_secs(60);
 impl Supervisor {
     /// Tasks end when the token is cancelled; a failed task with [`OnError::Shutdown`] cancels it.
     pub fn new(cancel: CancellationToken) -> Self {
-        Self {
-            cancel,
-            tasks: TaskTracker::new(),
-            failure: Arc::default(),
-        }
+        Self { cancel, tasks: TaskTracker::new(), failure: Arc::default() }
     }
 
     /// Begins a task. `run` is called anew for each restart with a token that says when to end. A task that ends
     /// with `Ok` is done, whatever its policy.
-    pub fn spawn<F, Fut, E>(
-        &self,
-        name: impl Into<String>,
-        on_error: OnError,
-        on_cancel: OnCancel,
-        mut run: F,
-    ) where
+    pub fn spawn<F, Fut, E>(&self, name: impl Into<String>, on_error: OnError, on_cancel: OnCancel, mut run: F)
+    where
         F: FnMut(CancellationToken) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
@@ -83,8 +74,7 @@ impl Supervisor {
             loop {
                 let begin = Instant::now();
                 // The call is inside the caught future, so that a panic while making the future counts as well.
-                let once =
-                    AssertUnwindSafe(async { run(cancel.child_token()).await }).catch_unwind();
+                let once = AssertUnwindSafe(async { run(cancel.child_token()).await }).catch_unwind();
                 let ended = match on_cancel {
                     OnCancel::Finish => once.await,
                     OnCancel::Drop => match cancel.run_until_cancelled(once).await {
@@ -104,11 +94,7 @@ impl Supervisor {
                     pause = FIRST_PAUSE;
                 }
                 if cancel.is_cancelled() {
-                    return tracing::warn!(
-                        task = name,
-                        error = reason,
-                        "task failed while shutting down"
-                    );
+                    return tracing::warn!(task = name, error = reason, "task failed while shutting down");
                 }
                 tracing::error!(
                     task = name,
@@ -117,11 +103,7 @@ impl Supervisor {
                     "task failed, it is begun anew"
                 );
                 metrics::counter!("task_restarts_total", "task" => name.clone()).increment(1);
-                if cancel
-                    .run_until_cancelled(tokio::time::sleep(pause))
-                    .await
-                    .is_none()
-                {
+                if cancel.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                     return;
                 }
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -146,31 +128,19 @@ impl Supervisor {
 
     /// The first failure of a task with [`OnError::Shutdown`], if there was one.
     pub fn failure(&self) -> Option<TaskFailed> {
-        self.failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn fail(&self, failure: TaskFailed) {
-        tracing::error!(
-            task = failure.name,
-            error = failure.reason,
-            "task failed, shutting down"
-        );
-        self.failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(failure);
+        tracing::error!(task = failure.name, error = failure.reason, "task failed, shutting down");
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
         self.cancel.cancel();
     }
 }
 
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
+    let text =
+        panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
     format!("panic: {}", text.as_deref().unwrap_or("without a text"))
 }
 
@@ -207,34 +177,19 @@ mod tests {
     #[tokio::test]
     async fn an_error_of_a_task_that_must_not_fail_ends_the_others_and_is_reported() {
         let supervisor = supervisor();
-        supervisor.spawn(
-            "other",
-            OnError::Restart,
-            OnCancel::Finish,
-            |cancel| async move {
-                cancel.cancelled().await;
-                Ok::<_, String>(())
-            },
-        );
-        supervisor.spawn("log", OnError::Shutdown, OnCancel::Finish, |_| async {
-            Err("lost")
+        supervisor.spawn("other", OnError::Restart, OnCancel::Finish, |cancel| async move {
+            cancel.cancelled().await;
+            Ok::<_, String>(())
         });
+        supervisor.spawn("log", OnError::Shutdown, OnCancel::Finish, |_| async { Err("lost") });
         let failed = supervisor.finished().await.unwrap_err();
-        assert_eq!(
-            failed,
-            TaskFailed {
-                name: "log".into(),
-                reason: "lost".into()
-            }
-        );
+        assert_eq!(failed, TaskFailed { name: "log".into(), reason: "lost".into() });
     }
 
     #[tokio::test]
     async fn a_task_that_may_be_dropped_is_dropped_at_shutdown() {
         let supervisor = supervisor();
-        supervisor.spawn("endless", OnError::Restart, OnCancel::Drop, |_| {
-            std::future::pending::<Result<(), String>>()
-        });
+        supervisor.spawn("endless", OnError::Restart, OnCancel::Drop, |_| std::future::pending::<Result<(), String>>());
         supervisor.token().cancel();
         assert_eq!(supervisor.finished().await, Ok(()));
     }

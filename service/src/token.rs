@@ -23,9 +23,7 @@ pub enum TokenError {
     Malformed,
     #[error("the position token is damaged; send it back exactly as it was given")]
     Checksum,
-    #[error(
-        "the position token has version {0}, which is not known here; ask for a new one by reading again"
-    )]
+    #[error("the position token has version {0}, which is not known here; ask for a new one by reading again")]
     Version(u8),
 }
 
@@ -57,12 +55,7 @@ pub fn parse_list(header: &str) -> Result<Vec<PositionToken>, TokenListError> {
     header
         .split(',')
         .enumerate()
-        .map(|(index, text)| {
-            text.trim().parse().map_err(|error| TokenListError::Token {
-                number: index + 1,
-                error,
-            })
-        })
+        .map(|(index, text)| text.trim().parse().map_err(|error| TokenListError::Token { number: index + 1, error }))
         .collect()
 }
 
@@ -82,9 +75,7 @@ impl FromStr for PositionToken {
     type Err = TokenError;
 
     fn from_str(text: &str) -> Result<Self, TokenError> {
-        let bytes = URL_SAFE_NO_PAD
-            .decode(text)
-            .map_err(|_| TokenError::Malformed)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Malformed)?;
         match bytes.first() {
             None => return Err(TokenError::Malformed),
             Some(&VERSION) => {}
@@ -98,10 +89,7 @@ impl FromStr for PositionToken {
                 });
             }
         }
-        let bytes: &[u8; LENGTH] = bytes
-            .as_slice()
-            .try_into()
-            .map_err(|_| TokenError::Malformed)?;
+        let bytes: &[u8; LENGTH] = bytes.as_slice().try_into().map_err(|_| TokenError::Malformed)?;
         let (body, sum) = bytes.split_last_chunk::<4>().ok_or(TokenError::Malformed)?;
         if crc32fast::hash(body) != u32::from_be_bytes(*sum) {
             return Err(TokenError::Checksum);
@@ -126,11 +114,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn token() -> PositionToken {
-        PositionToken {
-            log_id: 7,
-            partition: 3,
-            offset: 42,
-        }
+        PositionToken { log_id: 7, partition: 3, offset: 42 }
     }
 
     proptest! {
@@ -157,11 +141,7 @@ mod tests {
     #[test]
     fn malformed_damaged_and_of_another_version_are_three_errors() {
         for malformed in ["", "nonsense!", "AQ", "AQAA", &format!("{}AA", token())] {
-            assert_eq!(
-                malformed.parse::<PositionToken>(),
-                Err(TokenError::Malformed),
-                "{malformed}"
-            );
+            assert_eq!(malformed.parse::<PositionToken>(), Err(TokenError::Malformed), "{malformed}");
         }
         let mut bytes = URL_SAFE_NO_PAD.decode(token().to_string()).unwrap();
         bytes[5] ^= 1;
@@ -170,31 +150,19 @@ mod tests {
 
         let mut newer = vec![2, 0, 0, 0, 0, 1];
         newer.extend(crc32fast::hash(&newer).to_be_bytes());
-        assert_eq!(
-            URL_SAFE_NO_PAD.encode(newer).parse::<PositionToken>(),
-            Err(TokenError::Version(2))
-        );
+        assert_eq!(URL_SAFE_NO_PAD.encode(newer).parse::<PositionToken>(), Err(TokenError::Version(2)));
     }
 
     #[test]
     fn a_list_holds_at_most_a_hundred_tokens() {
         let list = |count| vec![token().to_string(); count].join(", ");
         assert_eq!(parse_list(&list(MAX_TOKENS)).unwrap().len(), MAX_TOKENS);
-        assert_eq!(
-            parse_list(&list(MAX_TOKENS + 1)),
-            Err(TokenListError::TooMany)
-        );
+        assert_eq!(parse_list(&list(MAX_TOKENS + 1)), Err(TokenListError::TooMany));
     }
 
     #[test]
     fn a_bad_token_in_a_list_is_named_by_its_number() {
         let list = format!("{},x", token());
-        assert_eq!(
-            parse_list(&list),
-            Err(TokenListError::Token {
-                number: 2,
-                error: TokenError::Malformed
-            })
-        );
+        assert_eq!(parse_list(&list), Err(TokenListError::Token { number: 2, error: TokenError::Malformed }));
     }
 }

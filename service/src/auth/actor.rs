@@ -19,21 +19,13 @@ pub struct Actor {
 impl Actor {
     /// A person with all that the role may do.
     pub fn new(id: Uuid, name: Option<String>, role: Role) -> Self {
-        Self {
-            id,
-            name,
-            role,
-            permissions: role.permissions(),
-        }
+        Self { id, name, role, permissions: role.permissions() }
     }
 
     /// The same person with those of the permissions that the role has.
     #[must_use]
     pub fn restricted_to(self, permissions: Permissions) -> Self {
-        Self {
-            permissions: self.permissions.intersection(permissions),
-            ..self
-        }
+        Self { permissions: self.permissions.intersection(permissions), ..self }
     }
 
     /// Whether the person may do this.
@@ -44,18 +36,7 @@ impl Actor {
 
 /// A named set of permissions.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    ToSchema,
-    clap::ValueEnum,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema, clap::ValueEnum,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -109,10 +90,7 @@ impl FromStr for Role {
     type Err = UnknownRole;
 
     fn from_str(text: &str) -> Result<Self, UnknownRole> {
-        Role::ALL
-            .into_iter()
-            .find(|role| role.as_str() == text)
-            .ok_or(UnknownRole)
+        Role::ALL.into_iter().find(|role| role.as_str() == text).ok_or(UnknownRole)
     }
 }
 
@@ -180,9 +158,7 @@ impl Permissions {
     }
 
     pub fn iter(self) -> impl Iterator<Item = Permission> {
-        Permission::ALL
-            .into_iter()
-            .filter(move |permission| self.contains(*permission))
+        Permission::ALL.into_iter().filter(move |permission| self.contains(*permission))
     }
 }
 
@@ -211,10 +187,7 @@ impl Serialize for Permissions {
 impl<'de> Deserialize<'de> for Permissions {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let names = Vec::<String>::deserialize(deserializer)?;
-        Ok(names
-            .into_iter()
-            .filter_map(|name| Permission::deserialize(serde_json::Value::String(name)).ok())
-            .collect())
+        Ok(names.into_iter().filter_map(|name| Permission::deserialize(serde_json::Value::String(name)).ok()).collect())
     }
 }
 
@@ -245,8 +218,7 @@ mod tests {
 
     #[test]
     fn restricting_never_gives_more_than_the_role_has() {
-        let author =
-            Actor::new(Uuid::nil(), None, Role::Author).restricted_to(Role::Admin.permissions());
+        let author = Actor::new(Uuid::nil(), None, Role::Author).restricted_to(Role::Admin.permissions());
         assert!(author.may(Permission::WriteOwnPosts));
         assert!(!author.may(Permission::ManagePeople));
     }
@@ -257,8 +229,7 @@ mod tests {
         let json = serde_json::to_value(all).unwrap();
         assert_eq!(json.as_array().unwrap().len(), Permission::ALL.len());
         assert_eq!(serde_json::from_value::<Permissions>(json).unwrap(), all);
-        let newer: Permissions =
-            serde_json::from_str(r#"["posts:like","rockets:launch"]"#).unwrap();
+        let newer: Permissions = serde_json::from_str(r#"["posts:like","rockets:launch"]"#).unwrap();
         assert_eq!(newer, [Permission::LikePosts].into_iter().collect());
     }
 }

@@ -62,9 +62,7 @@ impl From<AuthError> for Problem {
 }
 
 fn challenge(description: &'static str) -> HeaderValue {
-    let text = format!(
-        r#"Bearer realm="groot", error="invalid_token", error_description="{description}""#
-    );
+    let text = format!(r#"Bearer realm="groot", error="invalid_token", error_description="{description}""#);
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(r#"Bearer realm="groot""#))
 }
 
@@ -77,11 +75,7 @@ fn actor(headers: &HeaderMap, verifier: &Verifier) -> Result<Option<Actor>, Auth
     if values.next().is_some() {
         return Err(AuthError::Malformed);
     }
-    let (scheme, token) = value
-        .to_str()
-        .ok()
-        .and_then(|text| text.split_once(' '))
-        .ok_or(AuthError::Malformed)?;
+    let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(AuthError::Malformed)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(AuthError::Malformed);
     }

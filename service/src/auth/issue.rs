@@ -32,17 +32,12 @@ impl Issuer {
 
     /// Reads a private key in PKCS#8 PEM form, as [`Issuer::private_pem`] writes it.
     pub fn from_pem(pem: &str) -> Result<Self, IssueError> {
-        SigningKey::from_pkcs8_pem(pem)
-            .map(Self::of)
-            .map_err(|_| IssueError::Key)
+        SigningKey::from_pkcs8_pem(pem).map(Self::of).map_err(|_| IssueError::Key)
     }
 
     /// The private key in PKCS#8 PEM form. Keep it from others' eyes.
     pub fn private_pem(&self) -> Result<String, IssueError> {
-        self.pkcs8()
-            .to_pkcs8_pem(LineEnding::LF)
-            .map(|pem| pem.to_string())
-            .map_err(|_| IssueError::Key)
+        self.pkcs8().to_pkcs8_pem(LineEnding::LF).map(|pem| pem.to_string()).map_err(|_| IssueError::Key)
     }
 
     /// The public key as a JWKS document, for `GROOT_JWKS_FILE`.
@@ -75,9 +70,6 @@ impl Issuer {
 
     /// Without the public half: the form that every tool reads.
     fn pkcs8(&self) -> KeypairBytes {
-        KeypairBytes {
-            secret_key: self.key.to_bytes(),
-            public_key: None,
-        }
+        KeypairBytes { secret_key: self.key.to_bytes(), public_key: None }
     }
 }

@@ -23,10 +23,7 @@ struct Keys {
 #[derive(Debug, thiserror::Error)]
 pub enum JwksError {
     #[error("the key file {path} cannot be read; GROOT_JWKS_FILE must name a readable JWKS file")]
-    Read {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     #[error("the key file is not a JWKS document: a JSON object with a list of keys")]
     Syntax(#[source] serde_json::Error),
     #[error("key number {0} has no kid; every key needs one, tokens name their key by it")]
@@ -62,10 +59,7 @@ const LEEWAY_SECONDS: u64 = 5;
 impl Verifier {
     /// Reads the public keys from a JWKS file.
     pub fn from_file(path: &Path) -> Result<Self, JwksError> {
-        let text = std::fs::read_to_string(path).map_err(|source| JwksError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path).map_err(|source| JwksError::Read { path: path.to_owned(), source })?;
         Self::from_jwks(&text)
     }
 
@@ -74,11 +68,7 @@ impl Verifier {
         let set: JwkSet = serde_json::from_str(text).map_err(JwksError::Syntax)?;
         let mut by_id = HashMap::new();
         for (index, jwk) in set.keys.iter().enumerate() {
-            let kid = jwk
-                .common
-                .key_id
-                .clone()
-                .ok_or(JwksError::NoKeyId(index + 1))?;
+            let kid = jwk.common.key_id.clone().ok_or(JwksError::NoKeyId(index + 1))?;
             let key = ed25519_key(jwk, &kid)?;
             if by_id.insert(kid.clone(), key).is_some() {
                 return Err(JwksError::Twice(kid));
@@ -100,20 +90,15 @@ impl Verifier {
         let header = decode_header(token).map_err(|_| AuthError::Malformed)?;
         let kid = header.kid.ok_or(AuthError::Malformed)?;
         let key = self.0.by_id.get(&kid).ok_or(AuthError::NotTrusted)?;
-        let claims =
-            decode::<Claims>(token, key, &self.0.validation).map_err(|error| {
-                match error.kind() {
-                    ErrorKind::ExpiredSignature => AuthError::Expired,
-                    ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm => {
-                        AuthError::NotTrusted
-                    }
-                    ErrorKind::InvalidIssuer
-                    | ErrorKind::InvalidAudience
-                    | ErrorKind::ImmatureSignature
-                    | ErrorKind::MissingRequiredClaim(_) => AuthError::WrongKind,
-                    _ => AuthError::Malformed,
-                }
-            })?;
+        let claims = decode::<Claims>(token, key, &self.0.validation).map_err(|error| match error.kind() {
+            ErrorKind::ExpiredSignature => AuthError::Expired,
+            ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm => AuthError::NotTrusted,
+            ErrorKind::InvalidIssuer
+            | ErrorKind::InvalidAudience
+            | ErrorKind::ImmatureSignature
+            | ErrorKind::MissingRequiredClaim(_) => AuthError::WrongKind,
+            _ => AuthError::Malformed,
+        })?;
         let claims = claims.claims;
         if claims.kind != ACCESS || claims.sub != claims.user_id {
             return Err(AuthError::WrongKind);
@@ -124,9 +109,7 @@ impl Verifier {
 
 impl std::fmt::Debug for Verifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Verifier")
-            .field("keys", &self.0.by_id.keys())
-            .finish_non_exhaustive()
+        f.debug_struct("Verifier").field("keys", &self.0.by_id.keys()).finish_non_exhaustive()
     }
 }
 
@@ -135,10 +118,7 @@ fn ed25519_key(jwk: &Jwk, kid: &str) -> Result<DecodingKey, JwksError> {
         AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519 => {
             let key = DecodingKey::from_jwk(jwk).map_err(|_| JwksError::BadKey(kid.to_owned()))?;
             // The library would find out only when a token comes, and then by a panic for a short key.
-            let valid = key
-                .try_get_as_bytes()
-                .ok()
-                .and_then(|bytes| <&[u8; 32]>::try_from(bytes).ok());
+            let valid = key.try_get_as_bytes().ok().and_then(|bytes| <&[u8; 32]>::try_from(bytes).ok());
             match valid.map(ed25519_dalek::VerifyingKey::from_bytes) {
                 Some(Ok(_)) => Ok(key),
                 _ => Err(JwksError::BadKey(kid.to_owned())),

@@ -48,11 +48,13 @@ impl BodyError {
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
         match error {
-            BodyError::TooLarge { limit } => Problem::new(ProblemType::BodyTooLarge)
-                .detail(format!("The body may have at most {limit} bytes.")),
+            BodyError::TooLarge { limit } => {
+                Problem::new(ProblemType::BodyTooLarge).detail(format!("The body may have at most {limit} bytes."))
+            }
             BodyError::TooSlow => Problem::new(ProblemType::RequestTimeout),
-            BodyError::BrokeOff => Problem::new(ProblemType::MalformedBody)
-                .detail("The body ended before it was complete."),
+            BodyError::BrokeOff => {
+                Problem::new(ProblemType::MalformedBody).detail("The body ended before it was complete.")
+            }
         }
     }
 }
@@ -66,6 +68,7 @@ pub(super) struct BoundedBody {
     time: Duration,
     /// Begun when the client first keeps us waiting: most bodies are there already.
     deadline: Option<Pin<Box<Sleep>>>,
+    fault: Option<BodyError>,
     hand_back: Option<oneshot::Sender<Rest>>,
 }
 
@@ -74,20 +77,20 @@ pub(super) struct Rest {
     body: Body,
     /// Bytes that were read before.
     pub read: u64,
+    /// What its reader was told went wrong.
+    pub fault: Option<BodyError>,
 }
 
 impl BoundedBody {
     pub fn new(inner: Body, limit: u64, time: Duration) -> (Self, oneshot::Receiver<Rest>) {
         let (hand_back, rest) = oneshot::channel();
-        let body = Self {
-            inner,
-            read: 0,
-            limit,
-            time,
-            deadline: None,
-            hand_back: Some(hand_back),
-        };
+        let body = Self { inner, read: 0, limit, time, deadline: None, fault: None, hand_back: Some(hand_back) };
         (body, rest)
+    }
+
+    fn fail<T>(&mut self, fault: BodyError) -> Poll<Option<Result<T, axum::Error>>> {
+        self.fault = Some(fault);
+        Poll::Ready(Some(Err(axum::Error::new(fault))))
     }
 }
 
@@ -100,30 +103,19 @@ impl HttpBody for BoundedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = &mut *self;
-        if this.read > this.limit {
-            return Poll::Ready(Some(Err(axum::Error::new(BodyError::TooLarge {
-                limit: this.limit,
-            }))));
-        }
         let frame = match Pin::new(&mut this.inner).poll_frame(context) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
-                let deadline = this
-                    .deadline
-                    .get_or_insert_with(|| Box::pin(sleep(this.time)));
+                let deadline = this.deadline.get_or_insert_with(|| Box::pin(sleep(this.time)));
                 ready!(deadline.as_mut().poll(context));
-                return Poll::Ready(Some(Err(axum::Error::new(BodyError::TooSlow))));
+                return this.fail(BodyError::TooSlow);
             }
         };
-        if let Some(Ok(frame)) = &frame
-            && let Some(data) = frame.data_ref()
-        {
-            this.read += data.len() as u64;
-            if this.read > this.limit {
-                return Poll::Ready(Some(Err(axum::Error::new(BodyError::TooLarge {
-                    limit: this.limit,
-                }))));
-            }
+        if let Some(Ok(frame)) = &frame {
+            this.read += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        if this.read > this.limit {
+            return this.fail(BodyError::TooLarge { limit: this.limit });
         }
         Poll::Ready(frame)
     }
@@ -140,12 +132,9 @@ impl HttpBody for BoundedBody {
 impl Drop for BoundedBody {
     fn drop(&mut self) {
         if let Some(hand_back) = self.hand_back.take()
-            && !self.inner.is_end_stream()
+            && (self.fault.is_some() || !self.inner.is_end_stream())
         {
-            let rest = Rest {
-                body: std::mem::take(&mut self.inner),
-                read: self.read,
-            };
+            let rest = Rest { body: std::mem::take(&mut self.inner), read: self.read, fault: self.fault };
             // Nobody wants it once the answer is on its way.
             let _ = hand_back.send(rest);
         }
@@ -154,7 +143,7 @@ impl Drop for BoundedBody {
 
 impl Rest {
     pub fn of(body: Body) -> Self {
-        Self { body, read: 0 }
+        Self { body, read: 0, fault: None }
     }
 
     /// Reads on and throws away, to [`DRAIN_LIMIT`] bytes of the whole body and for at most this long. A client
@@ -163,9 +152,7 @@ impl Rest {
         let drain = async {
             while self.read <= DRAIN_LIMIT {
                 match self.body.frame().await {
-                    Some(Ok(frame)) => {
-                        self.read += frame.data_ref().map_or(0, |data| data.len() as u64)
-                    }
+                    Some(Ok(frame)) => self.read += frame.data_ref().map_or(0, |data| data.len() as u64),
                     Some(Err(_)) | None => break,
                 }
             }

@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::header::{
-    CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -39,18 +38,12 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     );
 
     let context = RequestContext::new(trace, request_id.clone(), path.clone());
-    let mut response = context
-        .scope(next.run(request))
-        .instrument(span.clone())
-        .await;
+    let mut response = context.scope(next.run(request)).instrument(span.clone()).await;
 
     let elapsed = begin.elapsed();
     let status = response.status();
-    let labels = [
-        ("method", method.to_owned()),
-        ("route", route.to_owned()),
-        ("status_code", status.as_str().to_owned()),
-    ];
+    let labels =
+        [("method", method.to_owned()), ("route", route.to_owned()), ("status_code", status.as_str().to_owned())];
     metrics::counter!("http_requests_total", &labels).increment(1);
     metrics::histogram!("http_request_duration_seconds", &labels).record(elapsed.as_secs_f64());
     span.in_scope(|| log(&response, route, &path, elapsed.as_secs_f64() * 1000.0));
@@ -65,10 +58,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
 /// One line for each request that failed, with its cause; requests that went well, and probes, only when asked for.
 fn log(response: &Response, route: &str, path: &str, duration_ms: f64) {
     let status = response.status();
-    let problem = response
-        .extensions()
-        .get::<ProblemType>()
-        .map(|kind| kind.slug());
+    let problem = response.extensions().get::<ProblemType>().map(|kind| kind.slug());
     let cause = response.extensions().get::<Cause>().map(|cause| &*cause.0);
     macro_rules! line {
         ($level:ident, $text:literal) => {
@@ -119,16 +109,11 @@ fn secure(headers: &mut HeaderMap) {
     let policy = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
     for (name, value) in [
         (CONTENT_SECURITY_POLICY, policy),
-        (
-            STRICT_TRANSPORT_SECURITY,
-            "max-age=31536000; includeSubDomains; preload",
-        ),
+        (STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains; preload"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (X_FRAME_OPTIONS, "DENY"),
         (REFERRER_POLICY, "strict-origin-when-cross-origin"),
     ] {
-        headers
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
 }

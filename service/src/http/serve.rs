@@ -34,11 +34,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
 }
 
 /// The same for a port whose connections are no clients'.
-pub(crate) async fn serve_uncounted(
-    listener: TcpListener,
-    router: Router,
-    shutdown: CancellationToken,
-) {
+pub(crate) async fn serve_uncounted(listener: TcpListener, router: Router, shutdown: CancellationToken) {
     run(listener, router, shutdown, false).await;
 }
 
@@ -97,11 +93,7 @@ async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, w
         }
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE_LIMIT)
-        .max_buf_size(MAX_HEADER_BYTES as usize);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE_LIMIT).max_buf_size(MAX_HEADER_BYTES as usize);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -59,17 +59,9 @@ impl Fields {
             }
         };
         errors.extend(doubled.into_iter().map(|path| {
-            FieldError::new(
-                shown(&path),
-                "duplicate",
-                "This field is given more than once; give it once.",
-            )
+            FieldError::new(shown(&path), "duplicate", "This field is given more than once; give it once.")
         }));
-        Self {
-            left,
-            errors,
-            prefix: String::new(),
-        }
+        Self { left, errors, prefix: String::new() }
     }
 
     /// A field that must be there.
@@ -151,17 +143,10 @@ impl Fields {
     /// One of a few words that may be left out or null.
     pub fn opt_choice<T: Clone>(&mut self, name: &str, choices: &[(&str, T)]) -> Option<T> {
         let word: String = self.optional(name)?;
-        let found = choices
-            .iter()
-            .find(|(text, _)| *text == word)
-            .map(|(_, value)| value.clone());
+        let found = choices.iter().find(|(text, _)| *text == word).map(|(_, value)| value.clone());
         if found.is_none() {
             let words: Vec<&str> = choices.iter().map(|(text, _)| *text).collect();
-            self.refuse(
-                name,
-                "choice",
-                format!("This must be one of {}.", words.join(", ")),
-            );
+            self.refuse(name, "choice", format!("This must be one of {}.", words.join(", ")));
         }
         found
     }
@@ -180,12 +165,7 @@ impl Fields {
     }
 
     /// Notes that a field, or an element such as `tags[3]`, breaks a rule of the caller's.
-    pub fn refuse(
-        &mut self,
-        field: &str,
-        code: impl Into<std::borrow::Cow<'static, str>>,
-        message: impl Into<String>,
-    ) {
+    pub fn refuse(&mut self, field: &str, code: impl Into<std::borrow::Cow<'static, str>>, message: impl Into<String>) {
         let path = self.path(field);
         self.errors.push(FieldError::new(path, code, message));
     }
@@ -198,11 +178,7 @@ impl Fields {
     /// Ends the reading: fields nobody took are errors too.
     pub fn finish(mut self) -> Result<(), Problem> {
         self.note_unknown();
-        if self.errors.is_empty() {
-            Ok(())
-        } else {
-            Err(Problem::validation(capped(self.errors)))
-        }
+        if self.errors.is_empty() { Ok(()) } else { Err(Problem::validation(capped(self.errors))) }
     }
 
     /// Ends the reading and gives what was built, if there was no error.
@@ -214,11 +190,7 @@ impl Fields {
     fn note_unknown(&mut self) {
         for (name, _) in std::mem::take(&mut self.left) {
             let path = format!("{}{}", self.prefix, shown(&name));
-            self.errors.push(FieldError::new(
-                path,
-                "unknown",
-                "There is no such field here; leave it out.",
-            ));
+            self.errors.push(FieldError::new(path, "unknown", "There is no such field here; leave it out."));
             if self.errors.len() > MAX_ERRORS {
                 break;
             }
@@ -230,9 +202,7 @@ impl Fields {
     }
 
     fn is_no_object(&self) -> bool {
-        self.errors
-            .first()
-            .is_some_and(|error| error.field.is_empty() && error.code == "type")
+        self.errors.first().is_some_and(|error| error.field.is_empty() && error.code == "type")
     }
 }
 
@@ -251,9 +221,7 @@ impl FromJson for bool {
     const EXPECTED: &'static str = "true or false";
 
     fn from_json(value: Value, path: &str, errors: &mut Vec<FieldError>) -> Option<Self> {
-        value
-            .as_bool()
-            .or_else(|| mistyped::<Self>(path, &value, errors))
+        value.as_bool().or_else(|| mistyped::<Self>(path, &value, errors))
     }
 }
 
@@ -261,9 +229,7 @@ impl FromJson for u64 {
     const EXPECTED: &'static str = "a whole number from 0";
 
     fn from_json(value: Value, path: &str, errors: &mut Vec<FieldError>) -> Option<Self> {
-        value
-            .as_u64()
-            .or_else(|| mistyped::<Self>(path, &value, errors))
+        value.as_u64().or_else(|| mistyped::<Self>(path, &value, errors))
     }
 }
 
@@ -279,9 +245,7 @@ impl FromJson for DateTime<Utc> {
     const EXPECTED: &'static str = "an RFC 3339 time such as 2026-01-31T09:30:00Z";
 
     fn from_json(value: Value, path: &str, errors: &mut Vec<FieldError>) -> Option<Self> {
-        parsed(value, path, errors, |text| {
-            Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc())
-        })
+        parsed(value, path, errors, |text| Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc()))
     }
 }
 
@@ -315,11 +279,7 @@ impl<T: FromFields> FromJson for Nested<T> {
         let Value::Object(left) = value else {
             return mistyped::<Self>(path, &value, errors);
         };
-        let mut fields = Fields {
-            left,
-            errors: Vec::new(),
-            prefix: format!("{path}."),
-        };
+        let mut fields = Fields { left, errors: Vec::new(), prefix: format!("{path}.") };
         let built = T::from_fields(&mut fields);
         fields.note_unknown();
         let failed = !fields.errors.is_empty();
@@ -334,9 +294,7 @@ pub struct Nested<T>(pub T);
 
 /// A UUID in its usual form, the only one taken: one thing has one name.
 pub(crate) fn hyphenated(text: &str) -> Option<Uuid> {
-    (text.len() == 36)
-        .then(|| Uuid::try_parse(text).ok())
-        .flatten()
+    (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
 }
 
 fn parsed<T: FromJson>(
@@ -350,11 +308,7 @@ fn parsed<T: FromJson>(
     };
     let parsed = parse(text);
     if parsed.is_none() {
-        errors.push(FieldError::new(
-            path,
-            "format",
-            format!("This must be {}.", T::EXPECTED),
-        ));
+        errors.push(FieldError::new(path, "format", format!("This must be {}.", T::EXPECTED)));
     }
     parsed
 }
@@ -365,11 +319,7 @@ fn mistyped<T: FromJson>(path: &str, value: &Value, errors: &mut Vec<FieldError>
 }
 
 fn wrong_type(path: &str, expected: &str, value: &Value) -> FieldError {
-    FieldError::new(
-        path,
-        "type",
-        format!("This must be {expected}, not {}.", kind_of(value)),
-    )
+    FieldError::new(path, "type", format!("This must be {expected}, not {}.", kind_of(value)))
 }
 
 /// Names come from the client and may be of any length.
@@ -384,11 +334,7 @@ fn shown(name: &str) -> String {
 fn capped(mut errors: Vec<FieldError>) -> Vec<FieldError> {
     if errors.len() > MAX_ERRORS {
         errors.truncate(MAX_ERRORS);
-        errors.push(FieldError::new(
-            "",
-            "more",
-            "There are more errors; these are the first hundred.",
-        ));
+        errors.push(FieldError::new("", "more", "There are more errors; these are the first hundred."));
     }
     errors
 }

@@ -23,42 +23,24 @@ pub enum SyntaxError {
     #[error("The body is nested more than {MAX_DEPTH} levels deep.")]
     TooDeep,
     #[error("The body is not JSON: {reason} at line {line}, column {column}.")]
-    Syntax {
-        reason: String,
-        line: usize,
-        column: usize,
-    },
+    Syntax { reason: String, line: usize, column: usize },
 }
 
 pub fn parse(text: &str) -> Result<Parsed, SyntaxError> {
-    let mut reading = Reading {
-        path: String::new(),
-        depth: 0,
-        too_deep: false,
-        doubled: Vec::new(),
-    };
+    let mut reading = Reading { path: String::new(), depth: 0, too_deep: false, doubled: Vec::new() };
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = reading
-        .deserialize_with(&mut deserializer)
-        .and_then(|value| {
-            deserializer.end()?;
-            Ok(value)
-        });
+    let value = reading.deserialize_with(&mut deserializer).and_then(|value| {
+        deserializer.end()?;
+        Ok(value)
+    });
     match value {
-        Ok(value) => Ok(Parsed {
-            value,
-            doubled: reading.doubled,
-        }),
+        Ok(value) => Ok(Parsed { value, doubled: reading.doubled }),
         Err(_) if reading.too_deep => Err(SyntaxError::TooDeep),
         Err(error) => {
             let (line, column) = (error.line(), error.column());
             let text = error.to_string();
             let reason = text.split(" at line ").next().unwrap_or(&text).to_owned();
-            Err(SyntaxError::Syntax {
-                reason,
-                line,
-                column,
-            })
+            Err(SyntaxError::Syntax { reason, line, column })
         }
     }
 }
@@ -71,10 +53,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn deserialize_with<'de, D: serde::Deserializer<'de>>(
-        &mut self,
-        deserializer: D,
-    ) -> Result<Value, D::Error> {
+    fn deserialize_with<'de, D: serde::Deserializer<'de>>(&mut self, deserializer: D) -> Result<Value, D::Error> {
         Seed(self).deserialize(deserializer)
     }
 
@@ -159,10 +138,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
                 self.0.path.push('.');
             }
             self.0.path.push_str(&key);
-            if map.contains_key(&key)
-                && self.0.doubled.len() < MAX_DOUBLED
-                && !self.0.doubled.contains(&self.0.path)
-            {
+            if map.contains_key(&key) && self.0.doubled.len() < MAX_DOUBLED && !self.0.doubled.contains(&self.0.path) {
                 self.0.doubled.push(self.0.path.clone());
             }
             let value = entries.next_value_seed(Seed(&mut *self.0))?;

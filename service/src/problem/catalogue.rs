@@ -299,3 +299,38 @@ impl ProblemType {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_type_has_a_slug_of_its_own_that_leads_back_to_it() {
+        let slugs: HashSet<&str> = ProblemType::ALL.into_iter().map(ProblemType::slug).collect();
+        assert_eq!(slugs.len(), ProblemType::ALL.len());
+        for kind in ProblemType::ALL {
+            assert_eq!(ProblemType::from_slug(kind.slug()), Some(kind));
+            assert!(kind.slug().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
+            assert!(kind.status().is_client_error() || kind.status().is_server_error());
+        }
+    }
+
+    #[test]
+    fn the_texts_hold_nothing_that_html_reads_as_markup() {
+        for kind in ProblemType::ALL {
+            let entry = kind.entry();
+            for text in [entry.title, entry.meaning, entry.cure] {
+                assert!(text.ends_with('.') && !text.contains(['<', '>', '&']), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bare_status_stands_for_a_type_of_the_same_status() {
+        for kind in ProblemType::ALL {
+            assert_eq!(ProblemType::for_status(kind.status()).status(), kind.status(), "{kind:?}");
+        }
+    }
+}

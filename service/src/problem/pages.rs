@@ -9,15 +9,12 @@ use super::{Problem, ProblemType};
 
 /// Serves `/problems`, the index, and `/problems/{slug}`, one page for each type.
 pub fn router() -> Router {
-    Router::new()
-        .route("/problems", get(async || Html(index())))
-        .route("/problems/{slug}", get(page))
+    Router::new().route("/problems", get(async || Html(index()))).route("/problems/{slug}", get(page))
 }
 
 async fn page(Path(slug): Path<String>) -> Result<Html<String>, Problem> {
-    let kind = ProblemType::from_slug(&slug).ok_or_else(|| {
-        Problem::not_found("There is no problem type of this name; /problems lists them all.")
-    })?;
+    let kind = ProblemType::from_slug(&slug)
+        .ok_or_else(|| Problem::not_found("There is no problem type of this name; /problems lists them all."))?;
     let entry = kind.entry();
     Ok(Html(document(
         entry.title,

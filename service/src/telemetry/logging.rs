@@ -21,21 +21,14 @@ pub struct TelemetryArgs {
     #[arg(long = "log", env = "GROOT_LOG", default_value = "info", value_name = "FILTER", value_parser = log_filter)]
     pub log: String,
     /// How log lines look.
-    #[arg(
-        long = "log-format",
-        env = "GROOT_LOG_FORMAT",
-        value_enum,
-        default_value_t
-    )]
+    #[arg(long = "log-format", env = "GROOT_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
 }
 
 /// The log could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    #[error(
-        "GROOT_LOG is not a log filter; give a level (error, warn, info, debug, trace) or target=level pairs"
-    )]
+    #[error("GROOT_LOG is not a log filter; give a level (error, warn, info, debug, trace) or target=level pairs")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
     #[error("the log was set up already; set it up once for each process")]
     Twice(#[from] TryInitError),
@@ -44,9 +37,7 @@ pub enum TelemetryError {
 /// Sends log lines to standard error from now on.
 pub fn init_logging(args: &TelemetryArgs) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(&args.log)?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match args.log_format {
         LogFormat::Text => lines.finish().try_init()?,
         LogFormat::Json => lines.json().flatten_event(true).finish().try_init()?,

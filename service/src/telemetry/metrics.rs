@@ -12,9 +12,7 @@ use tokio_util::sync::CancellationToken;
 pub struct MetricsError(#[from] BuildError);
 
 /// From 1 ms to a minute: the service levels (100 ms, 500 ms, 1 s) are bounds, so that they can be read off exactly.
-const SECONDS: &[f64] = &[
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-];
+const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// For counts of records and bytes in a batch.
 const SIZES: &[f64] = &[

@@ -19,18 +19,13 @@ pub struct TraceContext {
 impl TraceContext {
     /// Begins a new trace.
     pub fn new() -> Self {
-        Self {
-            trace_id: nonzero(rand::random),
-            span_id: nonzero(rand::random),
-            flags: 1,
-        }
+        Self { trace_id: nonzero(rand::random), span_id: nonzero(rand::random), flags: 1 }
     }
 
     /// Reads a `traceparent` value. `None` when it is not one: a bad header starts a new trace, as the standard asks.
     pub fn parse(traceparent: &str) -> Option<Self> {
         let mut parts = traceparent.trim().split('-');
-        let (version, trace_id, span_id, flags) =
-            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let (version, trace_id, span_id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         if version == "ff" || (version == "00" && parts.next().is_some()) {
             return None;
         }
@@ -46,10 +41,7 @@ impl TraceContext {
     /// The same trace with a span of our own.
     #[must_use]
     pub fn child(self) -> Self {
-        Self {
-            span_id: nonzero(rand::random),
-            ..self
-        }
+        Self { span_id: nonzero(rand::random), ..self }
     }
 
     /// The context of the request the calling task serves, or of a new trace when it serves none.
@@ -66,11 +58,7 @@ impl TraceContext {
     pub fn traceparent(&self) -> String {
         let mut text = String::with_capacity(55);
         // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "00-{:032x}-{:016x}-{:02x}",
-            self.trace_id, self.span_id, self.flags
-        );
+        let _ = write!(text, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, self.flags);
         text
     }
 
@@ -117,11 +105,7 @@ tokio::task_local! {
 
 impl RequestContext {
     pub(crate) fn new(trace: TraceContext, request_id: String, path: String) -> Self {
-        Self(Arc::new(Known {
-            trace,
-            request_id,
-            path,
-        }))
+        Self(Arc::new(Known { trace, request_id, path }))
     }
 
     /// The request the calling task serves, if it serves one.

@@ -24,6 +24,8 @@ pub enum Mutation {
     DeduplicationLeftOut,
     /// An owner serves when its claim is acknowledged, before it has read as far as the claim.
     ServedBeforeTheClaimIsRead,
+    /// An owner serves when it has read its claim, whether or not the producer still means to send it again.
+    ServedOnAnUnacknowledgedClaim,
     /// Each record of a commit counts as it comes.
     CommitsReleasedInParts,
     /// A resume compares the id of the record before its offset, and not the time of its appending.

@@ -29,15 +29,7 @@ pub enum Step {
 
 impl Reader {
     pub fn new(mutation: Mutation) -> Self {
-        Self {
-            mutation,
-            next: 0,
-            epoch: None,
-            next_seq: 0,
-            events: [None; MOST_EVENTS],
-            released: 0,
-            open: 0,
-        }
+        Self { mutation, next: 0, epoch: None, next_seq: 0, events: [None; MOST_EVENTS], released: 0, open: 0 }
     }
 
     pub fn of<'a>(mutation: Mutation, log: impl IntoIterator<Item = &'a Entry>) -> Self {
@@ -57,10 +49,7 @@ impl Reader {
         self.next += 1;
         match record {
             Record::Claim { nonce, .. } => {
-                let epoch = Epoch {
-                    offset,
-                    nonce: *nonce,
-                };
+                let epoch = Epoch { offset, nonce: *nonce };
                 self.epoch = Some(epoch);
                 self.next_seq = 0;
                 self.open = 0;
@@ -97,11 +86,7 @@ impl Reader {
     pub fn resumed(&self) -> Self {
         let whole = Self { open: 0, ..*self };
         match self.mutation {
-            Mutation::OffsetAloneResumed => Self {
-                epoch: None,
-                next_seq: 0,
-                ..whole
-            },
+            Mutation::OffsetAloneResumed => Self { epoch: None, next_seq: 0, ..whole },
             _ => whole,
         }
     }
@@ -122,8 +107,7 @@ impl Reader {
             0 => event.index == 0,
             open => {
                 let first = &self.events[self.released];
-                event.index as usize == open
-                    && first.is_some_and(|first| first.commit == event.commit)
+                event.index as usize == open && first.is_some_and(|first| first.commit == event.commit)
             }
         };
         if !fits {
@@ -136,10 +120,6 @@ impl Reader {
             self.released += self.open;
             self.open = 0;
         }
-        if event.is_last_of_commit() {
-            Step::Released(event.commit)
-        } else {
-            Step::Pending
-        }
+        if event.is_last_of_commit() { Step::Released(event.commit) } else { Step::Pending }
     }
 }

@@ -44,12 +44,23 @@ pub struct EventId {
     pub seq: u8,
 }
 
+impl Record {
+    /// The nonce of the claim that its producer works under.
+    pub fn nonce(&self) -> Nonce {
+        match self {
+            Self::Claim { nonce, .. } => *nonce,
+            Self::Event(event) => event.epoch.nonce,
+        }
+    }
+
+    pub fn is_of(&self, commit: Commit) -> bool {
+        matches!(self, Self::Event(event) if event.commit == commit)
+    }
+}
+
 impl Event {
     pub fn id(&self) -> EventId {
-        EventId {
-            nonce: self.epoch.nonce,
-            seq: self.seq,
-        }
+        EventId { nonce: self.epoch.nonce, seq: self.seq }
     }
 
     pub fn is_last_of_commit(&self) -> bool {
@@ -63,4 +74,14 @@ pub struct Entry {
     pub record: Record,
     /// Stands for the broker's time of appending, of which it matters only whether the log had been cut back by then.
     pub after_cut: bool,
+}
+
+impl Entry {
+    /// The nonce, if it is a claim.
+    pub fn claim(&self) -> Option<Nonce> {
+        match self.record {
+            Record::Claim { nonce, .. } => Some(nonce),
+            Record::Event(_) => None,
+        }
+    }
 }

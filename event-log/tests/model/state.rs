@@ -1,21 +1,27 @@
 //! What the model remembers: the log, what producers still hold, the owners, and what clients were told.
 
-use crate::record::{Command, Entry, Epoch, Nonce, Record};
+use crate::mutation::Mutation;
+use crate::reader::Reader;
+use crate::record::{Command, Commit, Entry, Epoch, Nonce, Record};
+use crate::set::Set;
+
+pub const MOST_CLAIMS: usize = 4;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct State {
     pub log: Vec<Entry>,
-    /// Handed to producers and not in the log yet, in canonical order. It may get there at any time and in any order, or never:
-    /// a record that stays here for ever is a lost one.
+    /// Handed to producers and not in the log yet, sorted. It may get there at any time or never: a record that stays
+    /// here for ever is a lost one.
     pub flight: Vec<Record>,
     pub owners: [OwnerState; 2],
     /// The nonce of the latest claim that was made.
     pub claims: Nonce,
     /// Commands that a client was told are done.
     pub acknowledged: Set,
-    /// Commits that their owner settled as void, by nonce.
-    pub voided: [Set; MOST_CLAIMS],
+    /// Commits that their owner settled as void: commands by nonce.
+    pub voided: [Set; MOST_CLAIMS + 1],
     pub duplicates_left: u8,
+    pub late_left: u8,
     pub cut: Option<Cut>,
 }
 
@@ -45,97 +51,35 @@ pub struct OwnerState {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Not an owner: never was one, has crashed, or was deposed. It forgets all it has read, as it can read it again.
+    /// Never was an owner, has crashed, or was deposed. It forgets all it has read, as it can read it again.
     Idle,
     Claiming(Nonce),
     Serving(Epoch),
 }
 
-pub const MOST_CLAIMS: usize = 5;
-
-/// A small set of commands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Set(u8);
-
-impl Set {
-    pub fn has(self, command: Command) -> bool {
-        self.0 & (1 << command) != 0
-    }
-
-    #[must_use]
-    pub fn with(self, command: Command) -> Self {
-        Self(self.0 | 1 << command)
-    }
-
-    #[must_use]
-    pub fn without(self, command: Command) -> Self {
-        Self(self.0 & !(1 << command))
-    }
-
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    pub fn iter(self) -> impl Iterator<Item = Command> {
-        (0..8).filter(move |command| self.has(*command))
-    }
-}
-
-impl FromIterator<Command> for Set {
-    fn from_iter<I: IntoIterator<Item = Command>>(commands: I) -> Self {
-        commands.into_iter().fold(Self::default(), Self::with)
-    }
-}
-
 impl OwnerState {
-    pub const IDLE: Self = Self {
-        phase: Phase::Idle,
-        read: 0,
-        is_ahead_of_cut: false,
-        pending: Set(0),
-        pending_nonce: 0,
-        written: 0,
-    };
+    pub const IDLE: Self =
+        Self { phase: Phase::Idle, read: 0, is_ahead_of_cut: false, pending: Set::EMPTY, pending_nonce: 0, written: 0 };
+
+    /// With nothing pending, what it reads up to its claim changes nothing that anybody sees.
+    pub fn is_catching_up(&self) -> bool {
+        matches!(self.phase, Phase::Claiming(_)) && self.pending.is_empty()
+    }
 }
 
 impl State {
-    pub fn start(duplicates: u8) -> Self {
+    pub fn start(duplicates: u8, late: u8) -> Self {
         Self {
             log: Vec::new(),
             flight: Vec::new(),
             owners: [OwnerState::IDLE; 2],
             claims: 0,
-            acknowledged: Set::default(),
-            voided: [Set::default(); MOST_CLAIMS],
+            acknowledged: Set::EMPTY,
+            voided: [Set::EMPTY; MOST_CLAIMS + 1],
             duplicates_left: duplicates,
+            late_left: late,
             cut: None,
         }
-    }
-
-    /// The log as it was before the cut.
-    pub fn old_log(&self) -> impl Iterator<Item = &Entry> {
-        let (kept, lost): (&[Entry], &[Entry]) = match &self.cut {
-            None => (&self.log, &[]),
-            Some(cut) => (&self.log[..cut.at as usize], &cut.lost),
-        };
-        kept.iter().chain(lost)
-    }
-
-    /// The records that an owner has read.
-    pub fn read_by<'a>(&'a self, owner: &OwnerState) -> impl Iterator<Item = &'a Entry> {
-        let (now, before) = if owner.is_ahead_of_cut {
-            (0, owner.read)
-        } else {
-            (owner.read, 0)
-        };
-        self.log[..now as usize]
-            .iter()
-            .chain(self.old_log().take(before as usize))
     }
 
     pub fn hand_over(&mut self, record: Record) {
@@ -143,16 +87,65 @@ impl State {
         self.flight.insert(at, record);
     }
 
+    /// Whether a record would come to the log after its epoch has ended there.
+    pub fn is_late(&self, record: &Record) -> bool {
+        let Record::Event(event) = record else { return false };
+        let claim = self.log.iter().rposition(|entry| entry.claim().is_some());
+        claim.is_none_or(|at| {
+            let nonce = self.log[at].record.nonce();
+            event.epoch != Epoch { offset: at as u8, nonce }
+        })
+    }
+
+    /// The records that an owner has read.
+    pub fn read_by<'a>(&'a self, owner: &OwnerState) -> impl Iterator<Item = &'a Entry> {
+        let (now, before) = if owner.is_ahead_of_cut { (0, owner.read) } else { (owner.read, 0) };
+        self.log[..now as usize].iter().chain(self.old_log().take(before as usize))
+    }
+
+    pub fn find_claim(&self, nonce: Nonce) -> Option<u8> {
+        let at = self.log.iter().position(|entry| entry.claim() == Some(nonce));
+        at.map(|at| at as u8)
+    }
+
     pub fn settle_as_void(&mut self, owner: usize) {
-        let OwnerState {
-            pending,
-            pending_nonce,
-            ..
-        } = self.owners[owner];
-        if !pending.is_empty() {
-            let voided = &mut self.voided[pending_nonce as usize];
-            *voided = voided.and(pending);
-            self.owners[owner].pending = Set::default();
+        let OwnerState { pending, pending_nonce, .. } = self.owners[owner];
+        let voided = &mut self.voided[pending_nonce as usize];
+        *voided = voided.and(pending);
+        self.owners[owner].pending = Set::EMPTY;
+    }
+
+    pub fn voided(&self) -> impl Iterator<Item = Commit> {
+        (1..)
+            .zip(&self.voided[1..])
+            .flat_map(|(nonce, commands)| commands.iter().map(move |command| Commit { nonce, command }))
+    }
+
+    /// Makes one of states that differ only in what can never matter again. Not for a log that may yet be cut back:
+    /// that could bring an ended epoch back.
+    pub fn forget_what_cannot_matter(&mut self, mutation: Mutation) {
+        if self.late_left == 0 {
+            let flight = std::mem::take(&mut self.flight);
+            self.flight = flight.into_iter().filter(|record| !self.is_late(record)).collect();
         }
+        if self.voided().next().is_some() {
+            let folded = Reader::of(mutation, &self.log);
+            for nonce in 1..=self.claims {
+                let can_count = |command: &Command| {
+                    let commit = Commit { nonce, command: *command };
+                    folded.holds(commit) || self.flight.iter().any(|record| record.is_of(commit))
+                };
+                self.voided[nonce as usize] = self.voided[nonce as usize].iter().filter(can_count).collect();
+            }
+        }
+    }
+
+    /// The log as it was before it was cut back.
+    fn old_log(&self) -> impl Iterator<Item = &Entry> {
+        let (kept, lost): (&[Entry], &[Entry]) = match &self.cut {
+            None => (&self.log, &[]),
+            Some(cut) => (&self.log[..cut.at as usize], &cut.lost),
+        };
+        kept.iter().chain(lost)
     }
 }

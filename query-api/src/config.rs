@@ -25,12 +25,7 @@ pub struct Config {
     #[arg(long, env = "GROOT_MONGODB_DATABASE", value_name = "NAME", default_value = "groot", value_parser = not_blank)]
     pub mongodb_database: String,
     /// The public keys that access tokens are verified with.
-    #[arg(
-        long,
-        env = "GROOT_JWKS_FILE",
-        value_name = "FILE",
-        default_value = ".groot/dev/data/keys/jwks.json"
-    )]
+    #[arg(long, env = "GROOT_JWKS_FILE", value_name = "FILE", default_value = ".groot/dev/data/keys/jwks.json")]
     pub jwks_file: PathBuf,
     #[command(flatten)]
     pub http: HttpArgs,

@@ -18,21 +18,14 @@ pub fn of(version: Option<u64>, body: &[u8]) -> String {
 
 /// All lines of If-None-Match as one list.
 pub fn if_none_match(headers: &HeaderMap) -> Option<String> {
-    let lines: Vec<_> = headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .collect();
+    let lines: Vec<_> = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok()).collect();
     (!lines.is_empty()).then(|| lines.join(","))
 }
 
 /// Whether the header names the tag. The comparison is the weak one, as RFC 9110 asks for If-None-Match: proxies that
 /// compress mark tags as weak.
 pub fn matches(if_none_match: &str, tag: &str) -> bool {
-    if_none_match
-        .split(',')
-        .map(str::trim)
-        .any(|given| given == "*" || given.trim_start_matches("W/") == tag)
+    if_none_match.split(',').map(str::trim).any(|given| given == "*" || given.trim_start_matches("W/") == tag)
 }
 
 #[cfg(test)]

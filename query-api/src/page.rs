@@ -39,9 +39,7 @@ impl FromParams for Page {
 /// How many items a page has.
 pub fn limit(params: &mut Params) -> u32 {
     let limit = params.opt_integer("limit", 1..=u64::from(MAX_LIMIT));
-    limit
-        .and_then(|limit| u32::try_from(limit).ok())
-        .unwrap_or(DEFAULT_LIMIT)
+    limit.and_then(|limit| u32::try_from(limit).ok()).unwrap_or(DEFAULT_LIMIT)
 }
 
 /// The page with the number in `text`, the first without.
@@ -63,13 +61,9 @@ pub fn page(params: &mut Params, text: Option<&str>, limit: u32) -> Option<Page>
         return None;
     }
     match number.checked_mul(u64::from(limit)) {
-        Some(depth) if depth <= u64::from(MAX_DEPTH) => Some(Page {
-            number: u32::try_from(number).ok()?,
-            limit,
-        }),
+        Some(depth) if depth <= u64::from(MAX_DEPTH) => Some(Page { number: u32::try_from(number).ok()?, limit }),
         _ => {
-            let message =
-                format!("page x limit must not be above {MAX_DEPTH}; use cursor to go deeper.");
+            let message = format!("page x limit must not be above {MAX_DEPTH}; use cursor to go deeper.");
             params.refuse("page", "too-deep", message);
             None
         }
@@ -88,23 +82,12 @@ mod tests {
     }
 
     fn refused(query: &str) -> Vec<String> {
-        parse(query)
-            .unwrap_err()
-            .field_errors()
-            .iter()
-            .map(|error| error.field.clone())
-            .collect()
+        parse(query).unwrap_err().field_errors().iter().map(|error| error.field.clone()).collect()
     }
 
     #[test]
     fn page_times_limit_reaches_ten_thousand_and_no_further() {
-        assert_eq!(
-            parse("page=100&limit=100").unwrap(),
-            Page {
-                number: 100,
-                limit: 100
-            }
-        );
+        assert_eq!(parse("page=100&limit=100").unwrap(), Page { number: 100, limit: 100 });
         assert_eq!(parse("page=1000").unwrap().skip(), 9_990);
         assert_eq!(refused("page=101&limit=100"), ["page"]);
         assert_eq!(refused("page=1001"), ["page"]);
@@ -118,18 +101,12 @@ mod tests {
             assert_eq!(refused(&format!("limit={bad}")), ["limit"], "{bad}");
         }
         assert_eq!(refused("limit=101"), ["limit"]);
-        assert_eq!(
-            refused("page=0&limit=0&cursor="),
-            ["limit", "page", "cursor"]
-        );
+        assert_eq!(refused("page=0&limit=0&cursor="), ["limit", "page", "cursor"]);
     }
 
     #[test]
     fn the_last_page_may_be_short() {
-        let page = Page {
-            number: 1,
-            limit: 10,
-        };
+        let page = Page { number: 1, limit: 10 };
         assert_eq!((page.count(0), page.count(10), page.count(11)), (0, 1, 2));
     }
 }

@@ -22,9 +22,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
 
 /// Only the hyphenated form is an id; a slug is never shaped like one.
 pub fn id(text: &str) -> Option<Uuid> {
-    (text.len() == 36)
-        .then(|| Uuid::try_parse(text).ok())
-        .flatten()
+    (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
 }
 
 #[cfg(test)]

@@ -65,10 +65,7 @@ const READING_LIMIT: Duration = QUERY_LIMIT.saturating_mul(3);
 
 impl Progress {
     pub fn new() -> Self {
-        Self(Arc::new(Shared {
-            readings: watch::Sender::new(None),
-            waiting: watch::Sender::new(0),
-        }))
+        Self(Arc::new(Shared { readings: watch::Sender::new(None), waiting: watch::Sender::new(0) }))
     }
 
     /// Waits until the documents hold all that the tokens name, at most `limit` but at least for one reading.
@@ -76,10 +73,7 @@ impl Progress {
         let asked = Instant::now();
         let mut readings = self.0.readings.subscribe();
         // A projection never goes back, so any reading may prove that it is there; only a new one that it is not.
-        if let Some(Reading {
-            result: Ok(positions),
-            ..
-        }) = &*readings.borrow_and_update()
+        if let Some(Reading { result: Ok(positions), .. }) = &*readings.borrow_and_update()
             && positions.judge(tokens) == Verdict::Reached
         {
             return Waited::Reached(positions.moment.clone());
@@ -132,9 +126,7 @@ impl Progress {
     async fn step(&self, store: &Store) {
         let began = Instant::now();
         let result = Positions::read(store).await.map(Arc::new);
-        self.0
-            .readings
-            .send_replace(Some(Reading { began, result }));
+        self.0.readings.send_replace(Some(Reading { began, result }));
     }
 
     fn count_in(&self) -> CountedIn<'_> {
@@ -163,11 +155,7 @@ async fn next_since(
     readings: &mut watch::Receiver<Option<Reading>>,
     asked: Instant,
 ) -> Result<Arc<Positions>, StoreError> {
-    let fresh = |reading: &Option<Reading>| {
-        reading
-            .as_ref()
-            .is_some_and(|reading| reading.began >= asked)
-    };
+    let fresh = |reading: &Option<Reading>| reading.as_ref().is_some_and(|reading| reading.began >= asked);
     let next = async {
         loop {
             // Both fail only when the sender is gone, and the poller with it.
@@ -192,21 +180,12 @@ impl Positions {
     }
 
     fn new(checkpoints: Vec<Checkpoint>, moment: Moment) -> Self {
-        let by_partition = checkpoints
-            .into_iter()
-            .map(|checkpoint| (checkpoint.partition, checkpoint))
-            .collect();
-        Self {
-            by_partition,
-            moment,
-        }
+        let by_partition = checkpoints.into_iter().map(|checkpoint| (checkpoint.partition, checkpoint)).collect();
+        Self { by_partition, moment }
     }
 
     fn log_id(&self) -> Option<u64> {
-        self.by_partition
-            .values()
-            .next()
-            .map(|checkpoint| checkpoint.log_id)
+        self.by_partition.values().next().map(|checkpoint| checkpoint.log_id)
     }
 
     /// As long as nothing is projected the log is not known, and every token is ahead.
@@ -218,15 +197,9 @@ impl Positions {
             return Verdict::OtherLog;
         }
         let covers = |token: &PositionToken| {
-            self.by_partition
-                .get(&token.partition)
-                .is_some_and(|checkpoint| checkpoint.covers(token.offset))
+            self.by_partition.get(&token.partition).is_some_and(|checkpoint| checkpoint.covers(token.offset))
         };
-        if tokens.iter().all(covers) {
-            Verdict::Reached
-        } else {
-            Verdict::Behind
-        }
+        if tokens.iter().all(covers) { Verdict::Reached } else { Verdict::Behind }
     }
 }
 
@@ -254,11 +227,7 @@ mod tests {
     }
 
     fn token(partition: u32, offset: u64) -> PositionToken {
-        PositionToken {
-            log_id: LOG,
-            partition,
-            offset,
-        }
+        PositionToken { log_id: LOG, partition, offset }
     }
 
     fn positions(checkpoints: &[Checkpoint]) -> Positions {
@@ -266,37 +235,22 @@ mod tests {
     }
 
     fn publish(progress: &Progress, result: Result<Positions, StoreError>) {
-        let reading = Reading {
-            began: Instant::now(),
-            result: result.map(Arc::new),
-        };
+        let reading = Reading { began: Instant::now(), result: result.map(Arc::new) };
         progress.0.readings.send_replace(Some(reading));
     }
 
     #[test]
     fn every_token_must_lie_below_the_checkpoint_of_its_partition() {
         let positions = positions(&[at(0, 5), at(1, 9)]);
-        assert_eq!(
-            positions.judge(&[token(0, 4), token(1, 8)]),
-            Verdict::Reached
-        );
-        assert_eq!(
-            positions.judge(&[token(0, 5), token(1, 8)]),
-            Verdict::Behind
-        );
+        assert_eq!(positions.judge(&[token(0, 4), token(1, 8)]), Verdict::Reached);
+        assert_eq!(positions.judge(&[token(0, 5), token(1, 8)]), Verdict::Behind);
         assert_eq!(positions.judge(&[token(2, 0)]), Verdict::Behind);
     }
 
     #[test]
     fn a_token_of_another_log_is_told_apart_unless_nothing_is_projected() {
-        let other = PositionToken {
-            log_id: 1,
-            ..token(0, 0)
-        };
-        assert_eq!(
-            positions(&[at(0, 5)]).judge(&[token(0, 4), other]),
-            Verdict::OtherLog
-        );
+        let other = PositionToken { log_id: 1, ..token(0, 0) };
+        assert_eq!(positions(&[at(0, 5)]).judge(&[token(0, 4), other]), Verdict::OtherLog);
         assert_eq!(positions(&[]).judge(&[other]), Verdict::Behind);
     }
 
@@ -304,37 +258,20 @@ mod tests {
     async fn who_waits_is_woken_by_the_reading_that_gets_there() {
         let progress = Progress::new();
         let asking = progress.clone();
-        let waiting = tokio::spawn(async move {
-            asking
-                .wait_for(&[token(0, 5)], Duration::from_secs(2))
-                .await
-        });
-        progress
-            .0
-            .waiting
-            .subscribe()
-            .wait_for(|count| *count == 1)
-            .await
-            .unwrap();
+        let waiting = tokio::spawn(async move { asking.wait_for(&[token(0, 5)], Duration::from_secs(2)).await });
+        progress.0.waiting.subscribe().wait_for(|count| *count == 1).await.unwrap();
         publish(&progress, Ok(positions(&[at(0, 5)])));
         tokio::task::yield_now().await;
         publish(&progress, Ok(positions(&[at(0, 6)])));
         assert!(matches!(waiting.await.unwrap(), Waited::Reached(_)));
-        assert_eq!(
-            *progress.0.waiting.borrow(),
-            0,
-            "nobody waits any more, so nobody polls"
-        );
+        assert_eq!(*progress.0.waiting.borrow(), 0, "nobody waits any more, so nobody polls");
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_an_earlier_reading_proved_needs_no_new_one() {
         let progress = Progress::new();
         publish(&progress, Ok(positions(&[at(0, 6)])));
-        assert!(matches!(
-            progress.wait_for(&[token(0, 5)], Duration::ZERO).await,
-            Waited::Reached(_)
-        ));
+        assert!(matches!(progress.wait_for(&[token(0, 5)], Duration::ZERO).await, Waited::Reached(_)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -343,15 +280,8 @@ mod tests {
         publish(&progress, Err(StoreError::TimedOut));
         tokio::time::advance(Duration::from_millis(1)).await;
         let asking = progress.clone();
-        let waiting =
-            tokio::spawn(async move { asking.wait_for(&[token(0, 5)], Duration::ZERO).await });
-        progress
-            .0
-            .waiting
-            .subscribe()
-            .wait_for(|count| *count == 1)
-            .await
-            .unwrap();
+        let waiting = tokio::spawn(async move { asking.wait_for(&[token(0, 5)], Duration::ZERO).await });
+        progress.0.waiting.subscribe().wait_for(|count| *count == 1).await.unwrap();
         publish(&progress, Ok(positions(&[at(0, 6)])));
         assert!(matches!(waiting.await.unwrap(), Waited::Reached(_)));
     }
@@ -364,24 +294,12 @@ mod tests {
             tokio::spawn(async move { asking.wait_for(&[token(0, 5)], limit).await })
         };
         let waiting = ask(Duration::from_secs(2));
-        progress
-            .0
-            .waiting
-            .subscribe()
-            .wait_for(|count| *count == 1)
-            .await
-            .unwrap();
+        progress.0.waiting.subscribe().wait_for(|count| *count == 1).await.unwrap();
         publish(&progress, Ok(positions(&[at(0, 5)])));
         assert!(matches!(waiting.await.unwrap(), Waited::Behind(_)));
 
         let waiting = ask(Duration::from_secs(10));
-        progress
-            .0
-            .waiting
-            .subscribe()
-            .wait_for(|count| *count == 1)
-            .await
-            .unwrap();
+        progress.0.waiting.subscribe().wait_for(|count| *count == 1).await.unwrap();
         publish(&progress, Err(StoreError::TimedOut));
         assert!(matches!(waiting.await.unwrap(), Waited::Unavailable(_)));
     }

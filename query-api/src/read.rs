@@ -64,8 +64,7 @@ impl FromRequestParts<Reads> for ReadRequest {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, reads: &Reads) -> Result<Self, Problem> {
-        let MaybeAuthenticated(actor) =
-            MaybeAuthenticated::from_request_parts(parts, reads).await?;
+        let MaybeAuthenticated(actor) = MaybeAuthenticated::from_request_parts(parts, reads).await?;
         Ok(Self {
             reads: reads.clone(),
             viewer: Viewer::of(actor.as_ref()),
@@ -80,10 +79,7 @@ impl ReadRequest {
     /// Checks the parameters and headers, naming every bad one, and waits until the projection is where it must be.
     pub async fn open<P: FromParams>(mut self) -> Result<(P, Read), Problem> {
         let built = P::from_params(&mut self.params);
-        let (params, freshness) = match (
-            self.params.finish_with(built),
-            Freshness::from_headers(&self.headers),
-        ) {
+        let (params, freshness) = match (self.params.finish_with(built), Freshness::from_headers(&self.headers)) {
             (Ok(params), Ok(freshness)) => (params, freshness),
             (Ok(_), Err(errors)) => return Err(Problem::invalid_parameters(errors)),
             (Err(problem), freshness) => {
@@ -113,33 +109,17 @@ impl Read {
     pub fn answer(self, body: &impl Serialize, version: Option<u64>) -> Result<Response, Problem> {
         let body = serde_json::to_vec(body).map_err(Problem::internal)?;
         let tag = etag::of(version, &body);
-        let unchanged = self
-            .if_none_match
-            .as_deref()
-            .is_some_and(|header| etag::matches(header, &tag));
+        let unchanged = self.if_none_match.as_deref().is_some_and(|header| etag::matches(header, &tag));
         let mut response = if unchanged {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
-            (
-                [(
-                    header::CONTENT_TYPE,
-                    HeaderValue::from_static("application/json"),
-                )],
-                body,
-            )
-                .into_response()
+            ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
         };
         let headers = response.headers_mut();
-        headers.insert(
-            header::ETAG,
-            HeaderValue::try_from(tag).map_err(Problem::internal)?,
-        );
+        headers.insert(header::ETAG, HeaderValue::try_from(tag).map_err(Problem::internal)?);
         headers.insert(header::CACHE_CONTROL, self.keeping.header());
         // A cache must not give what it kept for one person to another, nor what is old to a read that names a position.
-        headers.append(
-            header::VARY,
-            HeaderValue::from_static("authorization, groot-min-position"),
-        );
+        headers.append(header::VARY, HeaderValue::from_static("authorization, groot-min-position"));
         if self.stale {
             headers.insert(GROOT_STALE, HeaderValue::from_static("true"));
         }
@@ -157,16 +137,8 @@ impl Read {
         let log_id = self.progress.log_id().await;
         let mut response = self.answer(body, Some(version))?;
         if let (Some(log_id), Ok(offset)) = (log_id, u64::try_from(offset)) {
-            let position = PositionToken {
-                log_id,
-                partition,
-                offset,
-            }
-            .to_string();
-            response.headers_mut().insert(
-                GROOT_POSITION,
-                HeaderValue::try_from(position).map_err(Problem::internal)?,
-            );
+            let position = PositionToken { log_id, partition, offset }.to_string();
+            response.headers_mut().insert(GROOT_POSITION, HeaderValue::try_from(position).map_err(Problem::internal)?);
         }
         Ok(response)
     }

@@ -51,11 +51,7 @@ pub enum BuildError {
     #[error("MongoDB is needed to start")]
     Mongodb(#[from] StartupError),
     #[error("{variable}={address} cannot be listened on; free the port or choose another")]
-    Listen {
-        variable: &'static str,
-        address: SocketAddr,
-        source: io::Error,
-    },
+    Listen { variable: &'static str, address: SocketAddr, source: io::Error },
 }
 
 /// How long running requests get to finish, and how long the rest gets after them.
@@ -67,9 +63,7 @@ const STORE_LIMIT: Duration = Duration::from_secs(2);
 /// has no `/metrics`.
 pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result<App, BuildError> {
     let verifier = Verifier::from_file(&config.jwks_file)?;
-    let store = Store::new(&config.mongodb_uri, &config.mongodb_database)
-        .await
-        .map_err(BuildError::MongodbUri)?;
+    let store = Store::new(&config.mongodb_uri, &config.mongodb_database).await.map_err(BuildError::MongodbUri)?;
     let address = without_credentials(&config.mongodb_uri);
     connect_with_retries("MongoDB", &address, || store.ping()).await?;
 
@@ -80,11 +74,7 @@ pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result
         async move { store.ping().await.map_err(|error| error.to_string()) }
     });
     let progress = Progress::new();
-    let reads = Reads {
-        store: store.clone(),
-        progress: progress.clone(),
-        verifier,
-    };
+    let reads = Reads { store: store.clone(), progress: progress.clone(), verifier };
     let routes = routes(reads).merge(health.routes());
     Ok(App {
         http: listen("GROOT_HTTP_ADDR", config.http_addr).await?,
@@ -113,29 +103,16 @@ impl App {
 
     /// Serves until cancelled, then lets running requests finish and closes the connections.
     pub async fn run(self, cancel: CancellationToken) -> Result<(), TaskFailed> {
-        let Self {
-            http,
-            admin,
-            public,
-            operators,
-            health,
-            store,
-            progress,
-        } = self;
+        let Self { http, admin, public, operators, health, store, progress } = self;
         let supervisor = Supervisor::new(cancel);
         let polled = store.clone();
-        supervisor.spawn(
-            "checkpoint-poller",
-            OnError::Restart,
-            OnCancel::Drop,
-            move |cancel| {
-                let (progress, store) = (progress.clone(), polled.clone());
-                async move {
-                    progress.poll(store, cancel).await;
-                    Ok::<_, Infallible>(())
-                }
-            },
-        );
+        supervisor.spawn("checkpoint-poller", OnError::Restart, OnCancel::Drop, move |cancel| {
+            let (progress, store) = (progress.clone(), polled.clone());
+            async move {
+                progress.poll(store, cancel).await;
+                Ok::<_, Infallible>(())
+            }
+        });
         // Operators are served to the very end, so that a slow shutdown can be watched.
         let ended = CancellationToken::new();
         let stopping = supervisor.token();
@@ -143,16 +120,16 @@ impl App {
         let serve_public = async {
             let serving = http::serve(http, public, stopping.clone());
             tokio::pin!(serving);
-            tokio::select! {
-                () = &mut serving => {}
-                () = stopping.cancelled() => {}
-            }
+            let served = tokio::select! {
+                () = &mut serving => true,
+                () = stopping.cancelled() => false,
+            };
             health.stopping();
             let mut stages = Stages::within(BUDGET);
-            stages.run("requests", REQUESTS_LIMIT, serving).await;
-            let finished = stages
-                .run("tasks", TASKS_LIMIT, supervisor.finished())
-                .await;
+            if !served {
+                stages.run("requests", REQUESTS_LIMIT, serving).await;
+            }
+            let finished = stages.run("tasks", TASKS_LIMIT, supervisor.finished()).await;
             stages.run("mongodb", STORE_LIMIT, store.close()).await;
             ended.cancel();
             finished.unwrap_or(Ok(()))
@@ -181,17 +158,9 @@ fn routes(reads: Reads) -> Router {
         .routes(routes!(posts::history::route::history))
         .routes(routes!(people::route::by_id))
         .split_for_parts();
-    let bearer = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .bearer_format("JWT")
-        .build();
-    api.components
-        .get_or_insert_default()
-        .add_security_scheme("bearer", SecurityScheme::Http(bearer));
-    router
-        .with_state(reads)
-        .layer(from_fn(keep_no_failures))
-        .merge(openapi::router(api))
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    api.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    router.with_state(reads).layer(from_fn(keep_no_failures)).merge(openapi::router(api))
 }
 
 /// Caches may keep a 404 or a 410 unless told otherwise, and a post may be there a moment later.
@@ -199,19 +168,11 @@ async fn keep_no_failures(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let status = response.status();
     if !status.is_success() && status != StatusCode::NOT_MODIFIED {
-        response
-            .headers_mut()
-            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
 }
 
 async fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpListener, BuildError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| BuildError::Listen {
-            variable,
-            address,
-            source,
-        })
+    TcpListener::bind(address).await.map_err(|source| BuildError::Listen { variable, address, source })
 }

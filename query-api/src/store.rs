@@ -65,14 +65,10 @@ impl Store {
         options.connect_timeout = Some(CONNECT_LIMIT);
         options.retry_reads = Some(true);
         options.read_concern = Some(ReadConcern::majority());
-        options.selection_criteria = Some(SelectionCriteria::ReadPreference(
-            ReadPreference::SecondaryPreferred { options: None },
-        ));
+        options.selection_criteria =
+            Some(SelectionCriteria::ReadPreference(ReadPreference::SecondaryPreferred { options: None }));
         let database = Client::with_options(options)?.database(database);
-        Ok(Self {
-            database,
-            projection: DOCUMENTS,
-        })
+        Ok(Self { database, projection: DOCUMENTS })
     }
 
     pub fn projection(&self) -> Projection {
@@ -87,18 +83,14 @@ impl Store {
     /// A session whose reads see at least what was visible at `moment`.
     pub async fn session(&self, moment: &Moment) -> Result<Session, StoreError> {
         let client = self.database.client();
-        let mut inner =
-            within_limit(async { client.start_session().causal_consistency(true).await }).await?;
+        let mut inner = within_limit(async { client.start_session().causal_consistency(true).await }).await?;
         if let Some(time) = &moment.cluster {
             inner.advance_cluster_time(time);
         }
         if let Some(time) = moment.operation {
             inner.advance_operation_time(time);
         }
-        Ok(Session {
-            inner,
-            store: self.clone(),
-        })
+        Ok(Session { inner, store: self.clone() })
     }
 
     /// Closes the connections; nothing can be read afterwards.
@@ -108,23 +100,12 @@ impl Store {
 }
 
 impl Session {
-    pub async fn find_one<T>(
-        &mut self,
-        collection: &str,
-        filter: Document,
-    ) -> Result<Option<T>, StoreError>
+    pub async fn find_one<T>(&mut self, collection: &str, filter: Document) -> Result<Option<T>, StoreError>
     where
         T: DeserializeOwned + Send + Sync,
     {
         let collection = self.store.database.collection::<T>(collection);
-        within_limit(async {
-            collection
-                .find_one(filter)
-                .max_time(QUERY_LIMIT)
-                .session(&mut self.inner)
-                .await
-        })
-        .await
+        within_limit(async { collection.find_one(filter).max_time(QUERY_LIMIT).session(&mut self.inner).await }).await
     }
 
     pub async fn find<T>(
@@ -139,11 +120,7 @@ impl Session {
         options.max_time = Some(QUERY_LIMIT);
         let collection = self.store.database.collection::<T>(collection);
         within_limit(async {
-            let mut cursor = collection
-                .find(filter)
-                .with_options(options)
-                .session(&mut self.inner)
-                .await?;
+            let mut cursor = collection.find(filter).with_options(options).session(&mut self.inner).await?;
             cursor.stream(&mut self.inner).try_collect().await
         })
         .await
@@ -151,14 +128,8 @@ impl Session {
 
     pub async fn count(&mut self, collection: &str, filter: Document) -> Result<u64, StoreError> {
         let collection = self.store.database.collection::<Document>(collection);
-        within_limit(async {
-            collection
-                .count_documents(filter)
-                .max_time(QUERY_LIMIT)
-                .session(&mut self.inner)
-                .await
-        })
-        .await
+        within_limit(async { collection.count_documents(filter).max_time(QUERY_LIMIT).session(&mut self.inner).await })
+            .await
     }
 
     /// The checkpoints of the projection that this store reads.
@@ -168,8 +139,7 @@ impl Session {
         // The prefix ends in a colon; the next character after it bounds all ids that begin so.
         let end = format!("{};", first.trim_end_matches(':'));
         let filter = doc! { "_id": { "$gte": first, "$lt": end } };
-        self.find(projection.checkpoints(), filter, FindOptions::default())
-            .await
+        self.find(projection.checkpoints(), filter, FindOptions::default()).await
     }
 
     pub fn names(&self) -> Projection {
@@ -178,10 +148,7 @@ impl Session {
 
     /// The time of the latest read of this session.
     pub fn moment(&self) -> Moment {
-        Moment {
-            cluster: self.inner.cluster_time().cloned(),
-            operation: self.inner.operation_time(),
-        }
+        Moment { cluster: self.inner.cluster_time().cloned(), operation: self.inner.operation_time() }
     }
 }
 
@@ -218,9 +185,7 @@ impl From<StoreError> for Problem {
 }
 
 /// A read may be dropped half-way: the driver closes the connection that it was using.
-async fn within_limit<T>(
-    read: impl Future<Output = Result<T, mongodb::error::Error>>,
-) -> Result<T, StoreError> {
+async fn within_limit<T>(read: impl Future<Output = Result<T, mongodb::error::Error>>) -> Result<T, StoreError> {
     match tokio::time::timeout(QUERY_LIMIT, read).await {
         Ok(result) => Ok(result?),
         Err(_) => Err(StoreError::TimedOut),

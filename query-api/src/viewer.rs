@@ -96,26 +96,14 @@ pub(crate) mod tests {
 
     #[test]
     fn everybody_sees_a_published_post() {
-        for viewer in [
-            Viewer::Public,
-            viewer(Role::Reader),
-            viewer(Role::Author),
-            viewer(Role::Admin),
-        ] {
-            assert_eq!(
-                viewer.sees(&post(PostStatus::Published, OTHER)),
-                Sight::Visible
-            );
+        for viewer in [Viewer::Public, viewer(Role::Reader), viewer(Role::Author), viewer(Role::Admin)] {
+            assert_eq!(viewer.sees(&post(PostStatus::Published, OTHER)), Sight::Visible);
         }
     }
 
     #[test]
     fn a_reader_sees_no_unpublished_post_not_even_their_own() {
-        for status in [
-            PostStatus::Draft,
-            PostStatus::Scheduled,
-            PostStatus::Deleted,
-        ] {
+        for status in [PostStatus::Draft, PostStatus::Scheduled, PostStatus::Deleted] {
             assert_eq!(viewer(Role::Reader).sees(&post(status, OWN)), Sight::Hidden);
             assert_eq!(Viewer::of(None).sees(&post(status, OWN)), Sight::Hidden);
         }
@@ -125,37 +113,21 @@ pub(crate) mod tests {
     fn an_author_sees_their_own_drafts_and_nobody_elses() {
         let author = viewer(Role::Author);
         assert_eq!(author.sees(&post(PostStatus::Draft, OWN)), Sight::Visible);
-        assert_eq!(
-            author.sees(&post(PostStatus::Scheduled, OWN)),
-            Sight::Visible
-        );
+        assert_eq!(author.sees(&post(PostStatus::Scheduled, OWN)), Sight::Visible);
         assert_eq!(author.sees(&post(PostStatus::Draft, OTHER)), Sight::Hidden);
     }
 
     #[test]
     fn a_deleted_post_is_gone_to_those_who_may_write_it_and_hidden_to_others() {
-        assert_eq!(
-            viewer(Role::Author).sees(&post(PostStatus::Deleted, OWN)),
-            Sight::Gone
-        );
-        assert_eq!(
-            viewer(Role::Author).sees(&post(PostStatus::Deleted, OTHER)),
-            Sight::Hidden
-        );
-        assert_eq!(
-            viewer(Role::Editor).sees(&post(PostStatus::Deleted, OTHER)),
-            Sight::Gone
-        );
-        assert_eq!(
-            viewer(Role::Admin).sees(&post(PostStatus::Deleted, OTHER)),
-            Sight::Gone
-        );
+        assert_eq!(viewer(Role::Author).sees(&post(PostStatus::Deleted, OWN)), Sight::Gone);
+        assert_eq!(viewer(Role::Author).sees(&post(PostStatus::Deleted, OTHER)), Sight::Hidden);
+        assert_eq!(viewer(Role::Editor).sees(&post(PostStatus::Deleted, OTHER)), Sight::Gone);
+        assert_eq!(viewer(Role::Admin).sees(&post(PostStatus::Deleted, OTHER)), Sight::Gone);
     }
 
     #[test]
     fn an_editor_whose_token_is_restricted_reaches_no_further_than_the_token() {
-        let restricted =
-            Actor::new(OWN, None, Role::Editor).restricted_to(Role::Author.permissions());
+        let restricted = Actor::new(OWN, None, Role::Editor).restricted_to(Role::Author.permissions());
         assert_eq!(Viewer::of(Some(&restricted)), Viewer::Author(OWN));
     }
 }

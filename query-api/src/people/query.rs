@@ -11,31 +11,16 @@ use crate::store::{Session, StoreError};
 pub type Names = HashMap<Uuid, String>;
 
 pub async fn person(session: &mut Session, id: Uuid) -> Result<Option<Person>, StoreError> {
-    session
-        .find_one(&session.names().people(), doc! { "_id": stored::id(id) })
-        .await
+    session.find_one(&session.names().people(), doc! { "_id": stored::id(id) }).await
 }
 
 /// The names of these people, in one query.
-pub async fn names(
-    session: &mut Session,
-    ids: impl IntoIterator<Item = Uuid>,
-) -> Result<Names, StoreError> {
-    let ids: Vec<_> = ids
-        .into_iter()
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .map(stored::id)
-        .collect();
+pub async fn names(session: &mut Session, ids: impl IntoIterator<Item = Uuid>) -> Result<Names, StoreError> {
+    let ids: Vec<_> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().map(stored::id).collect();
     if ids.is_empty() {
         return Ok(Names::new());
     }
     let filter = doc! { "_id": { "$in": ids } };
-    let people: Vec<Person> = session
-        .find(&session.names().people(), filter, FindOptions::default())
-        .await?;
-    Ok(people
-        .into_iter()
-        .map(|person| (person.id, person.name))
-        .collect())
+    let people: Vec<Person> = session.find(&session.names().people(), filter, FindOptions::default()).await?;
+    Ok(people.into_iter().map(|person| (person.id, person.name)).collect())
 }

@@ -45,10 +45,6 @@ pub async fn by_id(Segment(id): Segment, request: ReadRequest) -> Result<Respons
         None => None,
     };
     let person = found.ok_or_else(|| Problem::not_found("Nobody with this id has an account."))?;
-    let view = PersonView {
-        id: person.id,
-        name: person.name,
-    };
-    read.answer_at(&view, person.version, person.partition, person.offset)
-        .await
+    let view = PersonView { id: person.id, name: person.name };
+    read.answer_at(&view, person.version, person.partition, person.offset).await
 }

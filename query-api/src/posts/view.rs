@@ -53,9 +53,7 @@ pub struct PostView {
     #[schema(example = "Fellow-Citizens of the *Senate* and House of Representatives")]
     pub content: String,
     /// The content rendered and sanitized, safe to put into a page.
-    #[schema(
-        example = "<p>Fellow-Citizens of the <em>Senate</em> and House of Representatives</p>"
-    )]
+    #[schema(example = "<p>Fellow-Citizens of the <em>Senate</em> and House of Representatives</p>")]
     pub html: String,
 }
 
@@ -79,10 +77,7 @@ impl PostSummary {
             category: post.category,
             media: post.media,
             status: post.status.as_str(),
-            author: AuthorView {
-                id: post.author_id,
-                name: names.get(&post.author_id).cloned(),
-            },
+            author: AuthorView { id: post.author_id, name: names.get(&post.author_id).cloned() },
             slug: post.slug,
             created_at: post.created_at,
             updated_at: post.updated_at,
@@ -97,11 +92,7 @@ impl PostView {
     pub fn new(mut post: Post, names: &Names) -> Self {
         let content = std::mem::take(&mut post.content);
         let html = std::mem::take(&mut post.html);
-        Self {
-            summary: PostSummary::new(post, names),
-            content,
-            html,
-        }
+        Self { summary: PostSummary::new(post, names), content, html }
     }
 }
 
@@ -115,12 +106,8 @@ mod tests {
     fn a_post_is_one_flat_object_with_its_author_joined() {
         let author = Uuid::from_u128(3);
         let names = Names::from([(author, "Ada".to_owned())]);
-        let json =
-            serde_json::to_value(PostView::new(post(PostStatus::Draft, author), &names)).unwrap();
-        assert_eq!(
-            json["author"],
-            serde_json::json!({"id": author, "name": "Ada"})
-        );
+        let json = serde_json::to_value(PostView::new(post(PostStatus::Draft, author), &names)).unwrap();
+        assert_eq!(json["author"], serde_json::json!({"id": author, "name": "Ada"}));
         assert_eq!(json["type"], "note");
         assert_eq!(json["content"], "Some *text*");
         assert_eq!(json["createdAt"], "1970-01-01T00:00:00Z");
@@ -129,11 +116,7 @@ mod tests {
 
     #[test]
     fn somebody_known_only_by_a_token_has_no_name() {
-        let json = serde_json::to_value(PostSummary::new(
-            post(PostStatus::Draft, Uuid::nil()),
-            &Names::new(),
-        ))
-        .unwrap();
+        let json = serde_json::to_value(PostSummary::new(post(PostStatus::Draft, Uuid::nil()), &Names::new())).unwrap();
         assert!(json["author"]["name"].is_null());
         assert!(json.get("content").is_none() && json.get("html").is_none());
     }

@@ -8,17 +8,14 @@ use crate::viewer::{Sight, Viewer};
 
 /// The post that this id or slug names, as far as the viewer may see it: else 404, or 410 if they may know that it was
 /// deleted.
-pub async fn visible_post(
-    session: &mut Session,
-    id_or_slug: &str,
-    viewer: Viewer,
-) -> Result<Post, Problem> {
+pub async fn visible_post(session: &mut Session, id_or_slug: &str, viewer: Viewer) -> Result<Post, Problem> {
     let not_found = || Problem::not_found("There is no such post, or none that you may see.");
     let post = post(session, id_or_slug).await?.ok_or_else(not_found)?;
     match viewer.sees(&post) {
         Sight::Visible => Ok(post),
-        Sight::Gone => Err(Problem::new(ProblemType::Gone)
-            .detail("The post was deleted; restore it to read it again.")),
+        Sight::Gone => {
+            Err(Problem::new(ProblemType::Gone).detail("The post was deleted; restore it to read it again."))
+        }
         Sight::Hidden => Err(not_found()),
     }
 }
@@ -28,15 +25,10 @@ async fn post(session: &mut Session, id_or_slug: &str) -> Result<Option<Post>, S
     let id = match path::id(id_or_slug) {
         Some(id) => id,
         // Slug and post are written in one transaction, and the session sees the post at least as new as the slug.
-        None => match session
-            .find_one::<Slug>(&names.slugs(), doc! { "_id": id_or_slug })
-            .await?
-        {
+        None => match session.find_one::<Slug>(&names.slugs(), doc! { "_id": id_or_slug }).await? {
             Some(slug) => slug.post_id,
             None => return Ok(None),
         },
     };
-    session
-        .find_one(&names.posts(), doc! { "_id": stored::id(id) })
-        .await
+    session.find_one(&names.posts(), doc! { "_id": stored::id(id) }).await
 }

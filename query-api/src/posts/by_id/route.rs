@@ -35,14 +35,10 @@ use crate::read::ReadRequest;
     ),
     security((), ("bearer" = [])),
 )]
-pub async fn by_id(
-    Segment(id_or_slug): Segment,
-    request: ReadRequest,
-) -> Result<Response, Problem> {
+pub async fn by_id(Segment(id_or_slug): Segment, request: ReadRequest) -> Result<Response, Problem> {
     let ((), mut read) = request.open().await?;
     let post = visible_post(&mut read.session, &id_or_slug, read.viewer).await?;
     let names = names(&mut read.session, [post.author_id]).await?;
     let (version, partition, offset) = (post.version, post.partition, post.offset);
-    read.answer_at(&PostView::new(post, &names), version, partition, offset)
-        .await
+    read.answer_at(&PostView::new(post, &names), version, partition, offset).await
 }

@@ -83,10 +83,7 @@ impl From<PostEventDoc> for EventView {
     ),
     security((), ("bearer" = [])),
 )]
-pub async fn history(
-    Segment(id_or_slug): Segment,
-    request: ReadRequest,
-) -> Result<Response, Problem> {
+pub async fn history(Segment(id_or_slug): Segment, request: ReadRequest) -> Result<Response, Problem> {
     let (page, mut read) = request.open::<Page>().await?;
     let post = visible_post(&mut read.session, &id_or_slug, read.viewer).await?;
     let (events, total) = events(&mut read.session, post.id, page).await?;
@@ -97,6 +94,5 @@ pub async fn history(
         total,
         total_pages: page.count(total),
     };
-    read.answer_at(&body, post.version, post.partition, post.offset)
-        .await
+    read.answer_at(&body, post.version, post.partition, post.offset).await
 }

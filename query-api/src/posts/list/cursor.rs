@@ -57,8 +57,7 @@ impl Cursor {
 
     pub fn encode(&self, order: Order, filters: &Filters) -> String {
         let mut bytes = vec![VERSION];
-        serde_json::to_writer(&mut bytes, self)
-            .expect("a cursor is plain data and memory takes every write");
+        serde_json::to_writer(&mut bytes, self).expect("a cursor is plain data and memory takes every write");
         let sum = checksum(&bytes, order, filters);
         bytes.extend(sum);
         URL_SAFE_NO_PAD.encode(bytes)
@@ -90,11 +89,7 @@ fn checksum(body: &[u8], order: Order, filters: &Filters) -> [u8; SUM] {
         filters.from,
         filters.to,
     ]);
-    let digest = Sha256::new()
-        .chain_update(list.to_string())
-        .chain_update([0])
-        .chain_update(body)
-        .finalize();
+    let digest = Sha256::new().chain_update(list.to_string()).chain_update([0]).chain_update(body).finalize();
     let mut sum = [0; SUM];
     sum.copy_from_slice(&digest[..SUM]);
     sum
@@ -106,10 +101,7 @@ mod tests {
     use crate::viewer::tests::post;
     use read_model::PostStatus;
 
-    const ORDER: Order = Order {
-        by: SortBy::Title,
-        descending: false,
-    };
+    const ORDER: Order = Order { by: SortBy::Title, descending: false };
 
     fn filters() -> Filters {
         Filters {
@@ -123,29 +115,15 @@ mod tests {
     }
 
     fn cursor() -> Cursor {
-        Cursor {
-            key: SortKey::Text("Ünïcode \u{1F600}".into()),
-            id: Uuid::from_u128(5),
-        }
+        Cursor { key: SortKey::Text("Ünïcode \u{1F600}".into()), id: Uuid::from_u128(5) }
     }
 
     #[test]
     fn a_cursor_reads_back_as_it_was() {
-        for key in [
-            SortKey::None,
-            SortKey::Time(i64::MIN),
-            SortKey::Time(-1),
-            cursor().key,
-        ] {
-            let cursor = Cursor {
-                key,
-                id: Uuid::from_u128(5),
-            };
+        for key in [SortKey::None, SortKey::Time(i64::MIN), SortKey::Time(-1), cursor().key] {
+            let cursor = Cursor { key, id: Uuid::from_u128(5) };
             let text = cursor.encode(ORDER, &filters());
-            assert!(
-                text.bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-            );
+            assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
             assert_eq!(Cursor::decode(&text, ORDER, &filters()), Ok(cursor));
         }
     }
@@ -153,58 +131,14 @@ mod tests {
     #[test]
     fn a_cursor_of_another_order_or_other_filters_is_refused() {
         let text = cursor().encode(ORDER, &filters());
-        let refused = |order, filters: Filters| {
-            assert_eq!(Cursor::decode(&text, order, &filters), Err(CursorError))
-        };
-        refused(
-            Order {
-                descending: true,
-                ..ORDER
-            },
-            filters(),
-        );
-        refused(
-            Order {
-                by: SortBy::CreatedAt,
-                ..ORDER
-            },
-            filters(),
-        );
-        refused(
-            ORDER,
-            Filters {
-                tag: None,
-                ..filters()
-            },
-        );
-        refused(
-            ORDER,
-            Filters {
-                author: Some(Uuid::nil()),
-                ..filters()
-            },
-        );
-        refused(
-            ORDER,
-            Filters {
-                statuses: vec![PostStatus::Draft],
-                ..filters()
-            },
-        );
-        refused(
-            ORDER,
-            Filters {
-                from: Some(chrono::DateTime::UNIX_EPOCH),
-                ..filters()
-            },
-        );
-        refused(
-            ORDER,
-            Filters {
-                to: Some(chrono::DateTime::UNIX_EPOCH),
-                ..filters()
-            },
-        );
+        let refused = |order, filters: Filters| assert_eq!(Cursor::decode(&text, order, &filters), Err(CursorError));
+        refused(Order { descending: true, ..ORDER }, filters());
+        refused(Order { by: SortBy::CreatedAt, ..ORDER }, filters());
+        refused(ORDER, Filters { tag: None, ..filters() });
+        refused(ORDER, Filters { author: Some(Uuid::nil()), ..filters() });
+        refused(ORDER, Filters { statuses: vec![PostStatus::Draft], ..filters() });
+        refused(ORDER, Filters { from: Some(chrono::DateTime::UNIX_EPOCH), ..filters() });
+        refused(ORDER, Filters { to: Some(chrono::DateTime::UNIX_EPOCH), ..filters() });
     }
 
     #[test]
@@ -214,11 +148,7 @@ mod tests {
             let mut changed = text.clone().into_bytes();
             changed[index] = if changed[index] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
-            assert_eq!(
-                Cursor::decode(&changed, ORDER, &filters()),
-                Err(CursorError),
-                "{index}"
-            );
+            assert_eq!(Cursor::decode(&changed, ORDER, &filters()), Err(CursorError), "{index}");
         }
         for text in ["A", "AAAA", "not base64!"] {
             assert_eq!(Cursor::decode(text, ORDER, &filters()), Err(CursorError));
@@ -228,17 +158,8 @@ mod tests {
     #[test]
     fn a_post_never_published_has_a_place_too() {
         let draft = post(PostStatus::Draft, Uuid::nil());
-        assert_eq!(
-            Cursor::after(&draft, SortBy::PublishedAt).key,
-            SortKey::None
-        );
-        assert_eq!(
-            Cursor::after(&draft, SortBy::CreatedAt).key,
-            SortKey::Time(0)
-        );
-        assert_eq!(
-            Cursor::after(&draft, SortBy::Title).key,
-            SortKey::Text("A title".into())
-        );
+        assert_eq!(Cursor::after(&draft, SortBy::PublishedAt).key, SortKey::None);
+        assert_eq!(Cursor::after(&draft, SortBy::CreatedAt).key, SortKey::Time(0));
+        assert_eq!(Cursor::after(&draft, SortBy::Title).key, SortKey::Text("A title".into()));
     }
 }

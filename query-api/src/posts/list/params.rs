@@ -54,12 +54,7 @@ pub enum Paging {
 const MAX_TAG_CHARS: usize = 50;
 
 impl SortBy {
-    const ALL: [SortBy; 4] = [
-        SortBy::CreatedAt,
-        SortBy::UpdatedAt,
-        SortBy::PublishedAt,
-        SortBy::Title,
-    ];
+    const ALL: [SortBy; 4] = [SortBy::CreatedAt, SortBy::UpdatedAt, SortBy::PublishedAt, SortBy::Title];
 
     /// The name of the parameter's value and of the field in the store.
     pub fn field(self) -> &'static str {
@@ -80,11 +75,7 @@ impl FromParams for ListParams {
         let limit = limit(params);
         let paging = match (cursor, page_given) {
             (Some(_), Some(_)) => {
-                params.refuse(
-                    "cursor",
-                    "conflict",
-                    "This cannot be used together with page; send one of the two.",
-                );
+                params.refuse("cursor", "conflict", "This cannot be used together with page; send one of the two.");
                 return None;
             }
             (Some(text), None) if text.is_empty() => Paging::Cursor(None),
@@ -97,32 +88,20 @@ impl FromParams for ListParams {
             },
             (None, text) => Paging::Page(page(params, text.as_deref(), limit)?),
         };
-        Some(Self {
-            filters,
-            order,
-            limit,
-            paging,
-        })
+        Some(Self { filters, order, limit, paging })
     }
 }
 
 fn filters(params: &mut Params) -> Filters {
-    let author = params.opt_parsed(
-        "author",
-        "the id of a person, a UUID with hyphens",
-        path::id,
-    );
+    let author = params.opt_parsed("author", "the id of a person, a UUID with hyphens", path::id);
     let tag = params.opt_parsed("tag", &format!("1 to {MAX_TAG_CHARS} characters"), |text| {
-        (1..=MAX_TAG_CHARS)
-            .contains(&text.chars().count())
-            .then(|| text.to_owned())
+        (1..=MAX_TAG_CHARS).contains(&text.chars().count()).then(|| text.to_owned())
     });
     let post_type = params.opt_choice("type", &PostType::ALL.map(|kind| (kind.as_str(), kind)));
     let names = PostStatus::ALL.map(PostStatus::as_str).join(", ");
     let statuses = format!("one of {names}, or several of them with commas between");
-    let statuses: Option<Vec<_>> = params.opt_parsed("status", &statuses, |text| {
-        text.split(',').map(PostStatus::parse).collect()
-    });
+    let statuses: Option<Vec<_>> =
+        params.opt_parsed("status", &statuses, |text| text.split(',').map(PostStatus::parse).collect());
     let mut statuses = statuses.unwrap_or_else(|| vec![PostStatus::Published]);
     statuses.sort();
     statuses.dedup();
@@ -131,24 +110,14 @@ fn filters(params: &mut Params) -> Filters {
     if from.zip(to).is_some_and(|(from, to)| from > to) {
         params.refuse("from", "range", "This must not be later than to.");
     }
-    Filters {
-        author,
-        tag,
-        post_type,
-        statuses,
-        from,
-        to,
-    }
+    Filters { author, tag, post_type, statuses, from, to }
 }
 
 /// The newest publication first, unless asked otherwise; what was never published comes after it, the newest first.
 fn order(params: &mut Params) -> Order {
     let by = params.opt_choice("sortBy", &SortBy::ALL.map(|by| (by.field(), by)));
     let descending = params.opt_choice("sortOrder", &[("asc", false), ("desc", true)]);
-    Order {
-        by: by.unwrap_or(SortBy::PublishedAt),
-        descending: descending.unwrap_or(true),
-    }
+    Order { by: by.unwrap_or(SortBy::PublishedAt), descending: descending.unwrap_or(true) }
 }
 
 #[derive(Clone, Copy)]
@@ -159,22 +128,17 @@ enum Bound {
 
 /// A time, or a day that is taken whole on either end.
 fn bound(params: &mut Params, name: &str, end: Bound) -> Option<DateTime<Utc>> {
-    params.opt_parsed(
-        name,
-        "a time such as 1790-01-08T12:00:00Z or a day such as 1790-01-08",
-        |text| {
-            if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-                return Some(time.to_utc());
-            }
-            let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-            let midnight = |day: NaiveDate| Some(day.and_hms_opt(0, 0, 0)?.and_utc());
-            match end {
-                Bound::From => midnight(day),
-                Bound::To => midnight(day.checked_add_days(Days::new(1))?)?
-                    .checked_sub_signed(TimeDelta::milliseconds(1)),
-            }
-        },
-    )
+    params.opt_parsed(name, "a time such as 1790-01-08T12:00:00Z or a day such as 1790-01-08", |text| {
+        if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+            return Some(time.to_utc());
+        }
+        let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+        let midnight = |day: NaiveDate| Some(day.and_hms_opt(0, 0, 0)?.and_utc());
+        match end {
+            Bound::From => midnight(day),
+            Bound::To => midnight(day.checked_add_days(Days::new(1))?)?.checked_sub_signed(TimeDelta::milliseconds(1)),
+        }
+    })
 }
 
 #[cfg(test)]
@@ -189,12 +153,8 @@ mod tests {
     }
 
     fn refused(query: &str) -> Vec<String> {
-        let mut names: Vec<_> = parse(query)
-            .unwrap_err()
-            .field_errors()
-            .iter()
-            .map(|error| error.field.clone())
-            .collect();
+        let mut names: Vec<_> =
+            parse(query).unwrap_err().field_errors().iter().map(|error| error.field.clone()).collect();
         names.sort();
         names
     }
@@ -202,42 +162,18 @@ mod tests {
     #[test]
     fn nothing_asked_is_the_first_page_of_published_posts_newest_first() {
         let params = parse("").unwrap();
-        assert_eq!(
-            params.paging,
-            Paging::Page(Page {
-                number: 1,
-                limit: 10
-            })
-        );
+        assert_eq!(params.paging, Paging::Page(Page { number: 1, limit: 10 }));
         assert_eq!(params.limit, 10);
         assert_eq!(params.filters.statuses, [PostStatus::Published]);
-        assert_eq!(
-            params.order,
-            Order {
-                by: SortBy::PublishedAt,
-                descending: true
-            }
-        );
+        assert_eq!(params.order, Order { by: SortBy::PublishedAt, descending: true });
     }
 
     #[test]
     fn every_bad_parameter_is_named() {
         let query = "author=me&tag=&type=poem&status=draft,hidden&from=yesterday&to=1790-13-01&page=0&limit=101\
                      &sortBy=likes&sortOrder=up&colour=red&x=";
-        let all = [
-            "author",
-            "colour",
-            "from",
-            "limit",
-            "page",
-            "sortBy",
-            "sortOrder",
-            "status",
-            "tag",
-            "to",
-            "type",
-            "x",
-        ];
+        let all =
+            ["author", "colour", "from", "limit", "page", "sortBy", "sortOrder", "status", "tag", "to", "type", "x"];
         assert_eq!(refused(query), all);
     }
 
@@ -256,28 +192,16 @@ mod tests {
     #[test]
     fn days_are_taken_whole_and_times_exactly() {
         let filters = parse("from=1790-01-08&to=1790-01-08").unwrap().filters;
-        assert_eq!(
-            filters.from.unwrap().to_rfc3339(),
-            "1790-01-08T00:00:00+00:00"
-        );
-        assert_eq!(
-            filters.to.unwrap().to_rfc3339(),
-            "1790-01-08T23:59:59.999+00:00"
-        );
+        assert_eq!(filters.from.unwrap().to_rfc3339(), "1790-01-08T00:00:00+00:00");
+        assert_eq!(filters.to.unwrap().to_rfc3339(), "1790-01-08T23:59:59.999+00:00");
         let filters = parse("to=1790-01-08T12:00:00%2B02:00").unwrap().filters;
-        assert_eq!(
-            filters.to.unwrap().to_rfc3339(),
-            "1790-01-08T10:00:00+00:00"
-        );
+        assert_eq!(filters.to.unwrap().to_rfc3339(), "1790-01-08T10:00:00+00:00");
         assert_eq!(refused("from=1791-01-01&to=1790-01-01"), ["from"]);
     }
 
     #[test]
     fn several_statuses_may_be_asked_for_in_any_order() {
-        let statuses = parse("status=published,draft,published")
-            .unwrap()
-            .filters
-            .statuses;
+        let statuses = parse("status=published,draft,published").unwrap().filters.statuses;
         assert_eq!(statuses, [PostStatus::Draft, PostStatus::Published]);
         assert_eq!(refused("status="), ["status"]);
     }
@@ -285,10 +209,7 @@ mod tests {
     #[test]
     fn a_tag_has_at_most_fifty_characters_however_many_bytes_they_take() {
         let tag = |characters| format!("tag={}", "%C3%BC".repeat(characters));
-        assert_eq!(
-            parse(&tag(50)).unwrap().filters.tag,
-            Some("\u{fc}".repeat(50))
-        );
+        assert_eq!(parse(&tag(50)).unwrap().filters.tag, Some("\u{fc}".repeat(50)));
         assert_eq!(refused(&tag(51)), ["tag"]);
     }
 }

@@ -45,9 +45,7 @@ pub async fn walk(
     };
     // One more than asked for tells whether there are more.
     let options = options(params.order, params.limit + 1);
-    let mut posts: Vec<Post> = session
-        .find(&session.names().posts(), filter, options)
-        .await?;
+    let mut posts: Vec<Post> = session.find(&session.names().posts(), filter, options).await?;
     let limit = params.limit as usize;
     let more = posts.len() > limit;
     posts.truncate(limit);
@@ -61,9 +59,5 @@ pub async fn walk(
 /// Lists go without the texts: a hundred posts of a mebibyte each would be an answer for nobody.
 fn options(order: Order, limit: u32) -> FindOptions {
     let without_texts: Document = doc! { "content": 0, "html": 0 };
-    FindOptions::builder()
-        .sort(sort(order))
-        .limit(i64::from(limit))
-        .projection(without_texts)
-        .build()
+    FindOptions::builder().sort(sort(order)).limit(i64::from(limit)).projection(without_texts).build()
 }

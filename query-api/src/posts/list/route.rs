@@ -88,41 +88,20 @@ pub async fn list(request: ReadRequest) -> Result<Response, Problem> {
     let limit = params.limit;
     match &params.paging {
         Paging::Page(page) => {
-            let (posts, total) =
-                query::page(&mut read.session, &params, *page, read.viewer).await?;
+            let (posts, total) = query::page(&mut read.session, &params, *page, read.viewer).await?;
             let data = summaries(&mut read, posts).await?;
             let total_pages = page.count(total);
-            read.answer(
-                &PostPage {
-                    data,
-                    page: page.number,
-                    limit,
-                    total,
-                    total_pages,
-                },
-                None,
-            )
+            read.answer(&PostPage { data, page: page.number, limit, total, total_pages }, None)
         }
         Paging::Cursor(cursor) => {
-            let (posts, next_cursor) =
-                query::walk(&mut read.session, &params, cursor.as_ref(), read.viewer).await?;
+            let (posts, next_cursor) = query::walk(&mut read.session, &params, cursor.as_ref(), read.viewer).await?;
             let data = summaries(&mut read, posts).await?;
-            read.answer(
-                &PostStretch {
-                    data,
-                    limit,
-                    next_cursor,
-                },
-                None,
-            )
+            read.answer(&PostStretch { data, limit, next_cursor }, None)
         }
     }
 }
 
 async fn summaries(read: &mut Read, posts: Vec<Post>) -> Result<Vec<PostSummary>, StoreError> {
     let names = names(&mut read.session, posts.iter().map(|post| post.author_id)).await?;
-    Ok(posts
-        .into_iter()
-        .map(|post| PostSummary::new(post, &names))
-        .collect())
+    Ok(posts.into_iter().map(|post| PostSummary::new(post, &names)).collect())
 }

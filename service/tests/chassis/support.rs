@@ -65,8 +65,18 @@ impl Drop for Server {
     }
 }
 
-pub fn client() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().timeout(PATIENCE).build().unwrap()
+/// One client for all tests. It keeps no connection: each test has a runtime of its own, and a kept one would die with it.
+pub fn client() -> &'static reqwest::Client {
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+        reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .timeout(PATIENCE)
+            .build()
+            .unwrap()
+    });
+    &CLIENT
 }
 
 pub async fn read_to_end(stream: &mut TcpStream) -> String {

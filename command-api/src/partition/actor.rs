@@ -1,0 +1,337 @@
+//! The task of one partition: it drives the partition's runtime with commands, with what the log tells, with orders of
+//! the group, and with time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use chrono::Utc;
+use event_log::kafka::{Inbox, KafkaLog, OwnerHint, OwnerHints, PartitionLog, epoch_changed, record_skipped};
+use event_log::log::LogEvent;
+use event_log::owner::{Now, Owner, OwnerConfig};
+use event_log::position::Position;
+use event_log::record::Epoch;
+use event_schema::codec::Codec;
+use futures::future::BoxFuture;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::learning::{self, Learnt};
+use super::meters::Meters;
+use super::request::{Reply, Request};
+use super::runtime::{Runtime, RuntimeConfig};
+use super::seat::{Mailbox, Order, Phase, Standing};
+use super::submission::Output;
+use super::waiters::Waiters;
+
+/// What the tasks of all partitions share.
+#[derive(Clone)]
+pub struct Host {
+    pub log: KafkaLog,
+    pub codec: Arc<Codec>,
+    pub hints: Arc<OwnerHints>,
+    pub owner: OwnerConfig,
+    pub runtime: RuntimeConfig,
+    /// Where other instances reach this one.
+    pub address: String,
+    /// How long pending commands may take to settle when the partition is handed over.
+    pub settle_limit: Duration,
+    /// How many partitions wait for the registry now.
+    pub waiting_for_registry: Arc<AtomicUsize>,
+}
+
+/// Why a run of the task ended before its time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ActorError {
+    #[error("the log of partition {0} was closed while the partition was served")]
+    LogClosed(u32),
+}
+
+/// Records, and commands, that are taken at a time before answers go out.
+const BATCH: usize = 256;
+/// The longest sleep; a due time farther off is looked at again then.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// Runs until the partition was given up, or the token is cancelled.
+pub async fn run(
+    host: Host,
+    partition: u32,
+    mailbox: Arc<Mutex<Mailbox>>,
+    cancel: CancellationToken,
+) -> Result<(), ActorError> {
+    let mut mailbox = mailbox.lock().await;
+    if mailbox.leaving {
+        return Ok(());
+    }
+    let (log, inbox) = host.log.partition(partition);
+    // There is no local state yet: every owner folds the partition from its start.
+    let owner = Owner::new(host.owner.clone(), partition, Position::START, rand::random());
+    let mut runtime = Runtime::new(host.runtime.clone(), log, owner, host.codec.clone(), rand::random());
+    runtime.open();
+    let mut actor = Actor {
+        began: Instant::now(),
+        meters: Meters::new(partition),
+        waiters: Waiters::default(),
+        learning: None,
+        leave_by: None,
+        epoch: None,
+        halted: None,
+        ended: false,
+        partition,
+        runtime,
+        inbox,
+        host,
+    };
+    let now = actor.now();
+    actor.runtime.assign(now, mailbox.generation);
+    let result = actor.drive(&mut mailbox, &cancel).await;
+    actor.farewell(&mut mailbox);
+    result
+}
+
+struct Actor {
+    host: Host,
+    partition: u32,
+    runtime: Runtime<PartitionLog>,
+    inbox: Inbox,
+    began: Instant,
+    waiters: Waiters,
+    meters: Meters,
+    /// A record waits for its schema to be fetched; nothing more is read until then.
+    learning: Option<(LogEvent, BoxFuture<'static, Learnt>)>,
+    /// Set when the partition is to be given up: until then pending commands may settle.
+    leave_by: Option<Instant>,
+    epoch: Option<Epoch>,
+    halted: Option<String>,
+    ended: bool,
+}
+
+enum Happening {
+    Order(Option<Order>),
+    Cancelled,
+    Learnt(Learnt),
+    Log(Option<LogEvent>),
+    Request(Option<Request>),
+    Time,
+}
+
+impl Actor {
+    async fn drive(&mut self, mailbox: &mut Mailbox, cancel: &CancellationToken) -> Result<(), ActorError> {
+        loop {
+            self.flush();
+            mailbox.standing.send_replace(self.standing());
+            if self.ended {
+                return Ok(());
+            }
+            match self.next(mailbox, cancel).await {
+                Happening::Order(Some(order)) => self.obey(order, mailbox),
+                // Nobody is left who could give orders.
+                Happening::Order(None) | Happening::Cancelled => self.obey(Order::Abandon, mailbox),
+                Happening::Learnt(learnt) => self.learnt(learnt),
+                Happening::Log(Some(event)) => self.read(event),
+                Happening::Log(None) => return Err(ActorError::LogClosed(self.partition)),
+                Happening::Request(Some(request)) => self.take(request, mailbox),
+                Happening::Request(None) => self.obey(Order::Abandon, mailbox),
+                Happening::Time => {}
+            }
+            if self.leave_by.is_some_and(|limit| limit <= Instant::now()) {
+                self.abandon();
+            }
+            self.runtime.tick(self.now(), Utc::now());
+        }
+    }
+
+    async fn next(&mut self, mailbox: &mut Mailbox, cancel: &CancellationToken) -> Happening {
+        let wake = self.wake_at();
+        let serving = self.runtime.owner().serving().is_some();
+        // The log comes before commands: what it tells settles those that wait already.
+        tokio::select! {
+            biased;
+            order = mailbox.orders.recv() => Happening::Order(order),
+            () = cancel.cancelled() => Happening::Cancelled,
+            learnt = learning::wait(&mut self.learning) => Happening::Learnt(learnt),
+            event = self.inbox.recv(), if self.learning.is_none() => Happening::Log(event),
+            request = mailbox.requests.recv(), if serving => Happening::Request(request),
+            () = sleep_until(wake) => Happening::Time,
+        }
+    }
+
+    fn obey(&mut self, order: Order, mailbox: &mut Mailbox) {
+        match order {
+            Order::Confirm { generation } if self.leave_by.is_none() => {
+                mailbox.generation = generation;
+                self.runtime.assign(self.now(), generation);
+            }
+            Order::Confirm { .. } => {}
+            Order::Release => {
+                mailbox.leaving = true;
+                self.leave_by = Some(Instant::now() + self.host.settle_limit);
+                self.runtime.release(Utc::now(), self.now());
+                self.end_if_idle();
+            }
+            Order::Abandon => {
+                mailbox.leaving = true;
+                self.abandon();
+            }
+        }
+    }
+
+    fn abandon(&mut self) {
+        self.leave_by = Some(Instant::now());
+        self.runtime.abandon(Utc::now(), self.now());
+        self.end_if_idle();
+    }
+
+    /// An owner that held nothing has nothing to tell when it stops.
+    fn end_if_idle(&mut self) {
+        self.ended |= self.runtime.owner().is_idle();
+    }
+
+    /// Takes commands that are here. All of them are decided before any of them is waited for.
+    fn take(&mut self, first: Request, mailbox: &mut Mailbox) {
+        let mut next = Some(first);
+        for _ in 0..BATCH {
+            let Some(Request { submission, reply, entry }) = next else { return };
+            if entry.take() {
+                let ticket = self.waiters.add(reply);
+                self.runtime.submit(self.now(), Utc::now(), ticket, submission);
+            }
+            next = if self.runtime.owner().serving().is_some() { mailbox.requests.try_recv().ok() } else { None };
+        }
+        if let Some(Request { submission, reply, entry }) = next
+            && entry.take()
+        {
+            let ticket = self.waiters.add(reply);
+            self.runtime.submit(self.now(), Utc::now(), ticket, submission);
+        }
+    }
+
+    /// Feeds what the log tells, as far as it is here and its schemas are known.
+    fn read(&mut self, first: LogEvent) {
+        let mut next = Some(first);
+        for _ in 0..BATCH {
+            let Some(event) = next else { return };
+            match learning::unknown(&self.host.codec, &event) {
+                Some(value) => {
+                    self.host.waiting_for_registry.fetch_add(1, Ordering::Relaxed);
+                    let learn = learning::learn(self.host.codec.clone(), value, self.partition);
+                    self.learning = Some((event, learn));
+                    return;
+                }
+                None => self.runtime.handle(self.now(), Utc::now(), event),
+            }
+            next = self.inbox.try_recv();
+        }
+        if let Some(event) = next {
+            self.runtime.handle(self.now(), Utc::now(), event);
+        }
+    }
+
+    fn learnt(&mut self, learnt: Learnt) {
+        self.host.waiting_for_registry.fetch_sub(1, Ordering::Relaxed);
+        let Some((event, _)) = self.learning.take() else { return };
+        if let Err(error) = learnt {
+            // If the record counts, the runtime halts on it; one that does not count needs no schema.
+            tracing::error!(partition = self.partition, "the schema of a record cannot be had: {error}");
+        }
+        self.runtime.handle(self.now(), Utc::now(), event);
+    }
+
+    /// Passes on what the runtime has to say.
+    fn flush(&mut self) {
+        while let Some(output) = self.runtime.poll() {
+            match output {
+                Output::Answer(ticket, answer) => self.waiters.answer(ticket, answer, &self.meters),
+                Output::Serving(epoch) => {
+                    tracing::info!(
+                        partition = self.partition,
+                        epoch = epoch.offset,
+                        aggregates = self.runtime.aggregates().len(),
+                        "serving the partition"
+                    );
+                    epoch_changed(self.partition);
+                    self.epoch = Some(epoch);
+                    let hint =
+                        OwnerHint { address: self.host.address.clone(), owner: self.host.owner.owner.clone(), epoch };
+                    self.host.hints.publish(self.partition, &hint);
+                }
+                Output::Released(_) => {}
+                Output::InDoubt => {
+                    tracing::warn!(
+                        partition = self.partition,
+                        "the log does not confirm what was appended: claiming the partition anew"
+                    );
+                }
+                Output::Deposed(claim) => {
+                    epoch_changed(self.partition);
+                    tracing::warn!(
+                        partition = self.partition,
+                        by = claim.owner,
+                        epoch = claim.epoch.offset,
+                        "another claim took the partition over"
+                    );
+                    self.epoch = None;
+                }
+                Output::Skipped(skip) => record_skipped(self.partition, skip),
+                Output::Halted(why) => {
+                    tracing::error!(partition = self.partition, "the partition is halted: {why}");
+                    self.halted = Some(why.to_string());
+                    self.epoch = None;
+                }
+                // A halted partition keeps its seat, so that operators see why.
+                Output::Stopped => self.ended |= self.leave_by.is_some(),
+            }
+        }
+        self.meters.show(self.epoch.filter(|_| self.runtime.owner().serving().is_some()), self.runtime.queued());
+    }
+
+    /// Whoever still waits is sent on: nothing of what never entered was appended here.
+    fn farewell(mut self, mailbox: &mut Mailbox) {
+        self.flush();
+        if self.learning.take().is_some() {
+            self.host.waiting_for_registry.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.meters.show(None, 0);
+        if mailbox.leaving {
+            mailbox.requests.close();
+            while let Ok(request) = mailbox.requests.try_recv() {
+                // Nobody waits any more if this fails.
+                let _ = request.reply.send(Reply::NotServed);
+            }
+            tracing::info!(partition = self.partition, "gave the partition up");
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        let phase = match &self.halted {
+            Some(why) => Phase::Halted(why.clone()),
+            None if self.leave_by.is_some() => Phase::Releasing,
+            None if self.learning.is_some() => Phase::WaitingForRegistry,
+            None if self.runtime.owner().serving().is_some() => Phase::Serving,
+            None => Phase::Folding,
+        };
+        Standing {
+            phase,
+            epoch: self.epoch,
+            pending: self.runtime.queued(),
+            next_offset: self.runtime.position().next_offset,
+            aggregates: self.runtime.aggregates().len(),
+        }
+    }
+
+    fn now(&self) -> Now {
+        self.began.elapsed()
+    }
+
+    /// When something is to be done though nothing happens.
+    fn wake_at(&self) -> Instant {
+        let owner = self.runtime.owner().wake_at().map(|at| self.began + at);
+        let due = self.runtime.next_due().map(|(at, _)| {
+            let wait = (at - Utc::now()).to_std().unwrap_or_default();
+            // A timer may fire within the millisecond before.
+            Instant::now() + wait.min(LONGEST_SLEEP) + Duration::from_millis(1)
+        });
+        [owner, due, self.leave_by].into_iter().flatten().fold(Instant::now() + LONGEST_SLEEP, Instant::min)
+    }
+}

@@ -1,0 +1,216 @@
+//! A partition's seat in this process: how others reach the task that drives it.
+
+use std::sync::Arc;
+
+use event_log::record::Epoch;
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::request::{Entry, Reply, Request};
+use super::submission::{Answer, Submission};
+
+/// Commands that may wait for the task to take them; one more is answered [`Answer::Overloaded`].
+const WAITING_ROOM: usize = 4096;
+
+/// What the group says of the partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// It is still ours in this generation.
+    Confirm { generation: i32 },
+    /// The group wants it back: settle, then end.
+    Release,
+    /// The group took it away: end.
+    Abandon,
+}
+
+/// How the partition stands here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub phase: Phase,
+    pub epoch: Option<Epoch>,
+    /// Commands entered and not answered.
+    pub pending: usize,
+    /// The offset of the next record to read.
+    pub next_offset: u64,
+    pub aggregates: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Reading the log up to its own claim.
+    Folding,
+    Serving,
+    /// A schema has to be fetched, and the registry does not answer.
+    WaitingForRegistry,
+    Releasing,
+    /// What was read cannot be gone on from; why.
+    Halted(String),
+}
+
+impl Phase {
+    pub fn label(&self) -> &'static str {
+        match self {
+            Phase::Folding => "folding",
+            Phase::Serving => "serving",
+            Phase::WaitingForRegistry => "waiting-for-registry",
+            Phase::Releasing => "releasing",
+            Phase::Halted(_) => "halted",
+        }
+    }
+}
+
+/// What became of a command that was handed to the seat.
+#[derive(Debug)]
+pub enum Attempt {
+    Answered(Answer),
+    /// It certainly did nothing here.
+    NotMade,
+    /// It may be in the log, or get there.
+    InDoubt,
+}
+
+/// The outside of a partition's task.
+#[derive(Debug)]
+pub struct Seat {
+    requests: mpsc::Sender<Request>,
+    orders: mpsc::UnboundedSender<Order>,
+    standing: watch::Receiver<Standing>,
+    ended: CancellationToken,
+}
+
+/// The inside. It outlives a failed run of the task, so that the next run finds who waits.
+#[derive(Debug)]
+pub struct Mailbox {
+    pub requests: mpsc::Receiver<Request>,
+    pub orders: mpsc::UnboundedReceiver<Order>,
+    pub standing: watch::Sender<Standing>,
+    /// The latest generation in which the partition was given to us.
+    pub generation: i32,
+    /// Told to end: a further run has nothing to do.
+    pub leaving: bool,
+    _ended: DropGuard,
+}
+
+impl Seat {
+    pub fn new(generation: i32) -> (Self, Arc<Mutex<Mailbox>>) {
+        let (requests, requests_in) = mpsc::channel(WAITING_ROOM);
+        let (orders, orders_in) = mpsc::unbounded_channel();
+        let standing = watch::Sender::new(Standing::folding(0));
+        let ended = CancellationToken::new();
+        let seat = Self { requests, orders, standing: standing.subscribe(), ended: ended.clone() };
+        let mailbox = Mailbox {
+            requests: requests_in,
+            orders: orders_in,
+            standing,
+            generation,
+            leaving: false,
+            _ended: ended.drop_guard(),
+        };
+        (seat, Arc::new(Mutex::new(mailbox)))
+    }
+
+    /// Makes a command here, waiting for the answer until the deadline.
+    pub async fn make(&self, submission: Submission, deadline: Instant) -> Attempt {
+        let (reply, answer) = oneshot::channel();
+        let entry = Entry::default();
+        let request = Request { submission, reply, entry: entry.clone() };
+        match self.requests.try_send(request) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => return Attempt::Answered(Answer::Overloaded),
+            Err(mpsc::error::TrySendError::Closed(_)) => return Attempt::NotMade,
+        }
+        match timeout_at(deadline, answer).await {
+            // Its partition went to another owner; some epoch of ours may have had it.
+            Ok(Ok(Reply::Answered(Answer::NotOwner))) => Attempt::InDoubt,
+            Ok(Ok(Reply::Answered(answer))) => Attempt::Answered(answer),
+            Ok(Ok(Reply::NotServed)) => Attempt::NotMade,
+            // Time is up, or the task failed: if the command had not been entered, it never will be.
+            Ok(Err(_)) | Err(_) if entry.take() => Attempt::NotMade,
+            Ok(Err(_)) | Err(_) => Attempt::InDoubt,
+        }
+    }
+
+    pub fn order(&self, order: Order) {
+        // A task that has ended needs no orders.
+        let _ = self.orders.send(order);
+    }
+
+    pub fn standing(&self) -> Standing {
+        self.standing.borrow().clone()
+    }
+
+    /// Completes when the task has ended and let go of the log.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.ended.is_cancelled()
+    }
+}
+
+impl Standing {
+    pub fn folding(next_offset: u64) -> Self {
+        Self { phase: Phase::Folding, epoch: None, pending: 0, next_offset, aggregates: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::post::PostCommand;
+    use crate::domain::{Actor, Command};
+    use event_schema::hash::CommandHash;
+    use event_schema::id::PostId;
+    use uuid::Uuid;
+
+    fn submission() -> Submission {
+        Submission {
+            command_id: Uuid::nil(),
+            command_hash: CommandHash::of("x"),
+            command: Command::Post { id: PostId::new(Uuid::nil()), command: PostCommand::Delete },
+            expected_version: None,
+            actor: Actor::System,
+            correlation_id: Uuid::nil(),
+            traceparent: None,
+        }
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(8)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_that_nobody_entered_in_time_was_certainly_not_made() {
+        let (seat, mailbox) = Seat::new(1);
+        assert!(matches!(seat.make(submission(), soon()).await, Attempt::NotMade));
+        let request = mailbox.lock().await.requests.try_recv().unwrap();
+        assert!(!request.entry.take(), "the task must not enter it any more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_that_was_entered_and_not_answered_in_time_is_in_doubt() {
+        let (seat, mailbox) = Seat::new(1);
+        let enter = async {
+            let request = mailbox.lock().await.requests.recv().await.unwrap();
+            assert!(request.entry.take());
+            std::future::pending::<()>().await;
+            drop(request);
+        };
+        tokio::select! {
+            attempt = seat.make(submission(), soon()) => assert!(matches!(attempt, Attempt::InDoubt)),
+            () = enter => unreachable!("it waits for ever"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_seat_whose_task_has_ended_makes_nothing() {
+        let (seat, mailbox) = Seat::new(1);
+        drop(mailbox);
+        seat.ended().await;
+        assert!(matches!(seat.make(submission(), soon()).await, Attempt::NotMade));
+    }
+}

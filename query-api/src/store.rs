@@ -65,8 +65,7 @@ impl Store {
         options.connect_timeout = Some(CONNECT_LIMIT);
         options.retry_reads = Some(true);
         options.read_concern = Some(ReadConcern::majority());
-        options.selection_criteria =
-            Some(SelectionCriteria::ReadPreference(ReadPreference::SecondaryPreferred { options: None }));
+        options.selection_criteria = Some(readable());
         let database = Client::with_options(options)?.database(database);
         Ok(Self { database, projection: DOCUMENTS })
     }
@@ -75,8 +74,10 @@ impl Store {
         self.projection
     }
 
+    /// Whether a server answers that reads may go to; a primary is not needed for them.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        within_limit(async { self.database.run_command(doc! { "ping": 1 }).await }).await?;
+        let ping = self.database.run_command(doc! { "ping": 1 }).selection_criteria(readable());
+        within_limit(async { ping.await }).await?;
         Ok(())
     }
 
@@ -182,6 +183,10 @@ impl From<StoreError> for Problem {
             Problem::dependency_unavailable("MongoDB", error)
         }
     }
+}
+
+fn readable() -> SelectionCriteria {
+    SelectionCriteria::ReadPreference(ReadPreference::SecondaryPreferred { options: None })
 }
 
 /// A read may be dropped half-way: the driver closes the connection that it was using.

@@ -175,10 +175,7 @@ impl Owner {
 
     /// Whether commits can be proposed now, or will be without a further assignment.
     pub fn will_serve(&self) -> bool {
-        matches!(
-            self.phase,
-            Phase::Claiming { .. } | Phase::Serving { .. } | Phase::BackingOff { .. }
-        ) && !self.leaving
+        matches!(self.phase, Phase::Claiming { .. } | Phase::Serving { .. } | Phase::BackingOff { .. }) && !self.leaving
     }
 
     /// The group generation that confirmed the assignment.
@@ -243,11 +240,7 @@ impl Owner {
         commit: Uuid,
         mut events: Vec<RecordDraft>,
     ) -> Result<(), NotServing> {
-        let Phase::Serving {
-            epoch,
-            ref mut next_seq,
-        } = self.phase
-        else {
+        let Phase::Serving { epoch, ref mut next_seq } = self.phase else {
             return Err(NotServing);
         };
         if self.leaving || events.is_empty() {
@@ -255,20 +248,10 @@ impl Owner {
         }
         let count = events.len() as u32;
         for (index, event) in (0..count).zip(&mut events) {
-            EventStamp {
-                epoch,
-                seq: *next_seq,
-                commit,
-                index,
-                count,
-            }
-            .write(&mut event.headers);
+            EventStamp { epoch, seq: *next_seq, commit, index, count }.write(&mut event.headers);
             *next_seq += 1;
         }
-        self.pending.push_back(Pending {
-            commit,
-            deadline: now + self.config.produce_deadline,
-        });
+        self.pending.push_back(Pending { commit, deadline: now + self.config.produce_deadline });
         self.append(log, events);
         Ok(())
     }
@@ -286,11 +269,7 @@ impl Owner {
 
     /// The producer reports an append as done. Only a claim waits for it.
     pub fn appended(&mut self, id: AppendId) {
-        if let Phase::Claiming {
-            append,
-            ref mut acknowledged,
-            ..
-        } = self.phase
+        if let Phase::Claiming { append, ref mut acknowledged, .. } = self.phase
             && append == id
         {
             *acknowledged = true;
@@ -307,9 +286,7 @@ impl Owner {
                 self.back_off(now);
             }
             // An id before the claim's belongs to an epoch that has ended already.
-            Phase::Serving { .. } if id + (self.pending.len() as u64) >= self.next_append => {
-                self.end_epoch(log, now)
-            }
+            Phase::Serving { .. } if id + (self.pending.len() as u64) >= self.next_append => self.end_epoch(log, now),
             _ => {}
         }
     }
@@ -351,22 +328,14 @@ impl Owner {
         let claim = record::claim(nonce, &self.config.owner, self.generation);
         let append = self.append(log, vec![claim]);
         let patience = self.config.produce_deadline * 2u32.pow(self.failed_claims.min(6));
-        self.phase = Phase::Claiming {
-            nonce,
-            append,
-            read: None,
-            acknowledged: false,
-            deadline: now + patience,
-        };
+        self.phase = Phase::Claiming { nonce, append, read: None, acknowledged: false, deadline: now + patience };
     }
 
     fn claimed(&mut self, log: &mut impl Log, now: Now, claim: Claim) {
         // Whoever wrote it: what was appended in an earlier epoch and not released by now never will be.
         self.void_pending();
         match &mut self.phase {
-            Phase::Claiming { nonce, read, .. }
-                if read.is_none() && *nonce == claim.epoch.nonce =>
-            {
+            Phase::Claiming { nonce, read, .. } if read.is_none() && *nonce == claim.epoch.nonce => {
                 *read = Some(claim.epoch);
                 self.serve_if_claim_stands();
             }
@@ -380,12 +349,7 @@ impl Owner {
     }
 
     fn serve_if_claim_stands(&mut self) {
-        if let Phase::Claiming {
-            read: Some(epoch),
-            acknowledged: true,
-            ..
-        } = self.phase
-        {
+        if let Phase::Claiming { read: Some(epoch), acknowledged: true, .. } = self.phase {
             self.failed_claims = 0;
             self.phase = Phase::Serving { epoch, next_seq: 0 };
             self.told.push_back(Told::Serving(epoch));
@@ -395,9 +359,7 @@ impl Owner {
     fn deposed(&mut self, now: Now, claim: Claim) {
         self.depositions += 1;
         if claim.generation > self.generation {
-            self.phase = Phase::Yielded {
-                to: claim.generation,
-            };
+            self.phase = Phase::Yielded { to: claim.generation };
         } else {
             self.back_off(now);
         }
@@ -405,21 +367,13 @@ impl Owner {
     }
 
     fn back_off(&mut self, now: Now) {
-        let doublings = (self.depositions + self.failed_claims)
-            .saturating_sub(1)
-            .min(16);
+        let doublings = (self.depositions + self.failed_claims).saturating_sub(1).min(16);
         let pause = (self.config.backoff_base * 2u32.pow(doublings)).min(self.config.backoff_max);
-        self.phase = Phase::BackingOff {
-            until: now + pause.mul_f64(self.rng.random_range(0.5..1.0)),
-        };
+        self.phase = Phase::BackingOff { until: now + pause.mul_f64(self.rng.random_range(0.5..1.0)) };
     }
 
     fn released(&mut self, log: &mut impl Log, commit: Commit) {
-        if self
-            .pending
-            .front()
-            .is_some_and(|pending| pending.commit == commit.id)
-        {
+        if self.pending.front().is_some_and(|pending| pending.commit == commit.id) {
             self.pending.pop_front();
             self.depositions = 0;
         }
@@ -429,12 +383,7 @@ impl Owner {
 
     fn void_pending(&mut self) {
         if !self.pending.is_empty() {
-            self.told.push_back(Told::Void(
-                self.pending
-                    .drain(..)
-                    .map(|pending| pending.commit)
-                    .collect(),
-            ));
+            self.told.push_back(Told::Void(self.pending.drain(..).map(|pending| pending.commit).collect()));
         }
     }
 
@@ -451,11 +400,7 @@ impl Owner {
         self.leaving = false;
         self.phase = Phase::Idle;
         log.leave(self.partition, self.lane);
-        let unsettled = self
-            .pending
-            .drain(..)
-            .map(|pending| pending.commit)
-            .collect();
+        let unsettled = self.pending.drain(..).map(|pending| pending.commit).collect();
         self.told.push_back(Told::Stopped { unsettled });
     }
 
@@ -471,3 +416,6 @@ impl Owner {
         id
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,32 +78,17 @@ impl fmt::Display for Skip {
 /// The log is not the one this reader has read so far. Going on would be wrong, so the reader halts.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Halt {
-    #[error(
-        "partition {partition} has no record at offset {expected}: the next one there is is {found}"
-    )]
-    Gap {
-        partition: u32,
-        expected: u64,
-        found: u64,
-    },
+    #[error("partition {partition} has no record at offset {expected}: the next one there is is {found}")]
+    Gap { partition: u32, expected: u64, found: u64 },
     #[error(
         "partition {partition} was cut back: the record at offset {offset} is {found}, and {expected} was read there before; \
          rebuild what was derived from it"
     )]
-    Rewritten {
-        partition: u32,
-        offset: u64,
-        expected: Uuid,
-        found: Uuid,
-    },
+    Rewritten { partition: u32, offset: u64, expected: Uuid, found: Uuid },
     #[error(
         "partition {partition} cannot be read at offset {offset}, which was read before: {reason}; rebuild what was derived from it"
     )]
-    OutOfRange {
-        partition: u32,
-        offset: u64,
-        reason: String,
-    },
+    OutOfRange { partition: u32, offset: u64, reason: String },
 }
 
 /// Applies the reader rule to the records of one partition, fed one by one in the order of their offsets.
@@ -126,11 +111,7 @@ impl CommitReader {
         let compare = position.last_record.filter(|_| position.next_offset > 0);
         Self {
             partition,
-            next_offset: if compare.is_some() {
-                position.first_offset()
-            } else {
-                position.next_offset
-            },
+            next_offset: if compare.is_some() { position.first_offset() } else { position.next_offset },
             epoch: position.epoch,
             next_seq: position.next_seq,
             open: None,
@@ -155,21 +136,12 @@ impl CommitReader {
 
     pub fn step(&mut self, record: LogRecord) -> Result<Step, Halt> {
         if record.offset != self.next_offset {
-            return Err(Halt::Gap {
-                partition: self.partition,
-                expected: self.next_offset,
-                found: record.offset,
-            });
+            return Err(Halt::Gap { partition: self.partition, expected: self.next_offset, found: record.offset });
         }
         let (offset, id) = (record.offset, record.id());
         if let Some(expected) = self.compare {
             if id != expected {
-                return Err(Halt::Rewritten {
-                    partition: self.partition,
-                    offset,
-                    expected,
-                    found: id,
-                });
+                return Err(Halt::Rewritten { partition: self.partition, offset, expected, found: id });
             }
             self.compare = None;
             self.next_offset += 1;
@@ -191,23 +163,12 @@ impl CommitReader {
     fn judge(&mut self, record: LogRecord) -> Step {
         match record.stamp() {
             Stamp::None => Step::Skipped(Skip::Unstamped),
-            Stamp::Claim {
-                nonce,
-                owner,
-                generation,
-            } => {
-                let epoch = Epoch {
-                    offset: record.offset,
-                    nonce,
-                };
+            Stamp::Claim { nonce, owner, generation } => {
+                let epoch = Epoch { offset: record.offset, nonce };
                 self.epoch = Some(epoch);
                 self.next_seq = 0;
                 self.open = None;
-                Step::Claimed(Claim {
-                    epoch,
-                    owner,
-                    generation,
-                })
+                Step::Claimed(Claim { epoch, owner, generation })
             }
             Stamp::Event(stamp) if self.epoch != Some(stamp.epoch) => Step::Skipped(Skip::Epoch),
             Stamp::Event(stamp) if stamp.seq != self.next_seq => Step::Skipped(Skip::Seq),
@@ -217,16 +178,11 @@ impl CommitReader {
 
     fn take(&mut self, stamp: EventStamp, record: LogRecord) -> Step {
         let mut commit = match self.open.take() {
-            None => Commit {
-                id: stamp.commit,
-                epoch: stamp.epoch,
-                records: Vec::new(),
-            },
+            None => Commit { id: stamp.commit, epoch: stamp.epoch, records: Vec::new() },
             Some(open) => open,
         };
-        let fits = commit.id == stamp.commit
-            && stamp.index as usize == commit.records.len()
-            && stamp.index < stamp.count;
+        let fits =
+            commit.id == stamp.commit && stamp.index as usize == commit.records.len() && stamp.index < stamp.count;
         if !fits {
             // A half commit stays open, so that the position does not move into it.
             self.open = Some(commit).filter(|open| !open.records.is_empty());
@@ -241,3 +197,6 @@ impl CommitReader {
         Step::Released(commit)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ pub struct KafkaConfig {
     pub replication_factor: i32,
     /// Copies that must have a record before it is acknowledged. An existing topic may ask for more.
     pub min_insync_replicas: i32,
-    /// How many producers there are for owners to move between; at least 1.
+    /// How many producers are kept ready for owners to move between. 0 in a process that only reads.
     pub lanes: u8,
 }
 
@@ -90,10 +90,7 @@ impl KafkaConfig {
             .set("queued.min.messages", "10000")
             .set("fetch.message.max.bytes", MAX_BATCH_BYTES.to_string())
             .set("fetch.max.bytes", (4 * MAX_BATCH_BYTES).to_string())
-            .set(
-                "receive.message.max.bytes",
-                (5 * MAX_BATCH_BYTES).to_string(),
-            );
+            .set("receive.message.max.bytes", (5 * MAX_BATCH_BYTES).to_string());
         config
     }
 
@@ -111,7 +108,7 @@ impl KafkaConfig {
             .set("compression.type", "lz4")
             .set("message.max.bytes", MAX_BATCH_BYTES.to_string())
             .set("queue.buffering.max.messages", "100000")
-            .set("queue.buffering.max.kbytes", "131072");
+            .set("queue.buffering.max.kbytes", "65536");
         config
     }
 
@@ -163,10 +160,7 @@ impl ClientContext for ClientVoice {
                 tracing::warn!(client = self.client, "no broker can be reached: {reason}");
             }
             Some(RDKafkaErrorCode::Fatal) => {
-                tracing::error!(
-                    client = self.client,
-                    "kafka client failed for good: {reason}"
-                );
+                tracing::error!(client = self.client, "kafka client failed for good: {reason}");
             }
             _ => tracing::debug!(client = self.client, "{error}: {reason}"),
         }

@@ -21,12 +21,7 @@ pub(super) fn record(message: &BorrowedMessage<'_>) -> Option<LogRecord> {
 /// The headers of a draft in the client's form.
 pub(super) fn headers(draft: &RecordDraft) -> OwnedHeaders {
     let headers = OwnedHeaders::new_with_capacity(draft.headers.len());
-    draft.headers.iter().fold(headers, |headers, (key, value)| {
-        headers.insert(Header {
-            key,
-            value: Some(value),
-        })
-    })
+    draft.headers.iter().fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
 }
 
 /// What a record takes in memory, in bytes.

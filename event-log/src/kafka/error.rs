@@ -5,9 +5,7 @@ use thiserror::Error;
 
 #[derive(Debug, Error)]
 pub enum KafkaError {
-    #[error(
-        "cannot {action} on the Kafka cluster at {brokers}; check that it runs and can be reached from here"
-    )]
+    #[error("cannot {action} on the Kafka cluster at {brokers}; check that it runs and can be reached from here")]
     Cluster {
         action: String,
         brokers: String,
@@ -23,12 +21,7 @@ pub enum KafkaError {
     #[error(
         "topic {topic} has {setting} {found}, and {wanted} is needed; alter the topic, or name another topic in the configuration"
     )]
-    TopicSetting {
-        topic: String,
-        setting: &'static str,
-        found: String,
-        wanted: String,
-    },
+    TopicSetting { topic: String, setting: &'static str, found: String, wanted: String },
     #[error("topic {topic} cannot be made: {reason}")]
     TopicRefused { topic: String, reason: String },
     #[error(
@@ -36,11 +29,7 @@ pub enum KafkaError {
     )]
     NotALogId { topic: String, found: String },
     #[error("the Kafka cluster at {brokers} did not {action} within {seconds} s")]
-    TimedOut {
-        action: String,
-        brokers: String,
-        seconds: u64,
-    },
+    TimedOut { action: String, brokers: String, seconds: u64 },
     #[error("a thread for a Kafka client cannot be started")]
     Thread(#[from] std::io::Error),
 }
@@ -48,9 +37,6 @@ pub enum KafkaError {
 impl KafkaError {
     /// Whether the same call may succeed later without anything being configured anew.
     pub fn is_retryable(&self) -> bool {
-        matches!(
-            self,
-            Self::Cluster { .. } | Self::TimedOut { .. } | Self::TopicMissing { .. }
-        )
+        matches!(self, Self::Cluster { .. } | Self::TimedOut { .. } | Self::TopicMissing { .. })
     }
 }

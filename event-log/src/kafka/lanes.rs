@@ -1,17 +1,19 @@
 //! The pool of producers.
 //!
-//! A producer is shared by the partitions that write through its lane, and lives as long as one of them does. When the
-//! last has left it is purged, and whoever comes next gets a new one. So a record that was given up is not kept for ever
-//! in a producer that retries without end, as long as its lane falls idle now and then.
+//! A lane's producer is shared by the partitions that write through it. When the last of them leaves and something of theirs
+//! is still on its way, the producer is purged and replaced, so that a record that was given up is not sent for ever. A
+//! producer that has nothing on its way stays, since a new one needs about half a second until it can send.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer};
 use tokio::sync::mpsc;
 
 use super::config::{ClientVoice, KafkaConfig};
@@ -19,36 +21,88 @@ use super::{convert, meters};
 use crate::log::{AppendId, Lane, LogEvent};
 use crate::record::RecordDraft;
 
+/// A cluster that is not there for this long is left to the producer's own retries.
+const WARM_UP_LIMIT: Duration = Duration::from_secs(10);
+
 /// The outcome of an append, and the session in which it was made.
 pub(super) type Report = (u64, LogEvent);
 
 #[derive(Debug)]
 pub(super) struct LanePool {
     config: ClientConfig,
-    lanes: Vec<Mutex<Weak<Producer>>>,
+    topic: Arc<str>,
+    lanes: Vec<Mutex<Option<Arc<Producer>>>>,
 }
 
 impl LanePool {
-    pub fn new(config: &KafkaConfig) -> Self {
-        Self {
-            config: config.lane(),
-            lanes: (0..config.lanes.max(1)).map(|_| Mutex::default()).collect(),
+    /// Starts the producers of all lanes. If one cannot be made now, entering its lane tries again.
+    pub fn start(config: &KafkaConfig, topic: Arc<str>) -> Result<Self, ClientError> {
+        let pool =
+            Self { config: config.lane(), topic, lanes: (0..config.lanes.max(1)).map(|_| Mutex::default()).collect() };
+        for lane in 0..config.lanes {
+            *pool.slot(lane) = Some(pool.producer(lane)?);
+        }
+        Ok(pool)
+    }
+
+    /// The producer of a lane, for one partition, until it is dropped.
+    pub fn enter(self: &Arc<Self>, lane: Lane) -> Result<Entered, ClientError> {
+        let mut slot = self.slot(lane);
+        let usable = slot.as_ref().filter(|producer| !producer.is_dead()).cloned();
+        let producer = match usable {
+            Some(producer) => producer,
+            None => {
+                let producer = self.producer(lane)?;
+                if slot.replace(producer.clone()).is_some() {
+                    meters::lane_replaced(lane);
+                }
+                producer
+            }
+        };
+        Ok(Entered { producer, pool: self.clone() })
+    }
+
+    fn leave(&self, producer: &Arc<Producer>) {
+        let mut slot = self.slot(producer.lane);
+        let current = slot.as_ref().is_some_and(|current| Arc::ptr_eq(current, producer));
+        // Held by the pool and by the one who leaves. Others can only come in through the slot, which is locked.
+        if current && Arc::strong_count(producer) == 2 && producer.has_something_on_its_way() {
+            meters::lane_replaced(producer.lane);
+            *slot = self.producer(producer.lane).ok();
         }
     }
 
-    /// The producer of a lane: the one that others use, or a new one if there is none or it has failed for good.
-    pub fn enter(&self, lane: Lane) -> Result<Arc<Producer>, ClientError> {
+    fn slot(&self, lane: Lane) -> MutexGuard<'_, Option<Arc<Producer>>> {
         let slot = &self.lanes[usize::from(lane) % self.lanes.len()];
-        // A weak pointer cannot be left half-changed by a panic elsewhere.
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(producer) = slot.upgrade()
-            && !producer.is_dead()
-        {
-            return Ok(producer);
-        }
+        // It is only ever replaced as a whole, so a panic elsewhere leaves nothing half-done in it.
+        slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn producer(&self, lane: Lane) -> Result<Arc<Producer>, ClientError> {
         let producer = Arc::new(Producer::new(&self.config, lane)?);
-        *slot = Arc::downgrade(&producer);
+        producer.warm_up(self.topic.clone());
         Ok(producer)
+    }
+}
+
+/// A partition's use of a lane.
+#[derive(Debug)]
+pub(super) struct Entered {
+    producer: Arc<Producer>,
+    pool: Arc<LanePool>,
+}
+
+impl Deref for Entered {
+    type Target = Producer;
+
+    fn deref(&self) -> &Producer {
+        &self.producer
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.pool.leave(&self.producer);
     }
 }
 
@@ -68,15 +122,28 @@ impl std::fmt::Debug for Producer {
 impl Producer {
     fn new(config: &ClientConfig, lane: Lane) -> Result<Self, ClientError> {
         let dead = Arc::new(AtomicBool::new(false));
-        let reports = Reports {
-            voice: ClientVoice { client: "producer" },
-            dead: dead.clone(),
+        let reports = Reports { voice: ClientVoice { client: "producer" }, dead: dead.clone() };
+        Ok(Self { lane, dead, inner: Some(config.create_with_context(reports)?) })
+    }
+
+    /// Connects and asks for the topic's leaders before the first record needs them.
+    fn warm_up(&self, topic: Arc<str>) {
+        let Some(inner) = self.inner.clone() else {
+            return;
         };
-        Ok(Self {
-            lane,
-            dead,
-            inner: Some(config.create_with_context(reports)?),
-        })
+        let thread = std::thread::Builder::new().name("groot-lane-warm-up".to_owned());
+        let warm_up = move || {
+            if let Err(error) = inner.client().fetch_metadata(Some(&topic), WARM_UP_LIMIT) {
+                tracing::debug!("a producer starts cold: {error}");
+            }
+        };
+        if let Err(error) = thread.spawn(warm_up) {
+            tracing::debug!("a producer starts cold, since no thread can be started: {error}");
+        }
+    }
+
+    fn has_something_on_its_way(&self) -> bool {
+        self.inner.as_ref().is_some_and(|inner| inner.in_flight_count() > 0)
     }
 
     /// Whether it failed for good: it takes nothing any more.
@@ -111,13 +178,11 @@ impl Drop for Producer {
         let Some(inner) = self.inner.take() else {
             return;
         };
-        meters::lane_replaced(self.lane);
         // Purging waits for the client's threads, up to a second: nobody may wait for that with it.
         let thread = std::thread::Builder::new().name("groot-lane-purge".to_owned());
-        if let Err(error) = thread.spawn(move || drop(inner)) {
-            tracing::warn!(
-                "a producer was purged in the foreground, since no thread can be started: {error}"
-            );
+        let purge = move || inner.purge(PurgeConfig::default().queue().inflight());
+        if let Err(error) = thread.spawn(purge) {
+            tracing::warn!("a producer was purged in the foreground, since no thread can be started: {error}");
         }
     }
 }
@@ -154,25 +219,12 @@ impl Append {
 
     fn delivered(&self) {
         if self.remaining.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.settle(
-                true,
-                LogEvent::Appended {
-                    partition: self.partition,
-                    id: self.id,
-                },
-            );
+            self.settle(true, LogEvent::Appended { partition: self.partition, id: self.id });
         }
     }
 
     pub fn fail(&self, reason: String) {
-        self.settle(
-            false,
-            LogEvent::AppendFailed {
-                partition: self.partition,
-                id: self.id,
-                reason,
-            },
-        );
+        self.settle(false, LogEvent::AppendFailed { partition: self.partition, id: self.id, reason });
     }
 
     fn settle(&self, done: bool, event: LogEvent) {

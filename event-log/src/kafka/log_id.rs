@@ -23,9 +23,7 @@ pub(super) async fn read_or_give(config: &KafkaConfig) -> Result<u64, KafkaError
         return Ok(log_id);
     }
     blocking(config, give).await?;
-    read(config)
-        .await?
-        .ok_or_else(|| timed_out(config, "keep the log's identity"))
+    read(config).await?.ok_or_else(|| timed_out(config, "keep the log's identity"))
 }
 
 async fn blocking<T: Send + 'static>(
@@ -41,11 +39,8 @@ async fn blocking<T: Send + 'static>(
 
 fn first_record(config: &KafkaConfig) -> Result<Option<u64>, KafkaError> {
     let topic = &config.log_topic;
-    let failed = |source| KafkaError::Cluster {
-        action: format!("read topic {topic}"),
-        brokers: config.brokers.clone(),
-        source,
-    };
+    let failed =
+        |source| KafkaError::Cluster { action: format!("read topic {topic}"), brokers: config.brokers.clone(), source };
     let consumer = consumer(config)?;
     let (low, high) = consumer.fetch_watermarks(topic, 0, LIMIT).map_err(failed)?;
     if high <= 0 {
@@ -55,18 +50,15 @@ fn first_record(config: &KafkaConfig) -> Result<Option<u64>, KafkaError> {
         return Err(not_a_log_id(config, "it was deleted"));
     }
     let mut list = TopicPartitionList::with_capacity(1);
-    list.add_partition_offset(topic, 0, Offset::Offset(0))
-        .map_err(failed)?;
+    list.add_partition_offset(topic, 0, Offset::Offset(0)).map_err(failed)?;
     consumer.assign(&list).map_err(failed)?;
     let limit = Instant::now() + LIMIT;
     while Instant::now() < limit {
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) if message.offset() == 0 => {
-                let text =
-                    String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned();
-                let log_id = (message.key() == Some(KEY.as_bytes()))
-                    .then(|| u64::from_str_radix(&text, 16).ok())
-                    .flatten();
+                let text = String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned();
+                let log_id =
+                    (message.key() == Some(KEY.as_bytes())).then(|| u64::from_str_radix(&text, 16).ok()).flatten();
                 return log_id.map(Some).ok_or_else(|| not_a_log_id(config, &text));
             }
             Some(Ok(message)) => {
@@ -93,16 +85,10 @@ fn give(config: &KafkaConfig) -> Result<(), KafkaError> {
         .set("acks", "all")
         .set("enable.idempotence", "true")
         .set("message.timeout.ms", LIMIT.as_millis().to_string());
-    let producer: BaseProducer<DefaultProducerContext> =
-        client.create().map_err(KafkaError::Client)?;
+    let producer: BaseProducer<DefaultProducerContext> = client.create().map_err(KafkaError::Client)?;
     let log_id = format!("{:016x}", rand::random::<u64>());
     producer
-        .send(
-            BaseRecord::to(&config.log_topic)
-                .partition(0)
-                .key(KEY)
-                .payload(&log_id),
-        )
+        .send(BaseRecord::to(&config.log_topic).partition(0).key(KEY).payload(&log_id))
         .map_err(|(source, _)| failed(source))?;
     // Whether it arrived shows when it is read.
     producer.flush(LIMIT).map_err(failed)
@@ -115,21 +101,13 @@ fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<ClientVoice>, KafkaErro
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "error")
         .set("fetch.wait.max.ms", "50");
-    ClientConfig::create_with_context(&client, ClientVoice { client: "log-id" })
-        .map_err(KafkaError::Client)
+    ClientConfig::create_with_context(&client, ClientVoice { client: "log-id" }).map_err(KafkaError::Client)
 }
 
 fn not_a_log_id(config: &KafkaConfig, found: &str) -> KafkaError {
-    KafkaError::NotALogId {
-        topic: config.log_topic.clone(),
-        found: found.chars().take(60).collect(),
-    }
+    KafkaError::NotALogId { topic: config.log_topic.clone(), found: found.chars().take(60).collect() }
 }
 
 fn timed_out(config: &KafkaConfig, action: &str) -> KafkaError {
-    KafkaError::TimedOut {
-        action: action.to_owned(),
-        brokers: config.brokers.clone(),
-        seconds: LIMIT.as_secs(),
-    }
+    KafkaError::TimedOut { action: action.to_owned(), brokers: config.brokers.clone(), seconds: LIMIT.as_secs() }
 }

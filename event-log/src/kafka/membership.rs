@@ -32,25 +32,16 @@ pub struct MembershipConfig {
 
 impl MembershipConfig {
     pub fn new(group: impl Into<String>) -> Self {
-        Self {
-            group: group.into(),
-            hand_over_limit: Duration::from_secs(20),
-        }
+        Self { group: group.into(), hand_over_limit: Duration::from_secs(20) }
     }
 }
 
 #[derive(Debug)]
 pub enum MembershipEvent {
     /// These partitions are new here.
-    Assigned {
-        partitions: Vec<u32>,
-        generation: i32,
-    },
+    Assigned { partitions: Vec<u32>, generation: i32 },
     /// The group wants these back; it gets them once `done` is finished or dropped.
-    Revoked {
-        partitions: Vec<u32>,
-        done: HandOver,
-    },
+    Revoked { partitions: Vec<u32>, done: HandOver },
     /// The group has taken these away: others may own them already.
     Lost { partitions: Vec<u32> },
     /// All that is held here is still held in this generation. Follows every assignment.
@@ -96,18 +87,12 @@ impl Membership {
             state: Mutex::default(),
             events: sender,
         };
-        let consumer: BaseConsumer<Context> = config
-            .member(&membership.group)
-            .create_with_context(context)
-            .map_err(KafkaError::Client)?;
-        consumer
-            .subscribe(&[&config.events_topic])
-            .map_err(KafkaError::Client)?;
+        let consumer: BaseConsumer<Context> =
+            config.member(&membership.group).create_with_context(context).map_err(KafkaError::Client)?;
+        consumer.subscribe(&[&config.events_topic]).map_err(KafkaError::Client)?;
         let wish = Arc::new(Wish::default());
         let seen = wish.clone();
-        std::thread::Builder::new()
-            .name("groot-membership".to_owned())
-            .spawn(move || run(consumer, &seen))?;
+        std::thread::Builder::new().name("groot-membership".to_owned()).spawn(move || run(consumer, &seen))?;
         Ok(Self { events, wish })
     }
 
@@ -135,18 +120,21 @@ const LOOK: Duration = Duration::from_millis(50);
 
 fn run(consumer: BaseConsumer<Context>, wish: &Wish) {
     let context = consumer.context().clone();
+    let mut asked = Instant::now();
     loop {
-        let pause = if context.state().returning.is_empty() {
-            LOOK
-        } else {
-            LOOK_OFTEN
-        };
+        let pause = if context.state().returning.is_empty() { LOOK } else { LOOK_OFTEN };
         match consumer.poll(pause) {
             // A record that was fetched before its partition was paused: nobody reads here.
             None | Some(Ok(_)) => {}
             Some(Err(error)) => tracing::debug!("kafka member: {error}"),
         }
         context.give_back_settled(&consumer);
+        if asked.elapsed() >= LOOK {
+            asked = Instant::now();
+            // The answer is of no interest. But the client looks whether a heartbeat is due only when something wakes its
+            // thread: by itself every half second, which would be the pace of every hand-over.
+            native::generation(consumer.client());
+        }
         if wish.stop.load(Ordering::Acquire) {
             break;
         }
@@ -170,8 +158,9 @@ struct Context {
 struct State {
     held: Vec<u32>,
     returning: Vec<Returning>,
-    /// All that is held was announced as revoked: what is assigned from now on is not told of any more.
-    leaving: bool,
+    /// Set once all that is held was announced as revoked, and true when that is handed over. What is assigned or called
+    /// back from then on is not told of any more.
+    leaving: Option<Arc<AtomicBool>>,
     /// There is no hand-over any more.
     departing: bool,
 }
@@ -195,17 +184,26 @@ impl Context {
         let _ = self.events.send(event);
     }
 
-    fn revoke(&self, state: &mut State, partitions: Vec<u32>, list: Option<TopicPartitionList>) {
+    /// Announces partitions as revoked, and waits for them.
+    fn revoke(&self, state: &mut State, partitions: Vec<u32>, list: Option<TopicPartitionList>) -> Arc<AtomicBool> {
         let done = Arc::new(AtomicBool::new(false));
+        self.wait_for(&done, state, partitions.clone(), list);
+        self.tell(MembershipEvent::Revoked { partitions, done: HandOver(done.clone()) });
+        done
+    }
+
+    fn wait_for(
+        &self,
+        done: &Arc<AtomicBool>,
+        state: &mut State,
+        partitions: Vec<u32>,
+        list: Option<TopicPartitionList>,
+    ) {
         state.returning.push(Returning {
-            partitions: partitions.clone(),
+            partitions,
             list,
             done: done.clone(),
             limit: Instant::now() + self.hand_over_limit,
-        });
-        self.tell(MembershipEvent::Revoked {
-            partitions,
-            done: HandOver(done),
         });
     }
 
@@ -222,15 +220,10 @@ impl Context {
         state.returning = rest;
         let settled: Vec<Returning> = settled;
         for returning in &settled {
-            state
-                .held
-                .retain(|partition| !returning.partitions.contains(partition));
+            state.held.retain(|partition| !returning.partitions.contains(partition));
         }
         drop(state);
-        for list in settled
-            .iter()
-            .filter_map(|returning| returning.list.as_ref())
-        {
+        for list in settled.iter().filter_map(|returning| returning.list.as_ref()) {
             unassign(consumer, list);
         }
     }
@@ -238,24 +231,15 @@ impl Context {
     /// One step of leaving; true once nothing is held any more.
     fn leave(&self, consumer: &BaseConsumer<Self>) -> bool {
         let mut state = self.state();
-        if !state.leaving {
-            state.leaving = true;
-            let returning = |partition: &u32| {
-                state
-                    .returning
-                    .iter()
-                    .any(|r| r.partitions.contains(partition))
-            };
-            let held: Vec<u32> = state
-                .held
-                .iter()
-                .copied()
-                .filter(|partition| !returning(partition))
-                .collect();
-            if !held.is_empty() {
-                // The group is told only when these are settled: whoever has unsubscribed sends no heartbeats any more.
-                self.revoke(&mut state, held, None);
-            }
+        if state.leaving.is_none() {
+            let returning = |partition: &u32| state.returning.iter().any(|r| r.partitions.contains(partition));
+            let held: Vec<u32> = state.held.iter().copied().filter(|partition| !returning(partition)).collect();
+            // The group is told only when these are settled: whoever has unsubscribed sends no heartbeats any more.
+            state.leaving = Some(if held.is_empty() {
+                Arc::new(AtomicBool::new(true))
+            } else {
+                self.revoke(&mut state, held, None)
+            });
         }
         let settled = state.returning.is_empty();
         if settled {
@@ -269,26 +253,23 @@ impl Context {
     fn assigned(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let mut from_end = list.clone();
         // Nothing is read here, so reading may begin anywhere that costs nothing.
-        let outcome = from_end
-            .set_all_offsets(Offset::End)
-            .and_then(|()| consumer.incremental_assign(&from_end))
-            .and_then(|()| consumer.pause(&from_end));
-        if let Err(error) = outcome {
+        let taken = from_end.set_all_offsets(Offset::End).and_then(|()| consumer.incremental_assign(&from_end));
+        if let Err(error) = taken {
             tracing::error!("an assignment of the group could not be taken: {error}");
             return;
+        }
+        if let Err(error) = consumer.pause(&from_end) {
+            tracing::warn!("records are fetched to be thrown away: {error}");
         }
         let partitions = partitions(list);
         let generation = native::generation(consumer.client()).unwrap_or_default();
         let mut state = self.state();
         state.held.extend(&partitions);
-        if state.leaving {
+        if state.leaving.is_some() {
             return;
         }
         if !partitions.is_empty() {
-            self.tell(MembershipEvent::Assigned {
-                partitions,
-                generation,
-            });
+            self.tell(MembershipEvent::Assigned { partitions, generation });
         }
         self.tell(MembershipEvent::Confirmed { generation });
     }
@@ -298,16 +279,16 @@ impl Context {
         let mut state = self.state();
         let lost = consumer.assignment_lost();
         if !lost && !state.departing && !partitions.is_empty() {
-            self.revoke(&mut state, partitions, Some(list.clone()));
+            match state.leaving.clone() {
+                // They were announced already, or never told of.
+                Some(done) => self.wait_for(&done, &mut state, partitions, Some(list.clone())),
+                None => drop(self.revoke(&mut state, partitions, Some(list.clone()))),
+            }
             return;
         }
-        state
-            .held
-            .retain(|partition| !partitions.contains(partition));
+        state.held.retain(|partition| !partitions.contains(partition));
         for returning in &mut state.returning {
-            returning
-                .partitions
-                .retain(|partition| !partitions.contains(partition));
+            returning.partitions.retain(|partition| !partitions.contains(partition));
         }
         drop(state);
         if lost && !partitions.is_empty() {
@@ -328,12 +309,7 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        code: RDKafkaRespErr,
-        list: &mut TopicPartitionList,
-    ) {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, list: &mut TopicPartitionList) {
         match code {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assigned(consumer, list),
             _ => self.revoked(consumer, list),
@@ -348,11 +324,8 @@ fn unassign(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) {
 }
 
 fn partitions(list: &TopicPartitionList) -> Vec<u32> {
-    let mut partitions: Vec<u32> = list
-        .elements()
-        .iter()
-        .filter_map(|element| u32::try_from(element.partition()).ok())
-        .collect();
+    let mut partitions: Vec<u32> =
+        list.elements().iter().filter_map(|element| u32::try_from(element.partition()).ok()).collect();
     partitions.sort_unstable();
     partitions
 }

@@ -32,18 +32,9 @@ pub fn describe_metrics() {
     describe_counter!(EPOCH_CHANGES, "Claims read: each starts a new epoch.");
     describe_counter!(CLAIMS, "Claims appended by this process.");
     describe_counter!(APPENDS, "Appends by outcome.");
-    describe_counter!(
-        LANE_REPLACEMENTS,
-        "Producers of the pool that were purged and replaced."
-    );
-    describe_counter!(
-        READ_FAILURES,
-        "Times a partition could not be read on from where its reader stood."
-    );
-    describe_counter!(
-        CLIENT_ERRORS,
-        "Errors that clients of the cluster reported and recovered from."
-    );
+    describe_counter!(LANE_REPLACEMENTS, "Producers of the pool that were purged and replaced.");
+    describe_counter!(READ_FAILURES, "Times a partition could not be read on from where its reader stood.");
+    describe_counter!(CLIENT_ERRORS, "Errors that clients of the cluster reported and recovered from.");
 }
 
 /// A reader met a claim.
@@ -53,8 +44,7 @@ pub fn epoch_changed(partition: u32) {
 
 /// A reader skipped a record.
 pub fn record_skipped(partition: u32, skip: Skip) {
-    counter!(RECORDS_SKIPPED, "partition" => partition.to_string(), "reason" => skip.label())
-        .increment(1);
+    counter!(RECORDS_SKIPPED, "partition" => partition.to_string(), "reason" => skip.label()).increment(1);
 }
 
 pub(super) fn records_read(partition: u32, count: usize) {

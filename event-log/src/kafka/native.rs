@@ -31,22 +31,12 @@ pub(super) fn generation<C: ClientContext>(client: &Client<C>) -> Option<i32> {
 }
 
 /// The end of a partition as the last fetch answer told it, without asking the broker.
-pub(super) fn known_end<C: ClientContext>(
-    client: &Client<C>,
-    topic: &str,
-    partition: i32,
-) -> Option<u64> {
+pub(super) fn known_end<C: ClientContext>(client: &Client<C>, topic: &str, partition: i32) -> Option<u64> {
     let topic = CString::new(topic).ok()?;
     let (mut low, mut high) = (-1, -1);
     // SAFETY: the client and the topic's name outlive the call, which writes to two integers on this stack.
     let code = unsafe {
-        c::rd_kafka_get_watermark_offsets(
-            client.native_ptr(),
-            topic.as_ptr(),
-            partition,
-            &mut low,
-            &mut high,
-        )
+        c::rd_kafka_get_watermark_offsets(client.native_ptr(), topic.as_ptr(), partition, &mut low, &mut high)
     };
     if code != c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
         return None;
@@ -69,8 +59,7 @@ pub(super) fn headers(message: &BorrowedMessage<'_>) -> Headers {
     for index in 0..count {
         let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
         // SAFETY: the index is below the count; the call writes to three variables on this stack.
-        let code =
-            unsafe { c::rd_kafka_header_get_all(native, index, &mut name, &mut value, &mut size) };
+        let code = unsafe { c::rd_kafka_header_get_all(native, index, &mut name, &mut value, &mut size) };
         if code != c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR || name.is_null() {
             continue;
         }

@@ -61,22 +61,12 @@ impl OwnerHints {
     pub fn connect(config: &KafkaConfig, identity: LogIdentity) -> Result<Self, KafkaError> {
         let mut producer = config.client();
         // A hint that is late is of no use: the owner's next claim brings another.
-        producer
-            .set("acks", "1")
-            .set("message.timeout.ms", "10000")
-            .set("linger.ms", "0");
+        producer.set("acks", "1").set("message.timeout.ms", "10000").set("linger.ms", "0");
         let producer = producer.create().map_err(KafkaError::Client)?;
         let (sender, table) = watch::channel(HashMap::new());
         let stop = Arc::new(AtomicBool::new(false));
         let watcher = spawn_watcher(config, identity, sender, stop.clone())?;
-        Ok(Self {
-            topic: config.owners_topic.clone(),
-            identity,
-            producer,
-            table,
-            stop,
-            watcher: Some(watcher),
-        })
+        Ok(Self { topic: config.owners_topic.clone(), identity, producer, table, stop, watcher: Some(watcher) })
     }
 
     /// Tells that a partition is owned. Returns at once; a hint that cannot be sent is only logged.
@@ -89,18 +79,11 @@ impl OwnerHints {
             epoch_offset: hint.epoch.offset,
             epoch_nonce: hint.epoch.nonce.0,
         };
-        let value = serde_json::to_string(&written)
-            .expect("strings and numbers can always be written as JSON");
+        let value = serde_json::to_string(&written).expect("strings and numbers can always be written as JSON");
         let key = partition.to_string();
-        let record = BaseRecord::to(&self.topic)
-            .partition(0)
-            .key(&key)
-            .payload(&value);
+        let record = BaseRecord::to(&self.topic).partition(0).key(&key).payload(&value);
         if let Err((error, _)) = self.producer.send(record) {
-            tracing::warn!(
-                partition,
-                "others are not told who owns the partition: {error}"
-            );
+            tracing::warn!(partition, "others are not told who owns the partition: {error}");
         }
     }
 
@@ -138,14 +121,11 @@ fn spawn_watcher(
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "earliest")
         .set("fetch.wait.max.ms", "500");
-    let voice = ClientVoice {
-        client: "owner-hints",
-    };
+    let voice = ClientVoice { client: "owner-hints" };
     let consumer: BaseConsumer<ClientVoice> =
         ClientConfig::create_with_context(&client, voice).map_err(KafkaError::Client)?;
     let mut list = TopicPartitionList::with_capacity(1);
-    list.add_partition_offset(&config.owners_topic, 0, Offset::Beginning)
-        .map_err(KafkaError::Client)?;
+    list.add_partition_offset(&config.owners_topic, 0, Offset::Beginning).map_err(KafkaError::Client)?;
     consumer.assign(&list).map_err(KafkaError::Client)?;
     let watch = move || {
         while !stop.load(Ordering::Acquire) {
@@ -156,9 +136,7 @@ fn spawn_watcher(
             }
         }
     };
-    Ok(std::thread::Builder::new()
-        .name("groot-owner-hints".to_owned())
-        .spawn(watch)?)
+    Ok(std::thread::Builder::new().name("groot-owner-hints".to_owned()).spawn(watch)?)
 }
 
 fn learn(table: &watch::Sender<HashMap<u32, OwnerHint>>, identity: LogIdentity, value: &[u8]) {
@@ -170,19 +148,13 @@ fn learn(table: &watch::Sender<HashMap<u32, OwnerHint>>, identity: LogIdentity, 
         return;
     }
     table.send_if_modified(|table| {
-        if table
-            .get(&written.partition)
-            .is_some_and(|known| known.epoch.offset > written.epoch_offset)
-        {
+        if table.get(&written.partition).is_some_and(|known| known.epoch.offset > written.epoch_offset) {
             return false;
         }
         let hint = OwnerHint {
             address: written.address,
             owner: written.owner,
-            epoch: Epoch {
-                offset: written.epoch_offset,
-                nonce: Nonce(written.epoch_nonce),
-            },
+            epoch: Epoch { offset: written.epoch_offset, nonce: Nonce(written.epoch_nonce) },
         };
         table.insert(written.partition, hint.clone()) != Some(hint)
     });
@@ -196,10 +168,7 @@ fn log_name(identity: LogIdentity) -> String {
 mod tests {
     use super::*;
 
-    const LOG: LogIdentity = LogIdentity {
-        log_id: 7,
-        partitions: 12,
-    };
+    const LOG: LogIdentity = LogIdentity { log_id: 7, partitions: 12 };
 
     fn written(log_id: u64, partition: u32, address: &str, epoch_offset: u64) -> Vec<u8> {
         serde_json::to_vec(&Written {
@@ -218,11 +187,7 @@ mod tests {
         for value in values {
             learn(&table, LOG, value);
         }
-        watch
-            .borrow()
-            .iter()
-            .map(|(partition, hint)| (*partition, hint.address.clone()))
-            .collect()
+        watch.borrow().iter().map(|(partition, hint)| (*partition, hint.address.clone())).collect()
     }
 
     #[test]
@@ -233,11 +198,7 @@ mod tests {
 
     #[test]
     fn hints_of_another_log_and_broken_ones_are_passed_over() {
-        let table = learned(&[
-            written(8, 1, "other", 5),
-            b"{".to_vec(),
-            written(7, 99, "beyond", 5),
-        ]);
+        let table = learned(&[written(8, 1, "other", 5), b"{".to_vec(), written(7, 99, "beyond", 5)]);
         assert_eq!(table, HashMap::new());
     }
 }

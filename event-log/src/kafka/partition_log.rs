@@ -1,6 +1,7 @@
 //! The [`Log`] on a Kafka cluster.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,7 @@ use tokio::sync::{Mutex as Turn, mpsc};
 
 use super::config::{ClientVoice, KafkaConfig};
 use super::error::KafkaError;
-use super::lanes::{Append, LanePool, Producer, Report};
+use super::lanes::{Append, Entered, LanePool, Report};
 use super::tail::{Batch, Client, Command, Session, Tail};
 use super::{meters, native};
 use crate::log::{AppendId, Lane, Log, LogEvent};
@@ -44,17 +45,18 @@ impl KafkaLog {
     /// Must be called inside a tokio runtime.
     pub fn connect(config: &KafkaConfig) -> Result<Self, KafkaError> {
         let voice = ClientVoice { client: "tail" };
-        let client: Client =
-            ClientConfig::create_with_context(&config.tail(), voice).map_err(KafkaError::Client)?;
+        let client: Client = ClientConfig::create_with_context(&config.tail(), voice).map_err(KafkaError::Client)?;
         let client = Arc::new(client);
         let stop = Arc::new(AtomicBool::new(false));
+        let topic: Arc<str> = config.events_topic.as_str().into();
+        let pool = LanePool::start(config, topic.clone()).map_err(KafkaError::Client)?;
         let poller = spawn_poller(client.clone(), stop.clone())?;
         Ok(Self {
             shared: Arc::new(Shared {
                 brokers: config.brokers.clone(),
-                topic: config.events_topic.as_str().into(),
+                topic,
                 client,
-                pool: Arc::new(LanePool::new(config)),
+                pool: Arc::new(pool),
                 turns: (0..config.partitions).map(|_| Arc::default()).collect(),
                 stop,
                 poller: Mutex::new(Some(poller)),
@@ -77,12 +79,7 @@ impl KafkaLog {
             topic: self.shared.topic.clone(),
             partition,
             batches,
-            turn: self
-                .shared
-                .turns
-                .get(partition as usize)
-                .cloned()
-                .unwrap_or_default(),
+            turn: self.shared.turns.get(partition as usize).cloned().unwrap_or_default(),
         };
         // It ends by itself when the PartitionLog is dropped; it fails in no other way than by telling the inbox.
         tokio::spawn(tail.run(commands_in));
@@ -108,11 +105,7 @@ impl KafkaLog {
     /// One past the last record that the broker is known to hold, for metrics: no round trip. None until the partition has
     /// been fetched from.
     pub fn end_offset(&self, partition: u32) -> Option<u64> {
-        native::known_end(
-            self.shared.client.client(),
-            &self.shared.topic,
-            partition as i32,
-        )
+        native::known_end(self.shared.client.client(), &self.shared.topic, partition as i32)
     }
 
     /// Asks the cluster for the end of each partition: one past its last record.
@@ -160,21 +153,14 @@ impl KafkaLog {
 
 impl fmt::Debug for KafkaLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "KafkaLog({} at {})",
-            self.shared.topic, self.shared.brokers
-        )
+        write!(f, "KafkaLog({} at {})", self.shared.topic, self.shared.brokers)
     }
 }
 
 impl Shared {
     fn stop_polling(&self) -> Option<JoinHandle<()>> {
         self.stop.store(true, Ordering::Release);
-        self.poller
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.poller.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -191,20 +177,21 @@ pub struct PartitionLog {
     topic: Arc<str>,
     pool: Arc<LanePool>,
     /// Of the lanes that the partition writes through.
-    producers: HashMap<Lane, Arc<Producer>>,
+    producers: HashMap<Lane, Entered>,
     session: Session,
     commands: mpsc::UnboundedSender<Command>,
     reports: mpsc::UnboundedSender<Report>,
 }
 
 impl PartitionLog {
-    fn producer(&mut self, lane: Lane) -> Result<Arc<Producer>, String> {
-        if let Some(producer) = self.producers.get(&lane) {
-            return Ok(producer.clone());
+    fn producer(&mut self, lane: Lane) -> Result<&Entered, String> {
+        match self.producers.entry(lane) {
+            Entry::Occupied(entered) => Ok(entered.into_mut()),
+            Entry::Vacant(vacant) => {
+                let entered = self.pool.enter(lane).map_err(|error| error.to_string())?;
+                Ok(vacant.insert(entered))
+            }
         }
-        let producer = self.pool.enter(lane).map_err(|error| error.to_string())?;
-        self.producers.insert(lane, producer.clone());
-        Ok(producer)
     }
 }
 
@@ -224,25 +211,21 @@ impl Log for PartitionLog {
 
     fn append(&mut self, partition: u32, lane: Lane, id: AppendId, records: Vec<RecordDraft>) {
         debug_assert_eq!(partition, self.partition);
-        let append = Append::new(
-            partition,
-            id,
-            self.session.current(),
-            records.len(),
-            self.reports.clone(),
-        );
+        let append = Append::new(partition, id, self.session.current(), records.len(), self.reports.clone());
         if records.iter().any(is_claim) {
             meters::claim_appended(partition);
         }
-        match self.producer(lane) {
+        let topic = self.topic.clone();
+        let dead = match self.producer(lane) {
             Ok(producer) => {
-                producer.send(&self.topic, &append, &records);
-                if producer.is_dead() {
-                    // The next append in this lane gets a new one.
-                    self.producers.remove(&lane);
-                }
+                producer.send(&topic, &append, &records);
+                producer.is_dead()
             }
-            Err(reason) => append.fail(reason),
+            Err(reason) => return append.fail(reason),
+        };
+        if dead {
+            // The next append in this lane gets a new one.
+            self.producers.remove(&lane);
         }
     }
 
@@ -270,7 +253,7 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// The next event; waits for it. None once the [`PartitionLog`] is dropped and nothing is left. Cancel safe.
+    /// The next event; waits for it. None once nothing more can be read, since the [`PartitionLog`] was dropped. Cancel safe.
     pub async fn recv(&mut self) -> Option<LogEvent> {
         loop {
             if let Some(event) = self.try_recv() {
@@ -283,8 +266,7 @@ impl Inbox {
                         return Some(event);
                     }
                 }
-                Some(batch) = self.batches.recv() => self.unpack(batch),
-                else => return None,
+                batch = self.batches.recv() => self.unpack(batch?),
             }
         }
     }
@@ -321,14 +303,10 @@ fn spawn_poller(client: Arc<Client>, stop: Arc<AtomicBool>) -> Result<JoinHandle
             match client.poll(Duration::from_millis(100)) {
                 None => {}
                 // Its reader will notice the gap and halt, so nothing is read over.
-                Some(Ok(_)) => tracing::error!(
-                    "the kafka client delivered a record outside its partition's queue"
-                ),
+                Some(Ok(_)) => tracing::error!("the kafka client delivered a record outside its partition's queue"),
                 Some(Err(error)) => tracing::debug!("kafka client: {error}"),
             }
         }
     };
-    Ok(std::thread::Builder::new()
-        .name("groot-log-client".to_owned())
-        .spawn(poll)?)
+    Ok(std::thread::Builder::new().name("groot-log-client".to_owned()).spawn(poll)?)
 }

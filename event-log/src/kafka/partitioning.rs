@@ -15,10 +15,7 @@ fn murmur2(data: &[u8]) -> u32 {
     let mut hash = SEED ^ data.len() as u32;
     let mut words = data.chunks_exact(4);
     for word in &mut words {
-        let mut k = word
-            .iter()
-            .rev()
-            .fold(0, |k, byte| k << 8 | u32::from(*byte));
+        let mut k = word.iter().rev().fold(0, |k, byte| k << 8 | u32::from(*byte));
         k = k.wrapping_mul(M);
         k ^= k >> R;
         k = k.wrapping_mul(M);
@@ -26,10 +23,7 @@ fn murmur2(data: &[u8]) -> u32 {
     }
     let rest = words.remainder();
     if !rest.is_empty() {
-        hash ^= rest
-            .iter()
-            .rev()
-            .fold(0, |k, byte| k << 8 | u32::from(*byte));
+        hash ^= rest.iter().rev().fold(0, |k, byte| k << 8 | u32::from(*byte));
         hash = hash.wrapping_mul(M);
     }
     hash ^= hash >> 13;
@@ -49,20 +43,12 @@ mod tests {
             (b"foobar", -790332482),
             (b"a-little-bit-long-string", -985981536),
             (b"a-little-bit-longer-string", -1486304829),
-            (
-                b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
-                -58897971,
-            ),
+            (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
             (b"abc", 479470107),
             (b"", 275646681),
         ];
         for (key, hash) in vectors {
-            assert_eq!(
-                murmur2(key) as i32,
-                hash,
-                "{}",
-                String::from_utf8_lossy(key)
-            );
+            assert_eq!(murmur2(key) as i32, hash, "{}", String::from_utf8_lossy(key));
         }
     }
 

@@ -20,15 +20,10 @@ pub enum ReadError {
 
 /// Reads every partition from its first record to the end that it had when this was called, one partition after another.
 /// Gives where each reader stands then.
-pub async fn read_all(
-    log: &KafkaLog,
-    mut each: impl FnMut(u32, Delivery),
-) -> Result<Vec<Position>, ReadError> {
+pub async fn read_all(log: &KafkaLog, mut each: impl FnMut(u32, Delivery)) -> Result<Vec<Position>, ReadError> {
     let mut positions = Vec::new();
     for (partition, end) in (0..).zip(log.end_offsets().await?) {
-        let position = read_partition(log, partition, Position::START, end, |delivery| {
-            each(partition, delivery)
-        });
+        let position = read_partition(log, partition, Position::START, end, |delivery| each(partition, delivery));
         positions.push(position.await?);
     }
     Ok(positions)

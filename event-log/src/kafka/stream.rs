@@ -81,12 +81,7 @@ impl CommitStream {
         Self::start(log, partition, position, None)
     }
 
-    pub(super) fn start(
-        log: &KafkaLog,
-        partition: u32,
-        position: Position,
-        revoked: Option<Revocable>,
-    ) -> Self {
+    pub(super) fn start(log: &KafkaLog, partition: u32, position: Position, revoked: Option<Revocable>) -> Self {
         let (partition_log, inbox) = log.partition(partition);
         let mut stream = Self {
             log: log.clone(),
@@ -135,8 +130,7 @@ impl CommitStream {
         self.reader = CommitReader::resume(partition, position);
         self.gathered = Gathered::default();
         self.halt = None;
-        self.partition_log
-            .open(partition, self.reader.next_offset());
+        self.partition_log.open(partition, self.reader.next_offset());
     }
 
     /// What has arrived; waits if nothing has. None once the partition is revoked or the log closed: drop the stream then.
@@ -152,18 +146,13 @@ impl CommitStream {
             if self.is_revoked() {
                 return Ok(None);
             }
-            let full =
-                self.gathered.records >= self.max_records || self.gathered.bytes >= self.max_bytes;
+            let full = self.gathered.records >= self.max_records || self.gathered.bytes >= self.max_bytes;
             if self.reader.next_offset() >= end || (full && self.gathered.tells_something()) {
                 return Ok(Some(self.deliver()));
             }
             if let Some(halt) = &self.halt {
                 let halt = halt.clone();
-                return if self.gathered.tells_something() {
-                    Ok(Some(self.deliver()))
-                } else {
-                    Err(halt)
-                };
+                return if self.gathered.tells_something() { Ok(Some(self.deliver())) } else { Err(halt) };
             }
             let event = match self.inbox.try_recv() {
                 Some(event) => event,
@@ -208,11 +197,7 @@ impl CommitStream {
             }
             Ok(Step::Skipped(skip)) => {
                 meters::record_skipped(partition, skip);
-                self.gathered
-                    .skipped
-                    .entry(skip.label())
-                    .or_insert((skip, 0))
-                    .1 += 1;
+                self.gathered.skipped.entry(skip.label()).or_insert((skip, 0)).1 += 1;
             }
             Err(halt) => self.halt = Some(halt),
         }

@@ -23,31 +23,19 @@ pub struct Subscription {
 
 impl Subscription {
     /// Joins the group. Must be called inside a tokio runtime.
-    pub fn start(
-        config: &KafkaConfig,
-        membership: MembershipConfig,
-        log: KafkaLog,
-    ) -> Result<Self, KafkaError> {
+    pub fn start(config: &KafkaConfig, membership: MembershipConfig, log: KafkaLog) -> Result<Self, KafkaError> {
         let membership = Membership::join(config, membership)?;
         let (sender, assigned) = mpsc::unbounded_channel();
         let (leave, leaving) = watch::channel(false);
         // It ends by itself once the group has been left, which dropping the subscription brings about.
         tokio::spawn(share_out(membership, sender, leaving));
-        Ok(Self {
-            log,
-            assigned,
-            leave,
-        })
+        Ok(Self { log, assigned, leave })
     }
 
     /// The next partition to read; waits for it. None once the group has been left and all is handed over. Cancel safe.
     pub async fn next(&mut self) -> Option<AssignedPartition> {
         let (partition, revocable) = self.assigned.recv().await?;
-        Some(AssignedPartition {
-            partition,
-            log: self.log.clone(),
-            revocable,
-        })
+        Some(AssignedPartition { partition, log: self.log.clone(), revocable })
     }
 
     /// Starts to leave the group: every stream ends, and once all are dropped so does this subscription.
@@ -145,10 +133,7 @@ fn give() -> (Revocable, Given) {
 }
 
 fn given_of(given: &mut HashMap<u32, Given>, partitions: &[u32]) -> Vec<Given> {
-    partitions
-        .iter()
-        .filter_map(|partition| given.remove(partition))
-        .collect()
+    partitions.iter().filter_map(|partition| given.remove(partition)).collect()
 }
 
 /// Ends the reading of partitions, and hands them over when their readers are gone.

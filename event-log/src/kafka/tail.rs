@@ -112,10 +112,7 @@ impl Tail {
             return;
         }
         meters::records_read(self.partition, events.len());
-        let batch = Batch {
-            session: open.session,
-            events,
-        };
+        let batch = Batch { session: open.session, events };
         if self.batches.send(batch).await.is_err() {
             // The inbox is gone, and the owner of both halves will soon drop this one.
             std::future::pending::<()>().await;
@@ -149,10 +146,7 @@ impl Tail {
                     });
                 }
                 // The client tries again by itself.
-                Some(Err(error)) => tracing::debug!(
-                    partition = self.partition,
-                    "reading is interrupted: {error}"
-                ),
+                Some(Err(error)) => tracing::debug!(partition = self.partition, "reading is interrupted: {error}"),
             }
         }
         events
@@ -160,28 +154,17 @@ impl Tail {
 
     async fn assign(&self, offset: u64, session: u64) -> Option<Open> {
         let arrived = Arc::new(Notify::new());
-        let (client, topic, partition) = (
-            self.client.clone(),
-            self.topic.clone(),
-            self.partition as i32,
-        );
+        let (client, topic, partition) = (self.client.clone(), self.topic.clone(), self.partition as i32);
         let notify = arrived.clone();
         let queue = blocking(move || {
             // Split off first: otherwise the first records could end in the client's common queue.
             let mut queue = client.split_partition_queue(&topic, partition)?;
             queue.set_nonempty_callback(move || notify.notify_one());
             let mut list = TopicPartitionList::with_capacity(1);
-            list.add_partition_offset(
-                &topic,
-                partition,
-                Offset::Offset(i64::try_from(offset).ok()?),
-            )
-            .ok()?;
+            list.add_partition_offset(&topic, partition, Offset::Offset(i64::try_from(offset).ok()?)).ok()?;
             client
                 .incremental_assign(&list)
-                .inspect_err(|error| {
-                    tracing::error!(partition, "the partition cannot be opened: {error}")
-                })
+                .inspect_err(|error| tracing::error!(partition, "the partition cannot be opened: {error}"))
                 .ok()?;
             Some(queue)
         })
@@ -193,28 +176,15 @@ impl Tail {
                 offset,
                 reason: "the client refused to read it".to_owned(),
             };
-            let events = vec![LogEvent::ReadFailed {
-                partition: self.partition,
-                halt,
-            }];
+            let events = vec![LogEvent::ReadFailed { partition: self.partition, halt }];
             // Nobody is left to hear of it if the inbox is gone.
             let _ = self.batches.send(Batch { session, events }).await;
         }
-        Some(Open {
-            session,
-            next_offset: offset,
-            queue: queue?,
-            arrived,
-            failed: false,
-        })
+        Some(Open { session, next_offset: offset, queue: queue?, arrived, failed: false })
     }
 
     async fn unassign(&self) {
-        let (client, topic, partition) = (
-            self.client.clone(),
-            self.topic.clone(),
-            self.partition as i32,
-        );
+        let (client, topic, partition) = (self.client.clone(), self.topic.clone(), self.partition as i32);
         blocking(move || {
             let mut list = TopicPartitionList::with_capacity(1);
             list.add_partition(&topic, partition);
@@ -235,10 +205,6 @@ async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) 
 fn ends_reading(error: &ClientError) -> bool {
     matches!(
         error.rdkafka_error_code(),
-        Some(
-            RDKafkaErrorCode::AutoOffsetReset
-                | RDKafkaErrorCode::OffsetOutOfRange
-                | RDKafkaErrorCode::LogTruncation
-        )
+        Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::LogTruncation)
     )
 }

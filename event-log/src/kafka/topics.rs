@@ -37,9 +37,7 @@ pub async fn provision(config: &KafkaConfig) -> Result<LogIdentity, KafkaError> 
         topics.create(&topic).await?;
         topics.check(&topic, Patience::UntilSeen).await?;
     }
-    log_id::read_or_give(config)
-        .await
-        .map(|log_id| identity(config, log_id))
+    log_id::read_or_give(config).await.map(|log_id| identity(config, log_id))
 }
 
 /// Checks the topics and reads the log's identity, and makes nothing.
@@ -50,18 +48,12 @@ pub async fn identify(config: &KafkaConfig) -> Result<LogIdentity, KafkaError> {
     }
     let log_id = log_id::read(config)
         .await?
-        .ok_or_else(|| KafkaError::TopicMissing {
-            topic: config.log_topic.clone(),
-            brokers: config.brokers.clone(),
-        })?;
+        .ok_or_else(|| KafkaError::TopicMissing { topic: config.log_topic.clone(), brokers: config.brokers.clone() })?;
     Ok(identity(config, log_id))
 }
 
 fn identity(config: &KafkaConfig, log_id: u64) -> LogIdentity {
-    LogIdentity {
-        log_id,
-        partitions: config.partitions,
-    }
+    LogIdentity { log_id, partitions: config.partitions }
 }
 
 /// Each round trip of a check may take this long, and so may a new topic until it is seen everywhere.
@@ -87,19 +79,11 @@ struct Setting {
 }
 
 fn exactly(name: &'static str, value: &str) -> Setting {
-    Setting {
-        name,
-        value: value.to_owned(),
-        at_least: false,
-    }
+    Setting { name, value: value.to_owned(), at_least: false }
 }
 
 fn at_least(name: &'static str, value: impl ToString) -> Setting {
-    Setting {
-        name,
-        value: value.to_string(),
-        at_least: true,
-    }
+    Setting { name, value: value.to_string(), at_least: true }
 }
 
 fn plans(config: &KafkaConfig) -> [Plan<'_>; 3] {
@@ -118,21 +102,9 @@ fn plans(config: &KafkaConfig) -> [Plan<'_>; 3] {
     events.push(exactly("message.timestamp.type", "LogAppendTime"));
     events.push(at_least("max.message.bytes", MAX_BATCH_BYTES));
     [
-        Plan {
-            name: &config.events_topic,
-            partitions: config.partitions,
-            settings: events,
-        },
-        Plan {
-            name: &config.owners_topic,
-            partitions: 1,
-            settings: vec![exactly("cleanup.policy", "compact")],
-        },
-        Plan {
-            name: &config.log_topic,
-            partitions: 1,
-            settings: kept_for_ever("delete"),
-        },
+        Plan { name: &config.events_topic, partitions: config.partitions, settings: events },
+        Plan { name: &config.owners_topic, partitions: 1, settings: vec![exactly("cleanup.policy", "compact")] },
+        Plan { name: &config.log_topic, partitions: 1, settings: kept_for_ever("delete") },
     ]
 }
 
@@ -145,23 +117,17 @@ struct Topics<'a> {
 impl<'a> Topics<'a> {
     fn connect(config: &'a KafkaConfig) -> Result<Self, KafkaError> {
         let voice = ClientVoice { client: "admin" };
-        let admin = ClientConfig::create_with_context(&config.client(), voice)
-            .map_err(KafkaError::Client)?;
+        let admin = ClientConfig::create_with_context(&config.client(), voice).map_err(KafkaError::Client)?;
         Ok(Self {
             config,
             admin: Arc::new(admin),
-            options: AdminOptions::new()
-                .request_timeout(Some(LIMIT))
-                .operation_timeout(Some(LIMIT)),
+            options: AdminOptions::new().request_timeout(Some(LIMIT)).operation_timeout(Some(LIMIT)),
         })
     }
 
     async fn create(&self, plan: &Plan<'_>) -> Result<(), KafkaError> {
-        let mut topic = NewTopic::new(
-            plan.name,
-            plan.partitions as i32,
-            TopicReplication::Fixed(self.config.replication_factor),
-        );
+        let mut topic =
+            NewTopic::new(plan.name, plan.partitions as i32, TopicReplication::Fixed(self.config.replication_factor));
         for setting in &plan.settings {
             topic = topic.set(setting.name, &setting.value);
         }
@@ -169,13 +135,8 @@ impl<'a> Topics<'a> {
         let made = made.map_err(|source| self.failed("make topics", source))?;
         match made.into_iter().next() {
             Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
-            Some(Err((_, code))) if is_passing(code) => {
-                Err(self.failed("make topics", ClientError::AdminOp(code)))
-            }
-            Some(Err((topic, code))) => Err(KafkaError::TopicRefused {
-                topic,
-                reason: code.to_string(),
-            }),
+            Some(Err((_, code))) if is_passing(code) => Err(self.failed("make topics", ClientError::AdminOp(code))),
+            Some(Err((topic, code))) => Err(KafkaError::TopicRefused { topic, reason: code.to_string() }),
             Some(Ok(_)) | None => Ok(()),
         }
     }
@@ -202,19 +163,10 @@ impl<'a> Topics<'a> {
             }
         };
         let differs = |setting, found: String, wanted: String| {
-            Err(KafkaError::TopicSetting {
-                topic: plan.name.to_owned(),
-                setting,
-                found,
-                wanted,
-            })
+            Err(KafkaError::TopicSetting { topic: plan.name.to_owned(), setting, found, wanted })
         };
         if found.partitions != plan.partitions {
-            return differs(
-                "partitions",
-                found.partitions.to_string(),
-                plan.partitions.to_string(),
-            );
+            return differs("partitions", found.partitions.to_string(), plan.partitions.to_string());
         }
         if found.replicas < self.config.replication_factor {
             let wanted = format!("at least {}", self.config.replication_factor);
@@ -222,11 +174,8 @@ impl<'a> Topics<'a> {
         }
         for (setting, value) in self.settings(plan).await? {
             if !fits(setting, &value) {
-                let wanted = if setting.at_least {
-                    format!("at least {}", setting.value)
-                } else {
-                    setting.value.clone()
-                };
+                let wanted =
+                    if setting.at_least { format!("at least {}", setting.value) } else { setting.value.clone() };
                 return differs(setting.name, value, wanted);
             }
         }
@@ -240,23 +189,11 @@ impl<'a> Topics<'a> {
         let asked = tokio::task::spawn_blocking(move || {
             let metadata = admin.inner().fetch_metadata(None, LIMIT)?;
             let found = metadata.topics().iter().find(|topic| topic.name() == name);
-            Ok(found
-                .filter(|topic| topic.error().is_none())
-                .and_then(|topic| {
-                    let led = topic
-                        .partitions()
-                        .iter()
-                        .all(|partition| partition.leader() >= 0);
-                    let replicas = topic
-                        .partitions()
-                        .iter()
-                        .map(|partition| partition.replicas().len())
-                        .min()?;
-                    led.then_some(Shape {
-                        partitions: topic.partitions().len() as u32,
-                        replicas: replicas as i32,
-                    })
-                }))
+            Ok(found.filter(|topic| topic.error().is_none()).and_then(|topic| {
+                let led = topic.partitions().iter().all(|partition| partition.leader() >= 0);
+                let replicas = topic.partitions().iter().map(|partition| partition.replicas().len()).min()?;
+                led.then_some(Shape { partitions: topic.partitions().len() as u32, replicas: replicas as i32 })
+            }))
         });
         match asked.await {
             Ok(shape) => shape.map_err(|source| self.failed("ask for topics", source)),
@@ -265,40 +202,21 @@ impl<'a> Topics<'a> {
         }
     }
 
-    async fn settings<'p>(
-        &self,
-        plan: &'p Plan<'_>,
-    ) -> Result<Vec<(&'p Setting, String)>, KafkaError> {
+    async fn settings<'p>(&self, plan: &'p Plan<'_>) -> Result<Vec<(&'p Setting, String)>, KafkaError> {
         let failed = |source| self.failed("ask for the settings of topics", source);
         let topic = [ResourceSpecifier::Topic(plan.name)];
-        let answer = self
-            .admin
-            .describe_configs(&topic, &self.options)
-            .await
-            .map_err(failed)?;
+        let answer = self.admin.describe_configs(&topic, &self.options).await.map_err(failed)?;
         let resource = match answer.into_iter().next() {
             Some(Ok(resource)) => resource,
             Some(Err(code)) => return Err(failed(ClientError::AdminOp(code))),
             None => return Ok(Vec::new()),
         };
-        let found = |setting: &Setting| {
-            resource
-                .get(setting.name)
-                .and_then(|entry| entry.value.clone())
-        };
-        Ok(plan
-            .settings
-            .iter()
-            .filter_map(|setting| Some((setting, found(setting)?)))
-            .collect())
+        let found = |setting: &Setting| resource.get(setting.name).and_then(|entry| entry.value.clone());
+        Ok(plan.settings.iter().filter_map(|setting| Some((setting, found(setting)?))).collect())
     }
 
     fn failed(&self, action: &str, source: ClientError) -> KafkaError {
-        KafkaError::Cluster {
-            action: action.to_owned(),
-            brokers: self.config.brokers.clone(),
-            source,
-        }
+        KafkaError::Cluster { action: action.to_owned(), brokers: self.config.brokers.clone(), source }
     }
 }
 

@@ -2,5 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod brokers;
+mod kafka_log;
 mod registry;
 mod query_api;

@@ -7,9 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::hash::SchemaFp;
 
-const PRIMITIVES: [&str; 8] = [
-    "null", "boolean", "int", "long", "float", "double", "bytes", "string",
-];
+const PRIMITIVES: [&str; 8] = ["null", "boolean", "int", "long", "float", "double", "bytes", "string"];
 
 /// The text is not an Avro schema.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,8 +25,7 @@ pub fn fingerprint(schema: &str) -> Result<SchemaFp, NotASchema> {
 
 /// The form that the Avro specification defines: two schemas that read the same bytes in the same way have the same one.
 pub fn parsing_canonical_form(schema: &str) -> Result<String, NotASchema> {
-    let schema: Value =
-        serde_json::from_str(schema).map_err(|error| NotASchema::NotJson(error.to_string()))?;
+    let schema: Value = serde_json::from_str(schema).map_err(|error| NotASchema::NotJson(error.to_string()))?;
     let mut form = String::new();
     write_schema(&schema, "", &mut form)?;
     Ok(form)
@@ -40,19 +37,13 @@ fn write_schema(schema: &Value, namespace: &str, form: &mut String) -> Result<()
             write_text(&reference(name, namespace), form);
             Ok(())
         }
-        Value::Array(branches) => write_list(branches, form, |branch, form| {
-            write_schema(branch, namespace, form)
-        }),
+        Value::Array(branches) => write_list(branches, form, |branch, form| write_schema(branch, namespace, form)),
         Value::Object(schema) => write_object(schema, namespace, form),
         _ => Err(NotASchema::Part("type")),
     }
 }
 
-fn write_object(
-    schema: &Map<String, Value>,
-    namespace: &str,
-    form: &mut String,
-) -> Result<(), NotASchema> {
+fn write_object(schema: &Map<String, Value>, namespace: &str, form: &mut String) -> Result<(), NotASchema> {
     let kind = match schema.get("type").ok_or(NotASchema::Part("type"))? {
         Value::String(kind) => kind.as_str(),
         nested => return write_schema(nested, namespace, form),
@@ -66,11 +57,7 @@ fn write_object(
                 form.push_str("{\"name\":");
                 write_text(text(field.get("name"), "name")?, form);
                 form.push_str(",\"type\":");
-                write_schema(
-                    field.get("type").ok_or(NotASchema::Part("type"))?,
-                    &namespace,
-                    form,
-                )?;
+                write_schema(field.get("type").ok_or(NotASchema::Part("type"))?, &namespace, form)?;
                 form.push('}');
                 Ok(())
             })?;
@@ -89,19 +76,12 @@ fn write_object(
             write_head(&full_name(schema, namespace)?.0, kind, form);
             let size = schema.get("size").ok_or(NotASchema::Part("size"))?;
             let size = size.as_u64().or_else(|| size.as_str()?.parse().ok());
-            form.push_str(&format!(
-                ",\"size\":{}}}",
-                size.ok_or(NotASchema::Part("size"))?
-            ));
+            form.push_str(&format!(",\"size\":{}}}", size.ok_or(NotASchema::Part("size"))?));
         }
         "array" | "map" => {
             let part = if kind == "array" { "items" } else { "values" };
             form.push_str(&format!("{{\"type\":\"{kind}\",\"{part}\":"));
-            write_schema(
-                schema.get(part).ok_or(NotASchema::Part(part))?,
-                namespace,
-                form,
-            )?;
+            write_schema(schema.get(part).ok_or(NotASchema::Part(part))?, namespace, form)?;
             form.push('}');
         }
         name => write_text(&reference(name, namespace), form),
@@ -141,27 +121,16 @@ fn full_name(schema: &Map<String, Value>, enclosing: &str) -> Result<(String, St
     if let Some((namespace, _)) = name.rsplit_once('.') {
         return Ok((name.to_owned(), namespace.to_owned()));
     }
-    let namespace = schema
-        .get("namespace")
-        .and_then(Value::as_str)
-        .unwrap_or(enclosing);
+    let namespace = schema.get("namespace").and_then(Value::as_str).unwrap_or(enclosing);
     Ok((qualified(name, namespace), namespace.to_owned()))
 }
 
 fn reference(name: &str, namespace: &str) -> String {
-    if PRIMITIVES.contains(&name) || name.contains('.') {
-        name.to_owned()
-    } else {
-        qualified(name, namespace)
-    }
+    if PRIMITIVES.contains(&name) || name.contains('.') { name.to_owned() } else { qualified(name, namespace) }
 }
 
 fn qualified(name: &str, namespace: &str) -> String {
-    if namespace.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{namespace}.{name}")
-    }
+    if namespace.is_empty() { name.to_owned() } else { format!("{namespace}.{name}") }
 }
 
 fn list<'a>(schema: &'a Map<String, Value>, part: &'static str) -> Result<&'a [Value], NotASchema> {
@@ -216,14 +185,9 @@ mod tests {
 
     #[test]
     fn what_is_no_schema_is_refused() {
-        for text in [
-            "",
-            "7",
-            "{}",
-            r#"{"type":"record","name":"P"}"#,
-            r#"{"type":"array"}"#,
-            r#"{"type":"fixed","name":"F"}"#,
-        ] {
+        for text in
+            ["", "7", "{}", r#"{"type":"record","name":"P"}"#, r#"{"type":"array"}"#, r#"{"type":"fixed","name":"F"}"#]
+        {
             assert!(fingerprint(text).is_err(), "{text}");
         }
     }

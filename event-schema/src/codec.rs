@@ -67,27 +67,13 @@ pub enum DecodeError {
     #[error(
         "the registry gives for schema {id} one with the fingerprint {found}, but the value was written with {written}; restore the registry's data"
     )]
-    SchemaMismatch {
-        id: u32,
-        written: SchemaFp,
-        found: SchemaFp,
-    },
-    #[error(
-        "the record says that it holds a {event_type}, but schema {id} describes a {described}"
-    )]
-    TypeMismatch {
-        id: u32,
-        event_type: String,
-        described: String,
-    },
+    SchemaMismatch { id: u32, written: SchemaFp, found: SchemaFp },
+    #[error("the record says that it holds a {event_type}, but schema {id} describes a {described}")]
+    TypeMismatch { id: u32, event_type: String, described: String },
     #[error("schema {id} of the registry cannot be used: {reason}")]
     BadSchema { id: u32, reason: String },
     #[error("the value is not what schema {id} of {event_type} describes: {reason}")]
-    Malformed {
-        id: u32,
-        event_type: String,
-        reason: String,
-    },
+    Malformed { id: u32, event_type: String, reason: String },
 }
 
 impl DecodeError {
@@ -112,55 +98,33 @@ impl Codec {
     /// A codec without a registry, which numbers the schemas of this build by itself: for tests and simulations whose
     /// values never meet those of another codec.
     pub fn offline() -> Self {
-        let versions = SCHEMAS
-            .iter()
-            .flat_map(|event| (0..event.versions.len()).map(|version| (event.event_type, version)));
-        let registered: Vec<_> = (1..)
-            .zip(versions)
-            .map(|(id, (event_type, version))| Registered {
-                event_type,
-                version,
-                id,
-            })
-            .collect();
+        let versions =
+            SCHEMAS.iter().flat_map(|event| (0..event.versions.len()).map(|version| (event.event_type, version)));
+        let registered: Vec<_> =
+            (1..).zip(versions).map(|(id, (event_type, version))| Registered { event_type, version, id }).collect();
         Self::new(&registered, None)
     }
 
     fn new(registered: &[Registered], registry: Option<Registry>) -> Self {
         let mut current = HashMap::new();
         let mut writers = HashMap::new();
-        for Registered {
-            event_type,
-            version,
-            id,
-        } in registered
-        {
+        for Registered { event_type, version, id } in registered {
             let schema = &schemas::versions(event_type)[*version];
             // The last of a type stays.
             current.insert(*event_type, Current::new(*id, schema));
             writers.insert(*id, Arc::new(Writer::known(event_type, schema)));
         }
-        Self {
-            current,
-            writers: RwLock::new(writers),
-            registry,
-        }
+        Self { current, writers: RwLock::new(writers), registry }
     }
 
     /// The value of a record that holds this event. Quick and without IO.
     pub fn encode(&self, event: &DomainEvent) -> Encoded {
-        let current = self
-            .current
-            .get(event.event_type())
-            .expect("a codec is made with a schema for every event type");
+        let current = self.current.get(event.event_type()).expect("a codec is made with a schema for every event type");
         let mut value = wire::begin(current.id, 512);
-        event
-            .write_avro(&current.writer, &mut value)
-            .expect("an event has the shape of its schema, as the suite shows for each type, and a vector takes every write");
-        Encoded {
-            value: value.into(),
-            schema_fp: current.schema_fp,
-        }
+        event.write_avro(&current.writer, &mut value).expect(
+            "an event has the shape of its schema, as the suite shows for each type, and a vector takes every write",
+        );
+        Encoded { value: value.into(), schema_fp: current.schema_fp }
     }
 
     /// Decodes without IO: fails with [`DecodeError::NotCached`] if the schema has not been met before. `event_type` and
@@ -172,34 +136,22 @@ impl Codec {
         value: &[u8],
     ) -> Result<DomainEvent, DecodeError> {
         let Some(current) = self.current.get(event_type) else {
-            return Err(DecodeError::UnknownEvent {
-                event_type: event_type.to_owned(),
-            });
+            return Err(DecodeError::UnknownEvent { event_type: event_type.to_owned() });
         };
         let (id, datum) = wire::split(value).ok_or(DecodeError::NotWireFormat)?;
         let writer = self.writer(id).ok_or(DecodeError::NotCached { id })?;
         if writer.schema_fp != schema_fp {
-            return Err(DecodeError::SchemaMismatch {
-                id,
-                written: schema_fp,
-                found: writer.schema_fp,
-            });
+            return Err(DecodeError::SchemaMismatch { id, written: schema_fp, found: writer.schema_fp });
         }
         if writer.event_type != event_type {
             let described = writer.event_type.clone();
-            return Err(DecodeError::TypeMismatch {
-                id,
-                event_type: event_type.to_owned(),
-                described,
-            });
+            return Err(DecodeError::TypeMismatch { id, event_type: event_type.to_owned(), described });
         }
-        current
-            .read(&writer, event_type, datum)
-            .map_err(|reason| DecodeError::Malformed {
-                id,
-                event_type: event_type.to_owned(),
-                reason,
-            })
+        current.read(&writer, event_type, datum).map_err(|reason| DecodeError::Malformed {
+            id,
+            event_type: event_type.to_owned(),
+            reason,
+        })
     }
 
     /// As [`Codec::decode_cached`], but asks the registry for a schema that has not been met before.
@@ -225,38 +177,25 @@ impl Codec {
         if self.writer(id).is_some() {
             return Ok(());
         }
-        let registry = self
-            .registry
-            .as_ref()
-            .ok_or(DecodeError::NotCached { id })?;
+        let registry = self.registry.as_ref().ok_or(DecodeError::NotCached { id })?;
         let text = registry.schema(id).await?;
         self.remember(id, &text)
     }
 
     fn remember(&self, id: u32, schema: &str) -> Result<(), DecodeError> {
-        let writer =
-            Writer::foreign(schema).map_err(|reason| DecodeError::BadSchema { id, reason })?;
-        self.writers
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, Arc::new(writer));
+        let writer = Writer::foreign(schema).map_err(|reason| DecodeError::BadSchema { id, reason })?;
+        self.writers.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::new(writer));
         Ok(())
     }
 
     fn writer(&self, id: u32) -> Option<Arc<Writer>> {
-        self.writers
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&id)
-            .cloned()
+        self.writers.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 }
 
 impl fmt::Debug for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Codec")
-            .field("registry", &self.registry)
-            .finish_non_exhaustive()
+        f.debug_struct("Codec").field("registry", &self.registry).finish_non_exhaustive()
     }
 }
 
@@ -271,35 +210,22 @@ struct Current {
 
 impl Current {
     fn new(id: u32, version: &'static SchemaVersion) -> Self {
-        const ALONE: &str =
-            "the schemas are part of the program and refer to nothing outside themselves";
+        const ALONE: &str = "the schemas are part of the program and refer to nothing outside themselves";
         let SchemaVersion { schema, fp, .. } = version;
         Self {
             id,
             schema,
             schema_fp: *fp,
-            writer: GenericDatumWriter::builder(schema)
-                .human_readable(false)
-                .build()
-                .expect(ALONE),
-            reader: GenericDatumReader::builder(schema)
-                .human_readable(false)
-                .build()
-                .expect(ALONE),
+            writer: GenericDatumWriter::builder(schema).human_readable(false).build().expect(ALONE),
+            reader: GenericDatumReader::builder(schema).human_readable(false).build().expect(ALONE),
         }
     }
 
-    fn read(
-        &self,
-        writer: &Writer,
-        event_type: &str,
-        mut datum: &[u8],
-    ) -> Result<DomainEvent, String> {
+    fn read(&self, writer: &Writer, event_type: &str, mut datum: &[u8]) -> Result<DomainEvent, String> {
         if writer.schema_fp == self.schema_fp {
             return self.read_current(event_type, &mut datum);
         }
-        let upcast = upcast::to_current(&mut datum, &writer.schema, self.schema)
-            .map_err(|error| error.to_string())?;
+        let upcast = upcast::to_current(&mut datum, &writer.schema, self.schema).map_err(|error| error.to_string())?;
         nothing_left(datum)?;
         self.read_current(event_type, &mut upcast.as_slice())
     }
@@ -329,22 +255,14 @@ struct Writer {
 
 impl Writer {
     fn known(event_type: &str, version: &SchemaVersion) -> Self {
-        Self {
-            event_type: event_type.to_owned(),
-            schema_fp: version.fp,
-            schema: version.schema.clone(),
-        }
+        Self { event_type: event_type.to_owned(), schema_fp: version.fp, schema: version.schema.clone() }
     }
 
     fn foreign(text: &str) -> Result<Self, String> {
         let schema = Schema::parse_str(text).map_err(|error| error.to_string())?;
         let schema_fp = canonical::fingerprint(text).map_err(|error| error.to_string())?;
         let event_type = schema.name().ok_or("it has no name")?.fullname(None);
-        Ok(Self {
-            event_type,
-            schema_fp,
-            schema,
-        })
+        Ok(Self { event_type, schema_fp, schema })
     }
 }
 

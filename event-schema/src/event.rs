@@ -8,8 +8,7 @@ use apache_avro::writer::datum::GenericDatumWriter;
 
 use crate::person::{PersonCreated, PersonEvent};
 use crate::post::{
-    PostCreated, PostDeleted, PostEdited, PostEvent, PostPublished, PostRestored, PostScheduled,
-    PostUnpublished,
+    PostCreated, PostDeleted, PostEdited, PostEvent, PostPublished, PostRestored, PostScheduled, PostUnpublished,
 };
 
 /// A kind of aggregate; each has a namespace of its own for the names of its events.
@@ -40,9 +39,7 @@ impl AggregateKind {
     /// The kind of aggregate that an event of this type belongs to, also of a type that this build does not know.
     pub fn of_event_type(event_type: &str) -> Option<Self> {
         let (namespace, _) = event_type.rsplit_once('.')?;
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.namespace() == namespace)
+        Self::ALL.into_iter().find(|kind| kind.namespace() == namespace)
     }
 }
 
@@ -151,14 +148,8 @@ mod tests {
     #[test]
     fn the_namespace_of_a_type_says_which_aggregate_it_belongs_to() {
         let event = DomainEvent::from(PostDeleted {});
-        assert_eq!(
-            AggregateKind::of_event_type(event.event_type()),
-            Some(event.aggregate_kind())
-        );
-        assert_eq!(
-            AggregateKind::of_event_type("groot.person.PersonRenamedSomeDay"),
-            Some(AggregateKind::Person)
-        );
+        assert_eq!(AggregateKind::of_event_type(event.event_type()), Some(event.aggregate_kind()));
+        assert_eq!(AggregateKind::of_event_type("groot.person.PersonRenamedSomeDay"), Some(AggregateKind::Person));
         assert_eq!(AggregateKind::of_event_type("groot.log.Claim"), None);
         assert_eq!(AggregateKind::of_event_type("PostCreated"), None);
     }

@@ -13,8 +13,8 @@ use crate::event::{DomainEvent, SCHEMAS};
 use crate::hash::SchemaFp;
 use crate::person::PersonCreated;
 use crate::post::{
-    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostType,
-    PostUnpublished, RestoredStatus,
+    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostType, PostUnpublished,
+    RestoredStatus,
 };
 use crate::{schemas, wire};
 
@@ -57,19 +57,10 @@ fn samples() -> Vec<DomainEvent> {
         }
         .into(),
         PostUnpublished {}.into(),
-        PostScheduled {
-            at: time("2038-01-19T03:14:08Z"),
-        }
-        .into(),
+        PostScheduled { at: time("2038-01-19T03:14:08Z") }.into(),
         PostDeleted {}.into(),
-        PostRestored {
-            status: RestoredStatus::Published,
-        }
-        .into(),
-        PersonCreated {
-            name: "Ælfgifu Łukasz".to_owned(),
-        }
-        .into(),
+        PostRestored { status: RestoredStatus::Published }.into(),
+        PersonCreated { name: "Ælfgifu Łukasz".to_owned() }.into(),
     ]
 }
 
@@ -80,13 +71,7 @@ fn every_schema_file_is_in_the_table_under_its_name_and_version() {
         for file in fs::read_dir(folder.unwrap().path()).unwrap() {
             let path = file.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
-            let context = path
-                .parent()
-                .unwrap()
-                .file_name()
-                .unwrap()
-                .to_str()
-                .unwrap();
+            let context = path.parent().unwrap().file_name().unwrap().to_str().unwrap();
             let [event, version, "avsc"] = name.split('.').collect::<Vec<_>>()[..] else {
                 panic!("{name} is not named <Event>.v<N>.avsc");
             };
@@ -95,29 +80,12 @@ fn every_schema_file_is_in_the_table_under_its_name_and_version() {
             let text = fs::read_to_string(&path).unwrap();
             let in_table = SCHEMAS.iter().find(|event| event.event_type == event_type);
             let in_table = in_table.and_then(|event| event.versions.get(version.checked_sub(1)?));
-            assert_eq!(
-                in_table.copied(),
-                Some(text.as_str()),
-                "{name} is version {version} in the table of event.rs"
-            );
-            assert_eq!(
-                Schema::parse_str(&text)
-                    .unwrap()
-                    .name()
-                    .unwrap()
-                    .fullname(None),
-                event_type
-            );
+            assert_eq!(in_table.copied(), Some(text.as_str()), "{name} is version {version} in the table of event.rs");
+            assert_eq!(Schema::parse_str(&text).unwrap().name().unwrap().fullname(None), event_type);
             files += 1;
         }
     }
-    assert_eq!(
-        files,
-        SCHEMAS
-            .iter()
-            .map(|event| event.versions.len())
-            .sum::<usize>()
-    );
+    assert_eq!(files, SCHEMAS.iter().map(|event| event.versions.len()).sum::<usize>());
 }
 
 #[test]
@@ -133,24 +101,12 @@ fn every_version_ever_published_has_a_golden_pair_and_decodes_into_what_it_said(
             let pair = pair_of(event.event_type, index + 1);
             let (datum, said) = pair.read();
             let schema_fp: SchemaFp = said["schemaFp"].as_str().unwrap().parse().unwrap();
-            assert_eq!(
-                version.fp, schema_fp,
-                "{}: a schema that was published has been changed",
-                pair.name
-            );
+            assert_eq!(version.fp, schema_fp, "{}: a schema that was published has been changed", pair.name);
             let mut value = wire::begin(id, datum.len());
             value.extend_from_slice(&datum);
-            let decoded = codec
-                .decode_cached(event.event_type, schema_fp, &value)
-                .unwrap();
+            let decoded = codec.decode_cached(event.event_type, schema_fp, &value).unwrap();
             let current = &schemas::versions(event.event_type).last().unwrap().schema;
-            assert_says(
-                &pair.name,
-                &decoded.to_json(),
-                &said["event"],
-                &version.schema,
-                current,
-            );
+            assert_says(&pair.name, &decoded.to_json(), &said["event"], &version.schema, current);
         }
     }
 }
@@ -165,27 +121,19 @@ fn assert_says(name: &str, decoded: &Value, said: &Value, version: &Schema, curr
         }
     }
     for field in decoded.keys() {
-        assert!(
-            said.contains_key(field) || !has(version, field),
-            "{name}: {field} was not there"
-        );
+        assert!(said.contains_key(field) || !has(version, field), "{name}: {field} was not there");
     }
 }
 
 fn has(schema: &Schema, field: &str) -> bool {
-    let Schema::Record(RecordSchema { lookup, .. }) = schema else {
-        panic!("an event is a record")
-    };
+    let Schema::Record(RecordSchema { lookup, .. }) = schema else { panic!("an event is a record") };
     lookup.contains_key(field)
 }
 
 fn write_missing_pairs() {
     let codec = Codec::offline();
     for event in samples() {
-        let pair = pair_of(
-            event.event_type(),
-            schemas::versions(event.event_type()).len(),
-        );
+        let pair = pair_of(event.event_type(), schemas::versions(event.event_type()).len());
         if pair.datum.exists() || pair.json.exists() {
             continue;
         }
@@ -194,11 +142,7 @@ fn write_missing_pairs() {
         let said = json!({ "schemaFp": encoded.schema_fp, "event": event.to_json() });
         fs::create_dir_all(pair.datum.parent().unwrap()).unwrap();
         fs::write(&pair.datum, datum).unwrap();
-        fs::write(
-            &pair.json,
-            serde_json::to_string_pretty(&said).unwrap() + "\n",
-        )
-        .unwrap();
+        fs::write(&pair.json, serde_json::to_string_pretty(&said).unwrap() + "\n").unwrap();
     }
 }
 
@@ -220,10 +164,7 @@ fn pair_of(event_type: &str, version: usize) -> Pair {
 
 impl Pair {
     fn read(&self) -> (Vec<u8>, Value) {
-        let cure = format!(
-            "{} has no golden pair; docs/adding-an-event.md says how to write one",
-            self.name
-        );
+        let cure = format!("{} has no golden pair; docs/adding-an-event.md says how to write one", self.name);
         let datum = fs::read(&self.datum).expect(&cure);
         let said = fs::read_to_string(&self.json).expect(&cure);
         (datum, serde_json::from_str(&said).unwrap())

@@ -97,10 +97,7 @@ mod tests {
     #[test]
     fn a_digest_reads_back_from_its_text() {
         let hash = CommandHash::of("abc");
-        assert_eq!(
-            hash.to_string(),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(hash.to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(hash.to_string().parse(), Ok(hash));
         let json = serde_json::to_string(&hash).unwrap();
         assert_eq!(serde_json::from_str::<CommandHash>(&json).unwrap(), hash);
@@ -109,13 +106,7 @@ mod tests {
     #[test]
     fn what_is_not_64_hexadecimal_digits_is_refused() {
         let good = CommandHash::of("abc").to_string();
-        for bad in [
-            "",
-            &good[1..],
-            &good.replace('b', "g"),
-            &format!("{good}0"),
-            &"é".repeat(32),
-        ] {
+        for bad in ["", &good[1..], &good.replace('b', "g"), &format!("{good}0"), &"é".repeat(32)] {
             assert_eq!(bad.parse::<CommandHash>(), Err(NotADigest), "{bad}");
         }
     }

@@ -88,10 +88,7 @@ pub(crate) mod texts {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Uuid>, D::Error> {
         let texts = Vec::<String>::deserialize(from)?;
-        texts
-            .iter()
-            .map(|text| text.parse().map_err(|_| not_a_uuid(text)))
-            .collect()
+        texts.iter().map(|text| text.parse().map_err(|_| not_a_uuid(text))).collect()
     }
 }
 
@@ -124,14 +121,7 @@ mod tests {
         let id = PostId::new(Uuid::from_u128(0xA1));
         assert_eq!(id.to_string(), "00000000-0000-0000-0000-0000000000a1");
         assert_eq!(id.to_string().parse::<PostId>().unwrap(), id);
-        assert_eq!(
-            serde_json::to_string(&id).unwrap(),
-            format!("\"{id}\""),
-            "no wrapping around the text"
-        );
-        assert_eq!(
-            serde_json::from_str::<PostId>(&format!("\"{id}\"")).unwrap(),
-            id
-        );
+        assert_eq!(serde_json::to_string(&id).unwrap(), format!("\"{id}\""), "no wrapping around the text");
+        assert_eq!(serde_json::from_str::<PostId>(&format!("\"{id}\"")).unwrap(), id);
     }
 }

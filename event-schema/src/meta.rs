@@ -79,11 +79,7 @@ pub enum HeaderError {
     #[error("the record has no header {name}")]
     Missing { name: &'static str },
     #[error("the header {name} is {value:?}, where {expected} is expected")]
-    Invalid {
-        name: &'static str,
-        value: String,
-        expected: &'static str,
-    },
+    Invalid { name: &'static str, value: String, expected: &'static str },
 }
 
 impl EventMeta {
@@ -91,19 +87,13 @@ impl EventMeta {
     pub fn to_headers(&self, schema_fp: SchemaFp) -> Vec<(&'static str, Bytes)> {
         let time = self.time.to_rfc3339_opts(SecondsFormat::Millis, true);
         let mut headers = vec![
-            (
-                header::SPEC_VERSION,
-                Bytes::from_static(SPEC_VERSION.as_bytes()),
-            ),
+            (header::SPEC_VERSION, Bytes::from_static(SPEC_VERSION.as_bytes())),
             (header::ID, text(self.id)),
             (header::TYPE, Bytes::from(self.event_type.clone())),
             (header::SOURCE, Bytes::from(self.source.clone())),
             (header::SUBJECT, text(self.aggregate_id)),
             (header::TIME, Bytes::from(time)),
-            (
-                header::CONTENT_TYPE,
-                Bytes::from_static(CONTENT_TYPE.as_bytes()),
-            ),
+            (header::CONTENT_TYPE, Bytes::from_static(CONTENT_TYPE.as_bytes())),
             (header::VERSION, text(self.version)),
             (header::COMMAND_ID, text(self.command_id)),
             (header::COMMAND_HASH, text(self.command_hash)),
@@ -120,9 +110,7 @@ impl EventMeta {
 
     /// The metadata, and the fingerprint of the schema that the value was written with. `get` looks a header up by name;
     /// where a name stands twice the first counts.
-    pub fn from_headers<'a>(
-        get: impl Fn(&str) -> Option<&'a [u8]>,
-    ) -> Result<(Self, SchemaFp), HeaderError> {
+    pub fn from_headers<'a>(get: impl Fn(&str) -> Option<&'a [u8]>) -> Result<(Self, SchemaFp), HeaderError> {
         let get = Lookup(get);
         let spec_version = get.required(header::SPEC_VERSION)?;
         if spec_version != SPEC_VERSION {
@@ -158,9 +146,7 @@ impl<'a, F: Fn(&str) -> Option<&'a [u8]>> Lookup<F> {
         let Some(value) = (self.0)(name) else {
             return Ok(None);
         };
-        str::from_utf8(value)
-            .map(Some)
-            .map_err(|_| invalid(name, &String::from_utf8_lossy(value), "UTF-8"))
+        str::from_utf8(value).map(Some).map_err(|_| invalid(name, &String::from_utf8_lossy(value), "UTF-8"))
     }
 
     fn required(&self, name: &'static str) -> Result<&'a str, HeaderError> {
@@ -174,11 +160,7 @@ impl<'a, F: Fn(&str) -> Option<&'a [u8]>> Lookup<F> {
         }
     }
 
-    fn parsed<T: FromStr>(
-        &self,
-        name: &'static str,
-        expected: &'static str,
-    ) -> Result<T, HeaderError> {
+    fn parsed<T: FromStr>(&self, name: &'static str, expected: &'static str) -> Result<T, HeaderError> {
         let value = self.required(name)?;
         value.parse().map_err(|_| invalid(name, value, expected))
     }
@@ -205,11 +187,7 @@ impl<'a, F: Fn(&str) -> Option<&'a [u8]>> Lookup<F> {
 const VERSION: &str = "a whole number from 1";
 
 fn invalid(name: &'static str, value: &str, expected: &'static str) -> HeaderError {
-    HeaderError::Invalid {
-        name,
-        value: value.chars().take(SHOWN).collect(),
-        expected,
-    }
+    HeaderError::Invalid { name, value: value.chars().take(SHOWN).collect(), expected }
 }
 
 fn text(value: impl fmt::Display) -> Bytes {

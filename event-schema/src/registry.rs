@@ -4,13 +4,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use schema_registry_converter::async_impl::schema_registry::{
-    SrSettings, get_schema_by_id, post_schema,
-};
+use reqwest::StatusCode;
+use schema_registry_converter::async_impl::schema_registry::{SrSettings, get_schema_by_id, post_schema};
 use schema_registry_converter::error::SRCError;
-use schema_registry_converter::schema_registry_common::{
-    RawError, SchemaType, SubjectNameStrategy, SuppliedSchema,
-};
+use schema_registry_converter::schema_registry_common::{RawError, SchemaType, SubjectNameStrategy, SuppliedSchema};
 use serde_json::{Value, json};
 
 use crate::event::SCHEMAS;
@@ -20,6 +17,9 @@ pub const COMPATIBILITY: &str = "FULL_TRANSITIVE";
 
 /// How long one call to the registry may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a schema is offered that the registry answers with a refusal.
+const ATTEMPTS: u32 = 3;
 
 /// Where the registry is, and for which topic the schemas are registered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,13 +72,8 @@ pub(crate) struct Registered {
 
 impl Registry {
     pub fn new(config: RegistryConfig) -> Result<Self, RegistryError> {
-        let unusable = |reason: String| RegistryError::Unavailable {
-            url: config.url.clone(),
-            reason,
-        };
-        let settings = SrSettings::new_builder(config.url.clone())
-            .set_timeout(TIMEOUT)
-            .build();
+        let unusable = |reason: String| RegistryError::Unavailable { url: config.url.clone(), reason };
+        let settings = SrSettings::new_builder(config.url.clone()).set_timeout(TIMEOUT).build();
         let http = reqwest::Client::builder().timeout(TIMEOUT).build();
         Ok(Self {
             settings: settings.map_err(|error| unusable(chain(&error)))?,
@@ -89,9 +84,7 @@ impl Registry {
 
     /// Registers every version of every schema. When it returns, each subject is held to [`COMPATIBILITY`].
     pub async fn register_all(&self) -> Result<Vec<Registered>, RegistryError> {
-        let events = SCHEMAS
-            .iter()
-            .map(|event| self.register(event.event_type, event.versions));
+        let events = SCHEMAS.iter().map(|event| self.register(event.event_type, event.versions));
         Ok(try_join_all(events).await?.into_iter().flatten().collect())
     }
 
@@ -99,9 +92,7 @@ impl Registry {
     pub async fn schema(&self, id: u32) -> Result<String, RegistryError> {
         match get_schema_by_id(id, &self.settings).await {
             Ok(registered) => Ok(registered.schema),
-            Err(error) if matches!(code(&error), Some(404 | 40403)) => {
-                Err(RegistryError::UnknownId { id })
-            }
+            Err(error) if matches!(code(&error), Some(404 | 40403)) => Err(RegistryError::UnknownId { id }),
             Err(error) => Err(self.unavailable(chain(&error))),
         }
     }
@@ -115,26 +106,8 @@ impl Registry {
         self.demand_compatibility(&subject).await?;
         let mut registered = Vec::with_capacity(versions.len());
         for (version, text) in versions.iter().enumerate() {
-            let schema = SuppliedSchema::new(
-                Some(event_type.to_owned()),
-                SchemaType::Avro,
-                (*text).to_owned(),
-            );
-            let id = match post_schema(&self.settings, subject.clone(), schema).await {
-                Ok(answer) => answer.id,
-                Err(error) if matches!(code(&error), Some(409 | 422 | 42201)) => {
-                    return Err(RegistryError::Incompatible {
-                        subject,
-                        reason: chain(&error),
-                    });
-                }
-                Err(error) => return Err(self.unavailable(chain(&error))),
-            };
-            registered.push(Registered {
-                event_type,
-                version,
-                id,
-            });
+            let id = self.register_version(&subject, event_type, text).await?;
+            registered.push(Registered { event_type, version, id });
         }
         if let Some(current) = versions.last() {
             self.check_compatibility(&subject, current).await?;
@@ -142,20 +115,44 @@ impl Registry {
         Ok(registered)
     }
 
+    /// The id of this version, new or known. Programs that start together race for the same subjects, and the registry
+    /// refuses those that lose: asked again, it answers with what the winner registered.
+    async fn register_version(&self, subject: &str, event_type: &str, text: &str) -> Result<u32, RegistryError> {
+        let mut attempt = 1;
+        loop {
+            let name = Some(event_type.to_owned());
+            let schema = SuppliedSchema::new(name, SchemaType::Avro, text.to_owned());
+            let error = match post_schema(&self.settings, subject.to_owned(), schema).await {
+                Ok(answer) => return Ok(answer.id),
+                Err(error) => error,
+            };
+            match code(&error) {
+                Some(_) if attempt < ATTEMPTS => attempt += 1,
+                Some(409 | 422 | 42201) => {
+                    return Err(RegistryError::Incompatible { subject: subject.to_owned(), reason: chain(&error) });
+                }
+                _ => return Err(self.unavailable(chain(&error))),
+            }
+        }
+    }
+
     fn subject(&self, event_type: &str) -> Result<String, RegistryError> {
-        SubjectNameStrategy::TopicRecordNameStrategy(
-            self.config.topic.clone(),
-            event_type.to_owned(),
-        )
-        .get_subject()
-        .map_err(|error| self.unavailable(chain(&error)))
+        SubjectNameStrategy::TopicRecordNameStrategy(self.config.topic.clone(), event_type.to_owned())
+            .get_subject()
+            .map_err(|error| self.unavailable(chain(&error)))
     }
 
     async fn demand_compatibility(&self, subject: &str) -> Result<(), RegistryError> {
-        let request = self.http.put(self.url(&format!("config/{subject}")));
-        self.call(request.json(&json!({ "compatibility": COMPATIBILITY })))
-            .await?;
-        Ok(())
+        let url = self.url(&format!("config/{subject}"));
+        let level = json!({ "compatibility": COMPATIBILITY });
+        let mut attempt = 1;
+        loop {
+            match self.call(self.http.put(&url).json(&level)).await {
+                // Another program that starts now has set it first; asked again, the registry sets it anew.
+                Err(Failure::Refused(..)) if attempt < ATTEMPTS => attempt += 1,
+                answer => return answer.map(drop).map_err(|failure| self.failed(failure)),
+            }
+        }
     }
 
     /// Believes neither what was set nor what is said to be set, but asks for a verdict that only a registry which
@@ -163,45 +160,33 @@ impl Registry {
     async fn check_compatibility(&self, subject: &str, current: &str) -> Result<(), RegistryError> {
         let level = self
             .call(self.http.get(self.url(&format!("config/{subject}"))))
-            .await?;
-        let not_enforced = |found: String| RegistryError::NotEnforced {
-            subject: subject.to_owned(),
-            found,
-        };
+            .await
+            .map_err(|failure| self.failed(failure))?;
+        let not_enforced = |found: String| RegistryError::NotEnforced { subject: subject.to_owned(), found };
         if level["compatibilityLevel"] != COMPATIBILITY {
-            return Err(not_enforced(format!(
-                "it says {}",
-                level["compatibilityLevel"]
-            )));
+            return Err(not_enforced(format!("it says {}", level["compatibilityLevel"])));
         }
-        let request = self
-            .http
-            .post(self.url(&format!("compatibility/subjects/{subject}/versions")));
+        let request = self.http.post(self.url(&format!("compatibility/subjects/{subject}/versions")));
         let schema = json!({ "schemaType": "AVRO", "schema": with_a_new_field(current) });
-        let verdict = self.call(request.json(&schema)).await?;
+        let verdict = self.call(request.json(&schema)).await.map_err(|failure| self.failed(failure))?;
         if verdict["is_compatible"] != false {
-            return Err(not_enforced(
-                "it would take a new field without a default".to_owned(),
-            ));
+            return Err(not_enforced("it would take a new field without a default".to_owned()));
         }
         Ok(())
     }
 
-    async fn call(&self, request: reqwest::RequestBuilder) -> Result<Value, RegistryError> {
-        let answer = request
-            .send()
-            .await
-            .map_err(|error| self.unavailable(chain(&error)))?;
+    async fn call(&self, request: reqwest::RequestBuilder) -> Result<Value, Failure> {
+        let answer = request.send().await?;
         let status = answer.status();
-        let body = answer
-            .text()
-            .await
-            .map_err(|error| self.unavailable(chain(&error)))?;
+        let body = answer.text().await?;
         if !status.is_success() {
-            return Err(self.unavailable(format!("it answered {status}: {body}")));
+            return Err(Failure::Refused(status, body));
         }
-        serde_json::from_str(&body)
-            .map_err(|error| self.unavailable(format!("its answer is not JSON: {error}")))
+        serde_json::from_str(&body).map_err(|error| Failure::NotJson(error.to_string()))
+    }
+
+    fn failed(&self, failure: Failure) -> RegistryError {
+        self.unavailable(chain(&failure))
     }
 
     fn url(&self, path: &str) -> String {
@@ -209,16 +194,24 @@ impl Registry {
     }
 
     fn unavailable(&self, reason: String) -> RegistryError {
-        RegistryError::Unavailable {
-            url: self.config.url.clone(),
-            reason,
-        }
+        RegistryError::Unavailable { url: self.config.url.clone(), reason }
     }
 }
 
+/// Why a call of our own brought nothing.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("it cannot be reached")]
+    Unreachable(#[from] reqwest::Error),
+    #[error("it answered {0}: {1}")]
+    Refused(StatusCode, String),
+    #[error("its answer is not JSON: {0}")]
+    NotJson(String),
+}
+
 fn with_a_new_field(schema: &str) -> String {
-    let mut schema: Value = serde_json::from_str(schema)
-        .expect("the schemas are part of the program, and the suite parses each");
+    let mut schema: Value =
+        serde_json::from_str(schema).expect("the schemas are part of the program, and the suite parses each");
     if let Some(fields) = schema["fields"].as_array_mut() {
         fields.push(json!({ "name": "newFieldWithoutDefault", "type": "string" }));
     }

@@ -9,8 +9,8 @@ use crate::event::{DomainEvent, SCHEMAS};
 use crate::id::PersonId;
 use crate::person::PersonCreated;
 use crate::post::{
-    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostType,
-    PostUnpublished, RestoredStatus,
+    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostType, PostUnpublished,
+    RestoredStatus,
 };
 
 /// Any event, with times from the year 1 to 9999, which RFC 3339 can write.
@@ -18,14 +18,8 @@ pub(crate) fn any_event() -> impl Strategy<Value = DomainEvent> {
     prop_oneof![
         post_created().prop_map(DomainEvent::from),
         post_edited().prop_map(DomainEvent::from),
-        (".{0,40}", time(), any::<bool>()).prop_map(|(slug, published_at, scheduled)| {
-            PostPublished {
-                slug,
-                published_at,
-                scheduled,
-            }
-            .into()
-        }),
+        (".{0,40}", time(), any::<bool>())
+            .prop_map(|(slug, published_at, scheduled)| { PostPublished { slug, published_at, scheduled }.into() }),
         Just(PostUnpublished {}.into()),
         time().prop_map(|at| PostScheduled { at }.into()),
         Just(PostDeleted {}.into()),
@@ -36,29 +30,18 @@ pub(crate) fn any_event() -> impl Strategy<Value = DomainEvent> {
 
 fn post_created() -> impl Strategy<Value = PostCreated> {
     let texts = (".{0,40}", "\\PC{0,200}", ".{0,40}", ".{0,40}");
-    let rest = (
-        post_type(),
-        tags(),
-        media(),
-        person(),
-        prop::option::of(time()),
-    );
+    let rest = (post_type(), tags(), media(), person(), prop::option::of(time()));
     (texts, rest).prop_map(
-        |(
-            (title, content, excerpt, category),
-            (post_type, tags, media, author_id, published_at),
-        )| {
-            PostCreated {
-                post_type,
-                title,
-                content,
-                excerpt,
-                tags,
-                category,
-                media,
-                author_id,
-                published_at,
-            }
+        |((title, content, excerpt, category), (post_type, tags, media, author_id, published_at))| PostCreated {
+            post_type,
+            title,
+            content,
+            excerpt,
+            tags,
+            category,
+            media,
+            author_id,
+            published_at,
         },
     )
 }
@@ -74,21 +57,16 @@ fn post_edited() -> impl Strategy<Value = PostEdited> {
         prop::option::of(time()),
     );
     (texts, rest).prop_map(
-        |(
-            (title, content, excerpt, category),
-            (post_type, tags, media, author_id, published_at),
-        )| {
-            PostEdited {
-                post_type,
-                title,
-                content,
-                excerpt,
-                tags,
-                category,
-                media,
-                author_id,
-                published_at,
-            }
+        |((title, content, excerpt, category), (post_type, tags, media, author_id, published_at))| PostEdited {
+            post_type,
+            title,
+            content,
+            excerpt,
+            tags,
+            category,
+            media,
+            author_id,
+            published_at,
         },
     )
 }
@@ -110,8 +88,7 @@ fn person() -> impl Strategy<Value = PersonId> {
 }
 
 pub(crate) fn time() -> impl Strategy<Value = DateTime<Utc>> {
-    (-62_135_596_800_000..253_402_300_800_000_i64)
-        .prop_map(|millis| DateTime::from_timestamp_millis(millis).unwrap())
+    (-62_135_596_800_000..253_402_300_800_000_i64).prop_map(|millis| DateTime::from_timestamp_millis(millis).unwrap())
 }
 
 proptest! {
@@ -164,10 +141,5 @@ fn the_largest_post_there_may_be_fits_into_a_record() {
     let codec = Codec::offline();
     let encoded = codec.encode(&event);
     assert!(encoded.fits());
-    assert_eq!(
-        codec
-            .decode_cached(event.event_type(), encoded.schema_fp, &encoded.value)
-            .unwrap(),
-        event
-    );
+    assert_eq!(codec.decode_cached(event.event_type(), encoded.schema_fp, &encoded.value).unwrap(), event);
 }

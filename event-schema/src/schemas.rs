@@ -23,18 +23,8 @@ pub(crate) fn versions(event_type: &str) -> &'static [SchemaVersion] {
 
 static PARSED: LazyLock<HashMap<&'static str, Vec<SchemaVersion>>> = LazyLock::new(|| {
     let parsed = |text: &&'static str| SchemaVersion {
-        schema: Schema::parse_str(text)
-            .expect("the schemas are part of the program, and the suite parses each"),
-        fp: canonical::fingerprint(text)
-            .expect("the schemas are part of the program, and the suite parses each"),
+        schema: Schema::parse_str(text).expect("the schemas are part of the program, and the suite parses each"),
+        fp: canonical::fingerprint(text).expect("the schemas are part of the program, and the suite parses each"),
     };
-    SCHEMAS
-        .iter()
-        .map(|event| {
-            (
-                event.event_type,
-                event.versions.iter().map(parsed).collect(),
-            )
-        })
-        .collect()
+    SCHEMAS.iter().map(|event| (event.event_type, event.versions.iter().map(parsed).collect())).collect()
 });

@@ -16,8 +16,7 @@ pub(crate) mod millis {
 
     pub fn serialize<S: Serializer>(time: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
         if to.is_human_readable() {
-            time.to_rfc3339_opts(SecondsFormat::Millis, true)
-                .serialize(to)
+            time.to_rfc3339_opts(SecondsFormat::Millis, true).serialize(to)
         } else {
             to.serialize_i64(time.timestamp_millis())
         }
@@ -28,11 +27,8 @@ pub(crate) mod millis {
             return DateTime::<Utc>::deserialize(from).map(super::truncate_to_millis);
         }
         let millis = i64::deserialize(from)?;
-        DateTime::from_timestamp_millis(millis).ok_or_else(|| {
-            D::Error::custom(format!(
-                "{millis} ms is outside the years -262143 to 262142"
-            ))
-        })
+        DateTime::from_timestamp_millis(millis)
+            .ok_or_else(|| D::Error::custom(format!("{millis} ms is outside the years -262143 to 262142")))
     }
 }
 
@@ -45,16 +41,11 @@ pub(crate) mod optional_millis {
     #[serde(transparent)]
     struct Millis(#[serde(with = "super::millis")] DateTime<Utc>);
 
-    pub fn serialize<S: Serializer>(
-        time: &Option<DateTime<Utc>>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(time: &Option<DateTime<Utc>>, to: S) -> Result<S::Ok, S::Error> {
         time.map(Millis).serialize(to)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<DateTime<Utc>>, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<DateTime<Utc>>, D::Error> {
         Ok(Option::<Millis>::deserialize(from)?.map(|Millis(time)| time))
     }
 }

@@ -11,16 +11,8 @@ use apache_avro::writer::datum::GenericDatumWriter;
 use apache_avro::{AvroResult, Schema};
 
 /// Takes one datum off the front of `from` and gives it as the current schema writes it.
-pub(crate) fn to_current(
-    from: &mut &[u8],
-    written: &Schema,
-    current: &Schema,
-) -> AvroResult<Vec<u8>> {
-    let reader = GenericDatumReader::builder(written)
-        .reader_schema(current)
-        .build()?;
+pub(crate) fn to_current(from: &mut &[u8], written: &Schema, current: &Schema) -> AvroResult<Vec<u8>> {
+    let reader = GenericDatumReader::builder(written).reader_schema(current).build()?;
     let value = reader.read_value(from)?;
-    GenericDatumWriter::builder(current)
-        .build()?
-        .write_value_to_vec(value)
+    GenericDatumWriter::builder(current).build()?.write_value_to_vec(value)
 }

@@ -26,10 +26,7 @@ mod tests {
     fn the_format_is_that_of_schema_registry_converter() {
         let mut value = begin(0x0102_0304, 3);
         value.extend_from_slice(b"abc");
-        let theirs = schema_registry_converter::schema_registry_common::get_payload(
-            0x0102_0304,
-            b"abc".to_vec(),
-        );
+        let theirs = schema_registry_converter::schema_registry_common::get_payload(0x0102_0304, b"abc".to_vec());
         assert_eq!(value, theirs);
         assert_eq!(split(&value), Some((0x0102_0304, b"abc".as_slice())));
     }

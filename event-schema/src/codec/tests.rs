@@ -10,10 +10,7 @@ const DELETED: &str = "groot.post.PostDeleted";
 const FOREIGN: u32 = 900;
 
 fn person(name: &str) -> DomainEvent {
-    PersonCreated {
-        name: name.to_owned(),
-    }
-    .into()
+    PersonCreated { name: name.to_owned() }.into()
 }
 
 fn foreign_id(encoded: &Encoded) -> Vec<u8> {
@@ -22,10 +19,7 @@ fn foreign_id(encoded: &Encoded) -> Vec<u8> {
 
 /// The current schema of a type, changed.
 fn schema(event_type: &str, change: impl FnOnce(&mut Value)) -> String {
-    let event = SCHEMAS
-        .iter()
-        .find(|event| event.event_type == event_type)
-        .unwrap();
+    let event = SCHEMAS.iter().find(|event| event.event_type == event_type).unwrap();
     let mut schema = serde_json::from_str(event.versions.last().unwrap()).unwrap();
     change(&mut schema);
     schema.to_string()
@@ -37,13 +31,9 @@ fn another_schema_under_the_id_of_a_value_is_a_mismatch_and_is_not_decoded() {
     let event = person("Ada");
     let encoded = codec.encode(&event);
     // Of the same name, and it would read the same bytes without an error.
-    let other = schema(event.event_type(), |schema| {
-        schema["fields"][0]["name"] = json!("nickname")
-    });
+    let other = schema(event.event_type(), |schema| schema["fields"][0]["name"] = json!("nickname"));
     codec.remember(FOREIGN, &other).unwrap();
-    let error = codec
-        .decode_cached(event.event_type(), encoded.schema_fp, &foreign_id(&encoded))
-        .unwrap_err();
+    let error = codec.decode_cached(event.event_type(), encoded.schema_fp, &foreign_id(&encoded)).unwrap_err();
     let found = canonical::fingerprint(&other).unwrap();
     assert!(
         matches!(error, DecodeError::SchemaMismatch { id: FOREIGN, written, found: f } if written == encoded.schema_fp && f == found),
@@ -57,27 +47,15 @@ fn the_same_schema_with_other_words_in_its_docs_is_no_mismatch() {
     let codec = Codec::offline();
     let event = person("Ada");
     let encoded = codec.encode(&event);
-    codec
-        .remember(
-            FOREIGN,
-            &schema(event.event_type(), |schema| schema["doc"] = json!("other")),
-        )
-        .unwrap();
-    assert_eq!(
-        codec
-            .decode_cached(event.event_type(), encoded.schema_fp, &foreign_id(&encoded))
-            .unwrap(),
-        event
-    );
+    codec.remember(FOREIGN, &schema(event.event_type(), |schema| schema["doc"] = json!("other"))).unwrap();
+    assert_eq!(codec.decode_cached(event.event_type(), encoded.schema_fp, &foreign_id(&encoded)).unwrap(), event);
 }
 
 #[test]
 fn a_value_of_another_type_than_its_header_says_is_refused() {
     let codec = Codec::offline();
     let encoded = codec.encode(&person("Ada"));
-    let error = codec
-        .decode_cached(DELETED, encoded.schema_fp, &encoded.value)
-        .unwrap_err();
+    let error = codec.decode_cached(DELETED, encoded.schema_fp, &encoded.value).unwrap_err();
     assert!(matches!(error, DecodeError::TypeMismatch { .. }), "{error}");
 }
 
@@ -85,13 +63,8 @@ fn a_value_of_another_type_than_its_header_says_is_refused() {
 fn an_event_that_this_build_does_not_know_is_named() {
     let codec = Codec::offline();
     let encoded = codec.encode(&person("Ada"));
-    let error = codec
-        .decode_cached("groot.post.PostLiked", encoded.schema_fp, &encoded.value)
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "this build knows no event groot.post.PostLiked; deploy a newer one"
-    );
+    let error = codec.decode_cached("groot.post.PostLiked", encoded.schema_fp, &encoded.value).unwrap_err();
+    assert_eq!(error.to_string(), "this build knows no event groot.post.PostLiked; deploy a newer one");
     assert!(!error.is_retryable());
 }
 
@@ -99,17 +72,9 @@ fn an_event_that_this_build_does_not_know_is_named() {
 fn a_schema_that_was_not_met_yet_may_be_learnt_and_tried_again() {
     let codec = Codec::offline();
     let encoded = codec.encode(&person("Ada"));
-    let error = codec
-        .decode_cached(
-            "groot.person.PersonCreated",
-            encoded.schema_fp,
-            &foreign_id(&encoded),
-        )
-        .unwrap_err();
-    assert!(
-        matches!(error, DecodeError::NotCached { id: FOREIGN }) && error.is_retryable(),
-        "{error}"
-    );
+    let error =
+        codec.decode_cached("groot.person.PersonCreated", encoded.schema_fp, &foreign_id(&encoded)).unwrap_err();
+    assert!(matches!(error, DecodeError::NotCached { id: FOREIGN }) && error.is_retryable(), "{error}");
 }
 
 #[test]
@@ -133,12 +98,7 @@ fn what_a_newer_version_added_is_dropped_and_the_rest_is_read() {
     // The age 36 and the text "Ada".
     let value = [&[0], FOREIGN.to_be_bytes().as_slice(), &[72, 6], b"Ada"].concat();
     let fp = canonical::fingerprint(&newer).unwrap();
-    assert_eq!(
-        codec
-            .decode_cached("groot.person.PersonCreated", fp, &value)
-            .unwrap(),
-        person("Ada")
-    );
+    assert_eq!(codec.decode_cached("groot.person.PersonCreated", fp, &value).unwrap(), person("Ada"));
 }
 
 #[test]
@@ -157,23 +117,15 @@ fn what_an_older_version_lacks_is_filled_from_the_defaults() {
     };
     let event_type = "groot.post.PostCreated";
     let older = schema(event_type, |schema| {
-        schema["fields"]
-            .as_array_mut()
-            .unwrap()
-            .retain(|field| field.get("default").is_none());
+        schema["fields"].as_array_mut().unwrap().retain(|field| field.get("default").is_none());
     });
     codec.remember(FOREIGN, &older).unwrap();
     let texts = ["note", "a", "b", "00000000-0000-0000-0000-000000000007"];
-    let datum = texts
-        .iter()
-        .flat_map(|text| [&[u8::try_from(2 * text.len()).unwrap()], text.as_bytes()].concat());
+    let datum = texts.iter().flat_map(|text| [&[u8::try_from(2 * text.len()).unwrap()], text.as_bytes()].concat());
     let mut value = [&[0], FOREIGN.to_be_bytes().as_slice()].concat();
     value.extend(datum);
     let fp = canonical::fingerprint(&older).unwrap();
-    assert_eq!(
-        codec.decode_cached(event_type, fp, &value).unwrap(),
-        event.into()
-    );
+    assert_eq!(codec.decode_cached(event_type, fp, &value).unwrap(), event.into());
     value.push(0);
     let error = codec.decode_cached(event_type, fp, &value).unwrap_err();
     assert!(matches!(error, DecodeError::Malformed { .. }), "{error}");
@@ -187,10 +139,5 @@ fn a_kind_that_this_build_does_not_know_is_refused_and_not_taken_for_another() {
     let id = codec.current[event_type].id;
     let value = [&[0], id.to_be_bytes().as_slice(), &[16], b"archived"].concat();
     let error = codec.decode_cached(event_type, fp, &value).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("\"archived\" is none of draft, published"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("\"archived\" is none of draft, published"), "{error}");
 }

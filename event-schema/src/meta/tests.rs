@@ -24,12 +24,7 @@ fn meta() -> EventMeta {
 }
 
 fn read(headers: &[(&'static str, Bytes)]) -> Result<(EventMeta, SchemaFp), HeaderError> {
-    let get = |name: &str| {
-        headers
-            .iter()
-            .find(|(n, _)| *n == name)
-            .map(|(_, value)| value.as_ref())
-    };
+    let get = |name: &str| headers.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_ref());
     EventMeta::from_headers(get)
 }
 
@@ -44,10 +39,8 @@ fn error_with(name: &'static str, value: Option<&'static [u8]>) -> String {
 #[test]
 fn the_headers_are_those_of_the_cloudevents_binding_and_a_few_of_ours() {
     let headers = meta().to_headers(SchemaFp::of("schema"));
-    let text: Vec<_> = headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {}", str::from_utf8(value).unwrap()))
-        .collect();
+    let text: Vec<_> =
+        headers.iter().map(|(name, value)| format!("{name}: {}", str::from_utf8(value).unwrap())).collect();
     assert_eq!(
         text,
         [
@@ -74,10 +67,7 @@ fn the_headers_are_those_of_the_cloudevents_binding_and_a_few_of_ours() {
 fn a_missing_header_is_named() {
     for (name, _) in meta().to_headers(SchemaFp::of("schema")) {
         if name != header::TRACEPARENT && name != header::CONTENT_TYPE {
-            assert_eq!(
-                error_with(name, None),
-                format!("the record has no header {name}")
-            );
+            assert_eq!(error_with(name, None), format!("the record has no header {name}"));
         }
     }
 }
@@ -85,51 +75,15 @@ fn a_missing_header_is_named() {
 #[test]
 fn a_header_that_cannot_be_read_is_named_with_what_is_expected() {
     for (name, value, error) in [
-        (
-            header::SPEC_VERSION,
-            b"0.3".as_slice(),
-            "the header ce_specversion is \"0.3\", where 1.0 is expected",
-        ),
-        (
-            header::ID,
-            b"7",
-            "the header ce_id is \"7\", where a UUID is expected",
-        ),
-        (
-            header::TYPE,
-            b"",
-            "the header ce_type is \"\", where the full name of an event is expected",
-        ),
-        (
-            header::VERSION,
-            b"0",
-            "the header version is \"0\", where a whole number from 1 is expected",
-        ),
-        (
-            header::VERSION,
-            b"-1",
-            "the header version is \"-1\", where a whole number from 1 is expected",
-        ),
-        (
-            header::TIME,
-            b"yesterday",
-            "the header ce_time is \"yesterday\", where a time in RFC 3339 is expected",
-        ),
-        (
-            header::ACTOR,
-            b"root",
-            "the header actor is \"root\", where a person's UUID or \"system\" is expected",
-        ),
-        (
-            header::SOURCE,
-            b"\xff",
-            "the header ce_source is \"\u{FFFD}\", where UTF-8 is expected",
-        ),
-        (
-            header::TRACEPARENT,
-            b"\xff",
-            "the header traceparent is \"\u{FFFD}\", where UTF-8 is expected",
-        ),
+        (header::SPEC_VERSION, b"0.3".as_slice(), "the header ce_specversion is \"0.3\", where 1.0 is expected"),
+        (header::ID, b"7", "the header ce_id is \"7\", where a UUID is expected"),
+        (header::TYPE, b"", "the header ce_type is \"\", where the full name of an event is expected"),
+        (header::VERSION, b"0", "the header version is \"0\", where a whole number from 1 is expected"),
+        (header::VERSION, b"-1", "the header version is \"-1\", where a whole number from 1 is expected"),
+        (header::TIME, b"yesterday", "the header ce_time is \"yesterday\", where a time in RFC 3339 is expected"),
+        (header::ACTOR, b"root", "the header actor is \"root\", where a person's UUID or \"system\" is expected"),
+        (header::SOURCE, b"\xff", "the header ce_source is \"\u{FFFD}\", where UTF-8 is expected"),
+        (header::TRACEPARENT, b"\xff", "the header traceparent is \"\u{FFFD}\", where UTF-8 is expected"),
         (
             header::SCHEMA_FP,
             b"abc",

@@ -83,7 +83,7 @@ impl Cache {
         Ok(temporary)
     }
 
-    fn place(&self, label: &str) -> PathBuf {
+    pub(crate) fn place(&self, label: &str) -> PathBuf {
         self.folder.join("packages").join(label)
     }
 

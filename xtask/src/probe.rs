@@ -22,6 +22,12 @@ pub enum Probe {
 }
 
 impl Probe {
+    pub fn port(&self) -> u16 {
+        match self {
+            Self::Http { port, .. } | Self::Kafka { port, .. } | Self::Mongodb { port } | Self::Redis { port } => *port,
+        }
+    }
+
     pub fn is_ready(&self) -> bool {
         match self {
             Self::Http { port, path } => http_status(*port, path) == Some(200),

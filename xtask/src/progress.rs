@@ -55,6 +55,23 @@ impl Progress {
         }
     }
 
+    /// One of many small steps: each is shown on a terminal, every 25th elsewhere.
+    pub fn tick(&self, part: &str, doing: &str, count: usize) {
+        if self.show == Show::Bars || count.is_multiple_of(25) {
+            self.say(part, doing);
+        }
+    }
+
+    /// How far a countable thing has come: a bar on a terminal, a line now and then elsewhere.
+    pub fn step(&self, part: &str, done: usize, total: usize) {
+        let filled = 30 * done / total.max(1);
+        let bar = format!("{}{} {done}/{total}", "=".repeat(filled), " ".repeat(30 - filled));
+        match self.show {
+            Show::Bars => self.say(part, &bar),
+            _ => self.tick(part, &format!("{done} of {total}"), done),
+        }
+    }
+
     /// Ends the line of `part` with its result and the time it took.
     pub fn done(&self, part: &str, result: &str) {
         let end = |part: &Part| {

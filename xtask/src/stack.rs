@@ -12,6 +12,7 @@ use crate::addresses::Addresses;
 use crate::cache::Cache;
 use crate::failure::{Because, Failure, Result};
 use crate::paths::StackPaths;
+use crate::probe::Probe;
 use crate::process::{Launch, Process};
 use crate::progress::Progress;
 use crate::server::{self, Ports, Server, Service, Site};
@@ -116,8 +117,7 @@ impl Stack {
                 return Err(failure);
             }
         };
-        fs::write(paths.env(), addresses.to_env_file())
-            .because(|| format!("cannot write {}", paths.env().display()))?;
+        write_addresses(&paths, &addresses)?;
         Ok(Self {
             paths,
             addresses,
@@ -127,6 +127,23 @@ impl Stack {
             _ports: ports,
             _lock: lock,
         })
+    }
+
+    /// A stack whose servers `start` brings up by other means, on the documented ports; waits until they answer.
+    pub(crate) fn adopt(name: &str, options: &Options, start: impl FnOnce() -> Result<()>) -> Result<Self> {
+        let paths = StackPaths::of(name)?;
+        let lock = StackLock::take(&Cache::open()?, name)?;
+        let ports = Ports::documented(options.brokers);
+        paths.create()?;
+        let addresses = Addresses::new(&ports, &options.services, &keys::provide(&paths)?);
+        start()?;
+        for service in &options.services {
+            wait(&ports.probe(*service), service.name(), || true)?;
+        }
+        write_addresses(&paths, &addresses)?;
+        let running = Mutex::default();
+        let lifetime = Lifetime::Stays;
+        Ok(Self { paths, addresses, running, lifetime, _watcher: None, _ports: ports, _lock: lock })
     }
 
     pub fn addresses(&self) -> &Addresses {
@@ -177,7 +194,7 @@ impl Stack {
             }
             Ok(())
         })?;
-        self.each(name, |one| wait_until_ready(&one.server, &mut one.process))
+        self.each(name, |one| wait_until_ready(&one.server.probe, &mut one.process))
     }
 
     /// Starts any program as part of the stack: it is logged beside the servers and ends with them.
@@ -214,12 +231,21 @@ impl Drop for Stack {
 /// Ends every process of the stack at once, each with `patience` before it is killed. Answers their names.
 pub fn end_all(paths: &StackPaths, patience: Duration) -> Vec<String> {
     let mut processes = Process::all(paths);
+    end(&mut processes, patience);
+    processes.into_iter().map(|process| process.name).collect()
+}
+
+/// Ends these processes at once, each with `patience` before it is killed.
+pub(crate) fn end(processes: &mut [Process], patience: Duration) {
     std::thread::scope(|scope| {
-        for process in &mut processes {
+        for process in processes {
             scope.spawn(move || if patience.is_zero() { process.kill() } else { process.stop(patience) });
         }
     });
-    processes.into_iter().map(|process| process.name).collect()
+}
+
+fn write_addresses(paths: &StackPaths, addresses: &Addresses) -> Result<()> {
+    fs::write(paths.env(), addresses.to_env_file()).because(|| format!("cannot write {}", paths.env().display()))
 }
 
 fn start_all(services: &[Service], site: &Site) -> Result<Vec<Running>> {
@@ -259,7 +285,7 @@ fn start_one(service: Service, site: &Site) -> Result<Vec<Running>> {
     }
     site.progress.say(name, "starting");
     for one in &mut running {
-        wait_until_ready(&one.server, &mut one.process)?;
+        wait_until_ready(&one.server.probe, &mut one.process)?;
     }
     let ports: Vec<String> = running.iter().map(|one| one.server.ports[0].to_string()).collect();
     let state = if was_there { "was running" } else { "ready" };
@@ -274,18 +300,26 @@ fn begin(paths: &StackPaths, server: &Server) -> Result<Process> {
     Process::start(paths, &server.launch)
 }
 
-fn wait_until_ready(server: &Server, process: &mut Process) -> Result<()> {
+/// Waits until a process of ours answers, or says why it ended.
+pub(crate) fn wait_until_ready(probe: &Probe, process: &mut Process) -> Result<()> {
+    let name = process.name.clone();
+    match wait(probe, &name, || process.is_alive()) {
+        Err(_) if !process.is_alive() => Err(process.death()),
+        waited => waited,
+    }
+}
+
+fn wait(probe: &Probe, name: &str, mut goes_on: impl FnMut() -> bool) -> Result<()> {
     let deadline = Instant::now() + READY_WITHIN;
-    while !server.probe.is_ready() {
-        if !process.is_alive() {
-            return Err(process.death());
+    while !probe.is_ready() {
+        if !goes_on() {
+            return Err(Failure::new(format!("{name} ended before it answered")));
         }
         if Instant::now() > deadline {
             return Err(Failure::new(format!(
-                "{} runs but does not answer after {} s: look at `./dev logs {}`, or stop it with `./dev down` and try again",
-                process.name,
+                "{name} runs but does not answer after {} s: look at `./dev logs {name}`, or stop it with `./dev down` \
+                 and try again",
                 READY_WITHIN.as_secs(),
-                process.name
             )));
         }
         std::thread::sleep(Duration::from_millis(50));

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::{Server, Service, Site};
 use crate::failure::Result;
-use crate::probe::Probe;
 use crate::process::Launch;
 use crate::{packages, paths};
 
@@ -31,6 +30,6 @@ pub(super) fn lay_out(site: &Site) -> Result<Server> {
             env: env.map(|(key, value)| (key.to_owned(), value)).to_vec(),
         },
         ports: vec![port],
-        probe: Probe::Http { port, path: "/ping".to_owned() },
+        probe: site.ports.probe(Service::Clickhouse),
     })
 }

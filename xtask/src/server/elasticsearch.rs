@@ -9,7 +9,6 @@ use std::process::Command;
 use super::{Server, Service, Site, java, write};
 use crate::cache::Cache;
 use crate::failure::{Because, Result};
-use crate::probe::Probe;
 use crate::progress::Progress;
 use crate::{packages, paths, run};
 
@@ -59,7 +58,7 @@ action.auto_create_index: false
         service: Service::Elasticsearch,
         launch: java("elasticsearch", args.to_vec(), Vec::new()),
         ports: vec![port, transport],
-        probe: Probe::Http { port, path: "/_cluster/health?wait_for_status=yellow&timeout=1s".to_owned() },
+        probe: site.ports.probe(Service::Elasticsearch),
     })
 }
 

@@ -126,6 +126,19 @@ impl Ports {
         }
     }
 
+    /// How to see that `service` answers on its port.
+    pub fn probe(&self, service: Service) -> Probe {
+        let http = |port, path: &str| Probe::Http { port, path: path.to_owned() };
+        match service {
+            Service::Kafka => Probe::Kafka { port: self.kafka[0].0, brokers: self.kafka.len() },
+            Service::Registry => http(self.registry, "/apis/ccompat/v7/subjects"),
+            Service::Mongodb => Probe::Mongodb { port: self.mongodb },
+            Service::Elasticsearch => http(self.elasticsearch.0, "/_cluster/health?wait_for_status=yellow&timeout=1s"),
+            Service::Clickhouse => http(self.clickhouse, "/ping"),
+            Service::Redis => Probe::Redis { port: self.redis },
+        }
+    }
+
     /// Free ports that no other stack of this machine takes as long as the answer lives.
     pub fn reserved(brokers: u16) -> Result<Self> {
         let mut held = Vec::new();

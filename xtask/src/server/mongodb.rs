@@ -4,7 +4,6 @@ use super::{Server, Service, Site};
 use crate::failure::Result;
 use crate::packages::{self, runnable};
 use crate::paths;
-use crate::probe::Probe;
 use crate::process::Launch;
 
 pub(super) fn lay_out(site: &Site) -> Result<Server> {
@@ -39,6 +38,6 @@ pub(super) fn lay_out(site: &Site) -> Result<Server> {
         service: Service::Mongodb,
         launch: Launch { name: "mongodb".to_owned(), program, args: args.to_vec(), env: Vec::new() },
         ports: vec![port],
-        probe: Probe::Mongodb { port },
+        probe: site.ports.probe(Service::Mongodb),
     })
 }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::{Server, Service, Site};
 use crate::failure::{Failure, Result};
-use crate::probe::Probe;
 use crate::process::Launch;
 use crate::{paths, run};
 
@@ -24,6 +23,6 @@ pub(super) fn lay_out(site: &Site) -> Result<Server> {
         service: Service::Redis,
         launch: Launch { name: "redis".to_owned(), program: PathBuf::from("redis-server"), args, env: Vec::new() },
         ports: vec![port],
-        probe: Probe::Redis { port },
+        probe: site.ports.probe(Service::Redis),
     })
 }

@@ -5,7 +5,6 @@ use std::fs;
 
 use super::{Server, Service, Site, java};
 use crate::failure::{Because, Result};
-use crate::probe::Probe;
 use crate::{packages, paths};
 
 pub(super) fn lay_out(site: &Site) -> Result<Server> {
@@ -36,6 +35,6 @@ pub(super) fn lay_out(site: &Site) -> Result<Server> {
             env.map(|(key, value)| (key.to_owned(), value)).to_vec(),
         ),
         ports: vec![port],
-        probe: Probe::Http { port, path: "/apis/ccompat/v7/subjects".to_owned() },
+        probe: site.ports.probe(Service::Registry),
     })
 }

@@ -1,53 +1,31 @@
 //! What each command of `./dev` does.
 
+mod doctor;
+mod down;
+mod lint;
+mod status;
+mod test;
+mod up;
+
+pub use doctor::doctor;
+pub use down::down;
+pub use lint::lint;
+pub use status::status;
+pub use test::test;
+pub use up::up;
+
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
 
 use crate::cache::Cache;
 use crate::failure::{Because, Failure, Result};
 use crate::paths::StackPaths;
-use crate::process::{Process, last_lines};
+use crate::process::last_lines;
 use crate::progress::Progress;
-use crate::stack::{self, Options, Stack};
-use crate::stack_lock::StackLock;
 use crate::{digests as digest_file, packages, run};
 
 /// The name of the developer's stack.
 pub const DEVELOPER: &str = "dev";
-
-pub fn up(servers_only: bool, _native: bool) -> Result<()> {
-    let progress = Progress::shown();
-    let options = Options::for_developer();
-    let stack = Stack::start_showing(DEVELOPER, &options, &progress)?;
-    println!("The servers run; their addresses are in {}", stack.paths().env().display());
-    let _ = servers_only;
-    Ok(())
-}
-
-pub fn down(wipe: bool) -> Result<()> {
-    let cache = Cache::open()?;
-    let _lock = StackLock::take(&cache, DEVELOPER)?;
-    let paths = StackPaths::of(DEVELOPER)?;
-    let ended = stack::end_all(&paths, Duration::from_secs(25));
-    match ended.as_slice() {
-        [] => println!("Nothing was running."),
-        names => println!("Stopped {}.", names.join(", ")),
-    }
-    if wipe {
-        paths.wipe()?;
-        println!("Removed {}.", paths.root.display());
-    }
-    Ok(())
-}
-
-pub fn status() -> Result<()> {
-    let paths = StackPaths::of(DEVELOPER)?;
-    for process in Process::all(&paths) {
-        println!("{:<14} runs as process {}", process.name, process.identity.pid);
-    }
-    Ok(())
-}
 
 pub fn logs(part: Option<&str>, follow: bool) -> Result<()> {
     let paths = StackPaths::of(DEVELOPER)?;
@@ -78,18 +56,6 @@ pub fn logs(part: Option<&str>, follow: bool) -> Result<()> {
     for name in chosen {
         println!("{name}\n{}\n", last_lines(&paths.log(name), 10));
     }
-    Ok(())
-}
-
-pub fn test(_cargo: &[String]) -> Result<()> {
-    Ok(())
-}
-
-pub fn lint() -> Result<()> {
-    Ok(())
-}
-
-pub fn doctor() -> Result<()> {
     Ok(())
 }
 

@@ -1,0 +1,32 @@
+use std::process::Command;
+
+use crate::cache::Cache;
+use crate::failure::{Failure, Result};
+use crate::progress::Progress;
+use crate::server::{self, Service};
+use crate::{packages, paths, run};
+
+/// Runs `cargo test`, with every download made before so that no test waits for one.
+pub fn test(arguments: &[String]) -> Result<()> {
+    let cache = Cache::open()?;
+    let progress = Progress::shown();
+    prepare(&cache, &progress)?;
+    let everything = ["--workspace".to_owned()];
+    let chosen = if arguments.is_empty() { everything.as_slice() } else { arguments };
+    let mut command = Command::new("cargo");
+    command.arg("test").args(chosen).current_dir(paths::repository());
+    run::openly(&mut command, "the test suite")
+}
+
+fn prepare(cache: &Cache, progress: &Progress) -> Result<()> {
+    let results: Vec<Result<()>> = std::thread::scope(|scope| {
+        let mut threads: Vec<_> =
+            Service::ALL.iter().map(|service| scope.spawn(|| server::provision(*service, cache, progress))).collect();
+        threads.push(scope.spawn(|| packages::corpus_folder(cache, progress).map(drop)));
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err(Failure::new("a download panicked"))))
+            .collect()
+    });
+    results.into_iter().collect()
+}

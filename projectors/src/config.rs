@@ -1,0 +1,121 @@
+//! What the projectors take from flags and environment variables.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use event_log::kafka::KafkaConfig;
+use service::config;
+use service::telemetry::TelemetryArgs;
+
+/// Projects the log of events into the stores that queries read.
+///
+/// Each projection is a command of its own. Start as many instances of one as you like, at most one for each partition is
+/// of use: they share the partitions among themselves, and take over those of an instance that ends.
+///
+/// Every flag can be set by the environment variable named with it.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "projectors", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub projection: ProjectionCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum ProjectionCommand {
+    /// Posts, people, slugs and the history of posts, into MongoDB.
+    ///
+    /// Documents and position are written in one transaction, so that it can be killed at any time and goes on where it
+    /// was. SIGTERM lets running batches finish and ends it with exit code 0. A server that does not answer at the start is
+    /// tried five times in at most a minute, then it ends with exit code 3; a bad setting ends it with 2. Later outages are
+    /// waited for: see /ready and /metrics on the admin address.
+    Documents(DocumentsArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct DocumentsArgs {
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// The MongoDB replica set.
+    #[arg(long, env = "GROOT_MONGODB_URI", value_name = "URI", default_value = "mongodb://127.0.0.1:27017/?replicaSet=rs0", value_parser = config::mongodb_uri)]
+    pub mongodb_uri: String,
+    /// The database that holds the documents.
+    #[arg(long, env = "GROOT_MONGODB_DATABASE", value_name = "NAME", default_value = "groot", value_parser = config::not_blank)]
+    pub mongodb_database: String,
+    #[command(flatten)]
+    pub process: ProcessArgs,
+}
+
+/// The log, as every projection reads it.
+#[derive(Clone, Debug, Args)]
+pub struct LogArgs {
+    /// The Kafka brokers.
+    #[arg(long, env = "GROOT_KAFKA_BROKERS", value_name = "HOST:PORT,...", default_value = "127.0.0.1:9092", value_parser = config::host_port_list)]
+    pub kafka_brokers: String,
+    /// The schema registry's Confluent API.
+    #[arg(long, env = "GROOT_SCHEMA_REGISTRY_URL", value_name = "URL", default_value = "http://127.0.0.1:8081/apis/ccompat/v7", value_parser = config::http_url)]
+    pub schema_registry_url: String,
+    /// The topic that holds the events.
+    #[arg(long, env = "GROOT_EVENTS_TOPIC", value_name = "TOPIC", default_value = "groot.events", value_parser = config::not_blank)]
+    pub events_topic: String,
+    /// The topic that holds the addresses of owners.
+    #[arg(long, env = "GROOT_OWNERS_TOPIC", value_name = "TOPIC", default_value = "groot.owners", value_parser = config::not_blank)]
+    pub owners_topic: String,
+    /// The topic whose first record names the log.
+    #[arg(long, env = "GROOT_LOG_TOPIC", value_name = "TOPIC", default_value = "groot.log", value_parser = config::not_blank)]
+    pub log_topic: String,
+    /// How many partitions the events topic has.
+    #[arg(long, env = "GROOT_EVENTS_PARTITIONS", value_name = "COUNT", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub events_partitions: u32,
+    /// What the names of consumer groups begin with.
+    #[arg(long, env = "GROOT_GROUP_PREFIX", value_name = "PREFIX", default_value = "groot", value_parser = config::not_blank)]
+    pub group_prefix: String,
+}
+
+/// The process itself.
+#[derive(Clone, Debug, Args)]
+pub struct ProcessArgs {
+    /// Where /health, /ready and /metrics are served.
+    #[arg(long, env = "GROOT_ADMIN_ADDR", value_name = "IP:PORT", default_value = "127.0.0.1:9103", value_parser = config::socket_addr)]
+    pub admin_addr: SocketAddr,
+    /// A partition that is further behind than this makes /ready fail.
+    #[arg(long, env = "GROOT_READY_LAG", value_name = "TIME", default_value = "30s", value_parser = config::duration)]
+    pub ready_lag: Duration,
+    #[command(flatten)]
+    pub telemetry: TelemetryArgs,
+}
+
+impl LogArgs {
+    /// The same for the log's own client.
+    pub fn kafka(&self, client_id: &str) -> KafkaConfig {
+        KafkaConfig {
+            client_id: client_id.to_owned(),
+            events_topic: self.events_topic.clone(),
+            owners_topic: self.owners_topic.clone(),
+            log_topic: self.log_topic.clone(),
+            partitions: self.events_partitions,
+            // Nothing is appended here.
+            lanes: 0,
+            ..KafkaConfig::local(&self.kafka_brokers)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_has_a_default_that_works_locally() {
+        let cli: Cli = config::read_from(&["projectors", "documents"]).unwrap();
+        let ProjectionCommand::Documents(args) = cli.projection;
+        assert_eq!(args.process.admin_addr.port(), 9103);
+        assert_eq!(args.log.kafka("x").events_topic, "groot.events");
+    }
+
+    #[test]
+    fn a_bad_value_names_the_variable() {
+        let error = config::read_from::<Cli>(&["projectors", "documents", "--mongodb-uri", "localhost"]).unwrap_err();
+        assert!(error.0.starts_with("GROOT_MONGODB_URI (--mongodb-uri)"), "{error}");
+    }
+}

@@ -1,0 +1,55 @@
+//! The writes of a batch of events of one partition, folded: one for each post, person and slug, however many events it had.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use read_model::{Person, PostEventDoc, Slug};
+use uuid::Uuid;
+
+use crate::documents::change::{OutOfOrder, PostWrite};
+use crate::documents::project::{Writes, project};
+use crate::event::LoggedEvent;
+
+/// What a batch writes, each list in the order in which its keys were first met.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    pub posts: Vec<PostWrite>,
+    pub people: Vec<Person>,
+    pub slugs: Vec<Slug>,
+    pub history: Vec<PostEventDoc>,
+    post_places: HashMap<Uuid, usize>,
+}
+
+impl Batch {
+    /// Folds the events, which stand in the order of the log.
+    pub fn of<'a>(events: impl IntoIterator<Item = &'a LoggedEvent>) -> Result<Self, OutOfOrder> {
+        let mut batch = Self::default();
+        for event in events {
+            batch.add(project(event))?;
+        }
+        Ok(batch)
+    }
+
+    /// Adds what one more event writes. An event that was added before changes nothing.
+    pub fn add(&mut self, writes: Writes) -> Result<(), OutOfOrder> {
+        let Writes { post, person, slug, history } = writes;
+        if let Some(write) = post {
+            match self.post_places.entry(write.id) {
+                Entry::Occupied(place) => self.posts[*place.get()].follow(write)?,
+                Entry::Vacant(place) => {
+                    place.insert(self.posts.len());
+                    self.posts.push(write);
+                }
+            }
+        }
+        self.people.extend(person);
+        self.slugs.extend(slug);
+        self.history.extend(history);
+        Ok(())
+    }
+
+    /// Whether it writes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.posts.is_empty() && self.people.is_empty() && self.slugs.is_empty() && self.history.is_empty()
+    }
+}

@@ -1,0 +1,236 @@
+//! The documents that a log must lead to, folded from its events in the plainest way, and how two sets of documents differ.
+//!
+//! Deliberately a second telling of what [`super::project`] and [`super::change`] do step by step: here each event changes
+//! a post in memory, there each becomes a write that does not know the post. What holds in both is right. Only the
+//! rendering of Markdown is shared.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use event_schema::event::DomainEvent;
+use event_schema::person::PersonEvent;
+use event_schema::post::{PostEvent, RestoredStatus};
+use read_model::{Person, Post, PostEventDoc, PostStatus, PostType, Slug};
+use uuid::Uuid;
+
+use crate::documents::markdown;
+use crate::event::LoggedEvent;
+
+/// Every document of the projection by its key.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Documents {
+    pub posts: BTreeMap<Uuid, Post>,
+    pub people: BTreeMap<Uuid, Person>,
+    pub slugs: BTreeMap<String, Slug>,
+    pub history: BTreeMap<String, PostEventDoc>,
+}
+
+/// One document that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub collection: &'static str,
+    pub key: String,
+    pub what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    Missing,
+    /// It is there, and no event leads to it.
+    Unexpected,
+    /// Both, as text.
+    Unequal {
+        stored: String,
+        expected: String,
+    },
+}
+
+/// The documents that these events lead to. Events of one aggregate stand in the order of their versions; the order of
+/// aggregates among each other does not matter.
+pub fn expected<'a>(events: impl IntoIterator<Item = &'a LoggedEvent>) -> Documents {
+    let mut documents = Documents::default();
+    for logged in events {
+        match &logged.event {
+            DomainEvent::Person(PersonEvent::Created(event)) => {
+                let person = Person {
+                    id: logged.meta.aggregate_id,
+                    name: event.name.clone(),
+                    created_at: logged.meta.time,
+                    version: logged.meta.version,
+                    partition: logged.partition,
+                    offset: logged.offset as i64,
+                };
+                documents.people.insert(person.id, person);
+            }
+            DomainEvent::Post(event) => fold_post(&mut documents, logged, event),
+        }
+    }
+    documents
+}
+
+/// Every document in which the store differs from what is expected.
+pub fn differences(stored: &Documents, expected: &Documents) -> Vec<Difference> {
+    let mut found = Vec::new();
+    compare("posts", &stored.posts, &expected.posts, &mut found);
+    compare("people", &stored.people, &expected.people, &mut found);
+    compare("slugs", &stored.slugs, &expected.slugs, &mut found);
+    compare("post_events", &stored.history, &expected.history, &mut found);
+    found
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { collection, key, what } = self;
+        match what {
+            What::Missing => write!(f, "{collection} {key} is missing"),
+            What::Unexpected => write!(f, "{collection} {key} is there, and no event leads to it"),
+            What::Unequal { stored, expected } => {
+                write!(f, "{collection} {key} is {stored}, expected {expected}")
+            }
+        }
+    }
+}
+
+fn fold_post(documents: &mut Documents, logged: &LoggedEvent, event: &PostEvent) {
+    let meta = &logged.meta;
+    let id = meta.aggregate_id;
+    let key = format!("{id}:{}", meta.version);
+    documents.history.insert(
+        key.clone(),
+        PostEventDoc {
+            id: key,
+            post_id: id,
+            version: meta.version,
+            event_type: meta.event_type.clone(),
+            time: meta.time,
+            actor: Some(meta.actor.to_string()),
+            data: logged.event.to_json(),
+            partition: logged.partition,
+            offset: logged.offset as i64,
+        },
+    );
+    if let PostEvent::Created(created) = event {
+        let post = Post {
+            id,
+            post_type: type_of(created.post_type.as_str()),
+            title: created.title.clone(),
+            content: created.content.clone(),
+            html: markdown::render(&created.content),
+            excerpt: Some(created.excerpt.clone()).filter(|text| !text.is_empty()),
+            tags: created.tags.clone(),
+            category: Some(created.category.clone()).filter(|text| !text.is_empty()),
+            media: created.media.clone(),
+            status: PostStatus::Draft,
+            author_id: created.author_id.into(),
+            slug: None,
+            created_at: meta.time,
+            updated_at: meta.time,
+            published_at: created.published_at,
+            scheduled_at: None,
+            deleted_at: None,
+            status_before_delete: None,
+            version: 0,
+            partition: logged.partition,
+            offset: 0,
+        };
+        documents.posts.insert(id, post);
+    }
+    let Some(post) = documents.posts.get_mut(&id) else {
+        return;
+    };
+    match event {
+        PostEvent::Created(_) => {}
+        PostEvent::Edited(edit) => {
+            if let Some(kind) = edit.post_type {
+                post.post_type = type_of(kind.as_str());
+            }
+            if let Some(title) = &edit.title {
+                post.title.clone_from(title);
+            }
+            if let Some(content) = &edit.content {
+                post.content.clone_from(content);
+                post.html = markdown::render(content);
+            }
+            if let Some(excerpt) = &edit.excerpt {
+                post.excerpt = Some(excerpt.clone()).filter(|text| !text.is_empty());
+            }
+            if let Some(tags) = &edit.tags {
+                post.tags.clone_from(tags);
+            }
+            if let Some(category) = &edit.category {
+                post.category = Some(category.clone()).filter(|text| !text.is_empty());
+            }
+            if let Some(media) = &edit.media {
+                post.media.clone_from(media);
+            }
+            if let Some(author) = edit.author_id {
+                post.author_id = author.into();
+            }
+            if edit.published_at.is_some() {
+                post.published_at = edit.published_at;
+            }
+        }
+        PostEvent::Published(published) => {
+            post.status = PostStatus::Published;
+            post.slug = Some(published.slug.clone());
+            post.published_at = Some(published.published_at);
+            post.scheduled_at = None;
+            let slug = documents
+                .slugs
+                .entry(published.slug.clone())
+                .or_insert_with(|| Slug { slug: published.slug.clone(), post_id: id });
+            slug.post_id = slug.post_id.min(id);
+        }
+        PostEvent::Unpublished(_) => {
+            post.status = PostStatus::Draft;
+            post.scheduled_at = None;
+        }
+        PostEvent::Scheduled(schedule) => {
+            post.status = PostStatus::Scheduled;
+            post.scheduled_at = Some(schedule.at);
+        }
+        PostEvent::Deleted(_) => {
+            post.status_before_delete =
+                Some(if post.status == PostStatus::Published { PostStatus::Published } else { PostStatus::Draft });
+            post.status = PostStatus::Deleted;
+            post.deleted_at = Some(meta.time);
+            post.scheduled_at = None;
+        }
+        PostEvent::Restored(restored) => {
+            post.status = match restored.status {
+                RestoredStatus::Draft => PostStatus::Draft,
+                RestoredStatus::Published => PostStatus::Published,
+            };
+            post.status_before_delete = None;
+            post.deleted_at = None;
+        }
+    }
+    post.updated_at = meta.time;
+    post.version = meta.version;
+    post.offset = logged.offset as i64;
+}
+
+fn type_of(name: &str) -> PostType {
+    PostType::parse(name).expect("the types of the read model are those of the events")
+}
+
+fn compare<K: Ord + fmt::Display, V: PartialEq + fmt::Debug>(
+    collection: &'static str,
+    stored: &BTreeMap<K, V>,
+    expected: &BTreeMap<K, V>,
+    found: &mut Vec<Difference>,
+) {
+    let mut differs = |key: &K, what| found.push(Difference { collection, key: key.to_string(), what });
+    for (key, wanted) in expected {
+        match stored.get(key) {
+            None => differs(key, What::Missing),
+            Some(there) if there != wanted => {
+                differs(key, What::Unequal { stored: format!("{there:?}"), expected: format!("{wanted:?}") })
+            }
+            Some(_) => {}
+        }
+    }
+    for key in stored.keys().filter(|key| !expected.contains_key(key)) {
+        differs(key, What::Unexpected);
+    }
+}

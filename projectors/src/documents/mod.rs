@@ -1,0 +1,62 @@
+//! Posts, people, slugs and the history of posts as MongoDB documents.
+//!
+//! - [`project`](mod@project): what one event writes; [`change`]: how writes to one post fold; [`markdown`]: content as safe HTML
+//! - [`batch`]: the writes of many events; [`statements`]: those as MongoDB updates; [`write`](mod@write): the transaction
+//! - [`fold`]: the same documents told a second time, for comparing; [`read`]: what the store holds
+
+pub mod batch;
+pub mod change;
+mod checkpoint;
+pub mod connect;
+pub mod fold;
+pub mod markdown;
+pub mod project;
+pub mod read;
+pub mod statements;
+pub mod write;
+
+use std::sync::Arc;
+
+use event_log::position::Position;
+
+use crate::documents::batch::Batch;
+use crate::documents::write::Store;
+use crate::event::LoggedEvent;
+use crate::projection::{Projection, Saved, StoreFailure, Unprojectable};
+
+/// The projection as the runner sees it.
+#[derive(Clone, Debug)]
+pub struct Documents {
+    store: Store,
+}
+
+impl Documents {
+    pub fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// Waits until no write runs any more.
+    pub async fn settled(&self) {
+        self.store.settled().await;
+    }
+}
+
+impl Projection for Documents {
+    type Batch = Batch;
+
+    fn name(&self) -> &'static str {
+        read_model::DOCUMENTS.name
+    }
+
+    fn project(&self, events: &[LoggedEvent]) -> Result<Batch, Unprojectable> {
+        Batch::of(events).map_err(|error| Unprojectable(error.to_string()))
+    }
+
+    async fn load(&self, partition: u32) -> Result<Saved, StoreFailure> {
+        self.store.load(partition).await
+    }
+
+    async fn write(&self, partition: u32, batch: Arc<Batch>, from: Saved, to: Position) -> Result<Saved, StoreFailure> {
+        self.store.write(partition, batch, from, to).await
+    }
+}

@@ -1,0 +1,330 @@
+//! The IO of the projection: one transaction for each batch, holding the documents and the checkpoint.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use event_log::position::Position;
+use mongodb::bson::{Document, RawArrayBuf, RawDocumentBuf, doc, rawdoc};
+use mongodb::error::{Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT, WriteFailure};
+use mongodb::options::ReadConcern;
+use mongodb::{ClientSession, Collection, Database};
+use read_model::{Checkpoint, Projection as Names, stored};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use crate::documents::batch::Batch;
+use crate::documents::connect::durable;
+use crate::documents::{checkpoint, statements};
+use crate::projection::{Saved, StoreFailure};
+
+/// A write that the server has not answered for this long counts as failed. It is left to its task, not dropped: if it
+/// still comes to pass, the checkpoint shows it.
+const ANSWER_LIMIT: Duration = Duration::from_secs(45);
+/// For how long a transaction that met a passing conflict is begun anew, and a commit of unknown outcome repeated, before the
+/// batch counts as failed.
+const RETRY_FOR: Duration = Duration::from_secs(2);
+/// Pauses between attempts: this, doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// Bytes of update statements in one command; a command may take 16 MiB.
+const COMMAND_BYTES: usize = 8 << 20;
+const DUPLICATE_KEY: i32 = 11000;
+
+/// The collections of one projection of one log. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    database: Database,
+    names: Names,
+    log_id: u64,
+    writes: TaskTracker,
+}
+
+impl Store {
+    /// The indexes must be there: see [`read_model::ensure_indexes`].
+    pub fn new(database: Database, names: Names, log_id: u64) -> Self {
+        Self { database, names, log_id, writes: TaskTracker::new() }
+    }
+
+    /// How far the store is in a partition.
+    ///
+    /// # Errors
+    /// [`StoreFailure::Unavailable`], or [`StoreFailure::Halt`] for a checkpoint that is not of this log.
+    pub async fn load(&self, partition: u32) -> Result<Saved, StoreFailure> {
+        let id = self.names.checkpoint_id(partition);
+        let found = self.checkpoints().find_one(doc! { "_id": id }).await;
+        match found.map_err(|error| unavailable(&error))? {
+            Some(found) => checkpoint::to_saved(&found, self.log_id),
+            None => Ok(Saved::NOTHING),
+        }
+    }
+
+    /// Writes the documents and moves the checkpoint from `from` to `to`: all of it or nothing.
+    ///
+    /// A task of its own does it, so that dropping this future stops nothing.
+    ///
+    /// # Errors
+    /// [`StoreFailure::Superseded`] if the checkpoint is no longer at `from`, [`StoreFailure::Halt`] if a document lacks the
+    /// events before the batch, else [`StoreFailure::Unavailable`]; then it may have been written all the same.
+    pub async fn write(
+        &self,
+        partition: u32,
+        batch: Arc<Batch>,
+        from: Saved,
+        to: Position,
+    ) -> Result<Saved, StoreFailure> {
+        let store = self.clone();
+        let write = self.writes.spawn(async move { store.write_retrying(partition, &batch, from, to).await });
+        match tokio::time::timeout(ANSWER_LIMIT, write).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(died)) => Err(StoreFailure::Unavailable(format!("the write died: {died}"))),
+            Err(_) => {
+                Err(StoreFailure::Unavailable(format!("MongoDB has not answered for {} s", ANSWER_LIMIT.as_secs())))
+            }
+        }
+    }
+
+    /// Waits until no write runs any more.
+    pub async fn settled(&self) {
+        self.writes.close();
+        self.writes.wait().await;
+        self.writes.reopen();
+    }
+
+    async fn write_retrying(
+        &self,
+        partition: u32,
+        batch: &Batch,
+        from: Saved,
+        to: Position,
+    ) -> Result<Saved, StoreFailure> {
+        let next = self.next_checkpoint(partition, from, to, Utc::now());
+        let commands = self.commands(batch)?;
+        let begin = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.transact(batch, &commands, from, &next).await {
+                Ok(()) => {
+                    return Ok(Saved { position: to, revision: from.revision + 1 });
+                }
+                Err(Failure::Store(failure)) => return Err(failure),
+                Err(Failure::Server(error))
+                    if error.contains_label(TRANSIENT_TRANSACTION_ERROR) && begin.elapsed() < RETRY_FOR =>
+                {
+                    metrics::counter!("projection_transaction_retries_total", "projection" => self.names.name)
+                        .increment(1);
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                Err(Failure::Server(error)) => return Err(unavailable(&error)),
+            }
+        }
+    }
+
+    async fn transact(
+        &self,
+        batch: &Batch,
+        commands: &[Command],
+        from: Saved,
+        next: &Checkpoint,
+    ) -> Result<(), Failure> {
+        let mut session = self.database.client().start_session().await?;
+        session.start_transaction().read_concern(ReadConcern::snapshot()).write_concern(durable()).await?;
+        let written = self.write_within(&mut session, batch, commands, from, next).await;
+        if let Err(failure) = written {
+            // The server forgets an unfinished transaction by itself; aborting only frees its locks at once.
+            let _ = session.abort_transaction().await;
+            return Err(failure);
+        }
+        commit(&mut session).await
+    }
+
+    async fn write_within(
+        &self,
+        session: &mut ClientSession,
+        batch: &Batch,
+        commands: &[Command],
+        from: Saved,
+        next: &Checkpoint,
+    ) -> Result<(), Failure> {
+        // First, so that of two writers of one partition the second learns of it before it has written anything else.
+        self.move_checkpoint(session, from, next).await?;
+        for command in commands {
+            let answer = self.database.run_raw_command(command.text.clone()).session(&mut *session).await?;
+            let changed = changed(&answer)?;
+            if command.counts && changed < command.statements {
+                self.check_versions(session, batch).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compare and set: only from the revision that the batch was made for.
+    async fn move_checkpoint(
+        &self,
+        session: &mut ClientSession,
+        from: Saved,
+        next: &Checkpoint,
+    ) -> Result<(), Failure> {
+        let checkpoints = self.checkpoints();
+        if from.revision == 0 {
+            return match checkpoints.insert_one(next).session(session).await {
+                Err(error) if is_duplicate(&error) => Err(StoreFailure::Superseded.into()),
+                other => Ok(other.map(drop)?),
+            };
+        }
+        let before = doc! {
+            "_id": next.id.as_str(),
+            "rev": from.revision,
+            "nextOffset": i64::try_from(from.position.next_offset).unwrap_or(i64::MAX),
+        };
+        let moved = checkpoints.replace_one(before, next).session(session).await?;
+        match moved.matched_count {
+            1 => Ok(()),
+            _ => Err(StoreFailure::Superseded.into()),
+        }
+    }
+
+    /// Some statement was not due. That is well if the document is as new as the batch or newer, as when a checkpoint was
+    /// taken away to read the log again; a document that lacks events before the batch is not.
+    async fn check_versions(&self, session: &mut ClientSession, batch: &Batch) -> Result<(), Failure> {
+        let posts = self.database.collection::<Document>(&self.names.posts());
+        for write in &batch.posts {
+            let found = posts
+                .find_one(doc! { "_id": stored::id(write.id) })
+                .projection(doc! { "version": 1 })
+                .session(&mut *session)
+                .await?;
+            let version = found.map_or(0, |found| found.get_i64("version").unwrap_or(0));
+            if u64::try_from(version).unwrap_or(0) < write.version {
+                return Err(StoreFailure::Halt(format!(
+                    "post {} is stored in version {version}, and its next event has version {}; rebuild the projection",
+                    write.id, write.first_version
+                ))
+                .into());
+            }
+        }
+        Ok(())
+    }
+
+    fn commands(&self, batch: &Batch) -> Result<Vec<Command>, StoreFailure> {
+        let mut commands = Vec::new();
+        let posts = batch.posts.iter().map(statements::post);
+        pack(&mut commands, &self.names.posts(), true, posts)?;
+        let people = batch.people.iter().map(statements::person);
+        pack(&mut commands, &self.names.people(), false, people)?;
+        let slugs = batch.slugs.iter().map(statements::slug);
+        pack(&mut commands, &self.names.slugs(), false, slugs)?;
+        let history = batch.history.iter().map(statements::event);
+        pack(&mut commands, &self.names.post_events(), false, history)?;
+        Ok(commands)
+    }
+
+    fn next_checkpoint(&self, partition: u32, from: Saved, to: Position, now: DateTime<Utc>) -> Checkpoint {
+        let revision = from.revision + 1;
+        checkpoint::to_document(self.names, self.log_id, partition, &to, revision, now)
+    }
+
+    fn checkpoints(&self) -> Collection<Checkpoint> {
+        self.database.collection(self.names.checkpoints())
+    }
+}
+
+/// An update command of many statements.
+struct Command {
+    text: RawDocumentBuf,
+    statements: i64,
+    /// Whether each statement must change something, or the versions need a look.
+    counts: bool,
+}
+
+enum Failure {
+    Store(StoreFailure),
+    Server(Error),
+}
+
+impl From<StoreFailure> for Failure {
+    fn from(failure: StoreFailure) -> Self {
+        Self::Store(failure)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Server(error)
+    }
+}
+
+/// Commits until the server says how it ended, as the label of the error asks for.
+async fn commit(session: &mut ClientSession) -> Result<(), Failure> {
+    let begin = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match session.commit_transaction().await {
+            Err(error) if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) && begin.elapsed() < RETRY_FOR => {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            result => return Ok(result?),
+        }
+    }
+}
+
+fn pack<E: std::fmt::Display>(
+    commands: &mut Vec<Command>,
+    collection: &str,
+    counts: bool,
+    statements: impl Iterator<Item = Result<RawDocumentBuf, E>>,
+) -> Result<(), StoreFailure> {
+    let mut updates = RawArrayBuf::new();
+    let mut held = 0;
+    let mut flush = |updates: &mut RawArrayBuf, held: &mut i64| {
+        if *held > 0 {
+            let updates = std::mem::take(updates);
+            commands.push(Command {
+                text: rawdoc! { "update": collection, "updates": updates, "ordered": true },
+                statements: std::mem::take(held),
+                counts,
+            });
+        }
+    };
+    for statement in statements {
+        let statement =
+            statement.map_err(|error| StoreFailure::Halt(format!("a document cannot be stored: {error}")))?;
+        let bytes = updates.as_bytes().len() + statement.as_bytes().len();
+        if bytes > COMMAND_BYTES {
+            flush(&mut updates, &mut held);
+        }
+        updates.push(statement);
+        held += 1;
+    }
+    flush(&mut updates, &mut held);
+    Ok(())
+}
+
+/// How many documents an update command inserted or changed. Its errors stand in an answer that is otherwise well.
+fn changed(answer: &Document) -> Result<i64, Failure> {
+    if let Ok(errors) = answer.get_array("writeErrors")
+        && let Some(first) = errors.first()
+    {
+        return Err(StoreFailure::Unavailable(format!("MongoDB refused a write: {first}")).into());
+    }
+    let modified = count(answer, "nModified");
+    let inserted = answer.get_array("upserted").map_or(0, |upserted| upserted.len() as i64);
+    Ok(modified + inserted)
+}
+
+fn count(answer: &Document, field: &str) -> i64 {
+    answer.get_i32(field).map(i64::from).or_else(|_| answer.get_i64(field)).unwrap_or(0)
+}
+
+fn is_duplicate(error: &Error) -> bool {
+    match error.kind.as_ref() {
+        ErrorKind::Write(WriteFailure::WriteError(error)) => error.code == DUPLICATE_KEY,
+        ErrorKind::Command(error) => error.code == DUPLICATE_KEY,
+        _ => false,
+    }
+}
+
+fn unavailable(error: &Error) -> StoreFailure {
+    StoreFailure::Unavailable(format!("MongoDB: {}", error.kind))
+}

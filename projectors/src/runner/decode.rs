@@ -1,0 +1,66 @@
+//! From the records of commits to events.
+
+use event_log::reader::Commit;
+use event_log::record::LogRecord;
+use event_schema::codec::{Codec, DecodeError};
+use event_schema::event::AggregateKind;
+use event_schema::meta::{EventMeta, HeaderError};
+use thiserror::Error;
+
+use crate::event::LoggedEvent;
+
+/// A record that counts was not made an event.
+#[derive(Debug, Error)]
+#[error("the record at offset {offset} of partition {partition} cannot be read: {source}")]
+pub struct Undecodable {
+    pub partition: u32,
+    pub offset: u64,
+    pub source: Cause,
+}
+
+#[derive(Debug, Error)]
+pub enum Cause {
+    #[error(transparent)]
+    Headers(#[from] HeaderError),
+    #[error("it has no value")]
+    NoValue,
+    #[error(transparent)]
+    Value(#[from] DecodeError),
+}
+
+impl Undecodable {
+    /// Whether the same record may be decoded later: the registry is away.
+    pub fn is_retryable(&self) -> bool {
+        matches!(&self.source, Cause::Value(error) if error.is_retryable())
+    }
+}
+
+/// The events of commits in their order, without those of aggregates that this build has never heard of: they are no
+/// projection's here. An event that is new to an aggregate which is known is an error.
+///
+/// Asks the registry for schemas that have not been met before.
+pub async fn events(codec: &Codec, commits: &[Commit]) -> Result<Vec<LoggedEvent>, Undecodable> {
+    let mut events = Vec::new();
+    for record in commits.iter().flat_map(|commit| &commit.records) {
+        let event = event(codec, record).await.map_err(|source| Undecodable {
+            partition: record.partition,
+            offset: record.offset,
+            source,
+        })?;
+        match event {
+            Some(event) => events.push(event),
+            None => metrics::counter!("projection_foreign_events_total").increment(1),
+        }
+    }
+    Ok(events)
+}
+
+async fn event(codec: &Codec, record: &LogRecord) -> Result<Option<LoggedEvent>, Cause> {
+    let (meta, schema_fp) = EventMeta::from_headers(|name| record.headers.get(name))?;
+    if AggregateKind::of_event_type(&meta.event_type).is_none() {
+        return Ok(None);
+    }
+    let value = record.value.as_deref().ok_or(Cause::NoValue)?;
+    let event = codec.decode(&meta.event_type, schema_fp, value).await?;
+    Ok(Some(LoggedEvent::at(record, meta, event)))
+}

@@ -1,0 +1,89 @@
+//! The metrics of projections. Each bears the label `projection`; those of partitions bear `partition` as well.
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+
+/// Tells the exporter what each metric means.
+pub fn describe() {
+    describe_gauge!(
+        "projection_lag_records",
+        Unit::Count,
+        "Records of the partition that the store does not reflect yet"
+    );
+    describe_gauge!(
+        "projection_lag_seconds",
+        Unit::Seconds,
+        "How long the oldest record that the store does not reflect has been in the log; 0 when there is none"
+    );
+    describe_histogram!(
+        "projection_oldest_event_age_seconds",
+        Unit::Seconds,
+        "From the log to the store: the age of a batch's oldest event when the batch had been written"
+    );
+    describe_histogram!("projection_batch_events", Unit::Count, "Events in a batch");
+    describe_histogram!("projection_batch_bytes", Unit::Bytes, "Bytes of log in a batch");
+    describe_histogram!("projection_write_seconds", Unit::Seconds, "How long the store took for a batch");
+    describe_counter!("projection_events_total", Unit::Count, "Events projected and written");
+    describe_counter!(
+        "projection_foreign_events_total",
+        Unit::Count,
+        "Events passed over because they are of aggregates that this build does not know"
+    );
+    describe_gauge!(
+        "projection_partitions",
+        Unit::Count,
+        "Partitions of this process by state: loading, running, waiting, halted"
+    );
+    describe_counter!(
+        "projection_waits_total",
+        Unit::Count,
+        "Failed calls to a store or registry, after each of which there was a pause; by what was waited for"
+    );
+    describe_counter!(
+        "projection_superseded_total",
+        Unit::Count,
+        "Batches not written because the checkpoint had moved already"
+    );
+    describe_counter!(
+        "projection_transaction_retries_total",
+        Unit::Count,
+        "Transactions begun anew after a passing conflict"
+    );
+}
+
+/// A batch that was written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    pub events: u64,
+    pub bytes: u64,
+    pub write_seconds: f64,
+    /// None for a batch without events.
+    pub oldest_age_seconds: Option<f64>,
+}
+
+pub(super) fn written(projection: &'static str, batch: Written) {
+    counter!("projection_events_total", "projection" => projection).increment(batch.events);
+    histogram!("projection_batch_events", "projection" => projection).record(batch.events as f64);
+    histogram!("projection_batch_bytes", "projection" => projection).record(batch.bytes as f64);
+    histogram!("projection_write_seconds", "projection" => projection).record(batch.write_seconds);
+    if let Some(age) = batch.oldest_age_seconds {
+        histogram!("projection_oldest_event_age_seconds", "projection" => projection).record(age);
+    }
+}
+
+pub(super) fn waited(projection: &'static str, what: &'static str) {
+    counter!("projection_waits_total", "projection" => projection, "for" => what).increment(1);
+}
+
+pub(super) fn superseded(projection: &'static str) {
+    counter!("projection_superseded_total", "projection" => projection).increment(1);
+}
+
+pub(super) fn partitions(projection: &'static str, state: &'static str, count: usize) {
+    gauge!("projection_partitions", "projection" => projection, "state" => state).set(count as f64);
+}
+
+pub(super) fn lag(projection: &'static str, partition: u32, records: u64, seconds: f64) {
+    let partition = partition.to_string();
+    gauge!("projection_lag_records", "projection" => projection, "partition" => partition.clone()).set(records as f64);
+    gauge!("projection_lag_seconds", "projection" => projection, "partition" => partition).set(seconds);
+}

@@ -2,7 +2,6 @@
 
 use event_schema::id::PersonId;
 use event_schema::meta::ActorRef;
-use event_schema::meta::ActorRef;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,14 +34,6 @@ impl Rights {
 
 impl Actor {
     /// How events name the actor.
-    pub fn reference(&self) -> ActorRef {
-        match self {
-            Actor::Person { id, .. } => ActorRef::Person(*id),
-            Actor::System => ActorRef::System,
-        }
-    }
-
-    /// How the metadata of events names the actor.
     pub fn reference(&self) -> ActorRef {
         match self {
             Actor::Person { id, .. } => ActorRef::Person(*id),

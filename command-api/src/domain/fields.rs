@@ -35,10 +35,10 @@ pub fn name(text: &str) -> Result<String, FieldError> {
 pub fn content(text: String) -> Result<String, FieldError> {
     const FIELD: &str = "content";
     if text.is_empty() {
-        return Err(FieldError::new(FIELD, "required", "must hold at least one byte"));
+        return Err(FieldError::new(FIELD, "required", "This must hold at least one byte."));
     }
     if text.len() > CONTENT_MAX {
-        let message = format!("must hold at most {CONTENT_MAX} bytes; it holds {}", text.len());
+        let message = format!("This must hold at most {CONTENT_MAX} bytes; it holds {}.", text.len());
         return Err(FieldError::new(FIELD, "too-long", message));
     }
     no_controls(FIELD, &text, Lines::Many)?;
@@ -60,7 +60,7 @@ pub fn tags(given: &[String]) -> Result<Vec<String>, Vec<FieldError>> {
     const FIELD: &str = "tags";
     if given.len() > TAGS_MAX {
         // Each of ten thousand tags may be bad as well; the number says enough.
-        let message = format!("must hold at most {TAGS_MAX} tags; it holds {}", given.len());
+        let message = format!("This must hold at most {TAGS_MAX} tags; it holds {}.", given.len());
         return Err(vec![FieldError::new(FIELD, "too-many", message)]);
     }
     let mut errors = Vec::new();
@@ -78,7 +78,7 @@ pub fn tags(given: &[String]) -> Result<Vec<String>, Vec<FieldError>> {
 /// Up to 50 ids of media. One that stands twice is kept once, where it stood first.
 pub fn media(given: &[Uuid]) -> Result<Vec<Uuid>, FieldError> {
     if given.len() > MEDIA_MAX {
-        let message = format!("must hold at most {MEDIA_MAX} ids; it holds {}", given.len());
+        let message = format!("This must hold at most {MEDIA_MAX} ids; it holds {}.", given.len());
         return Err(FieldError::new("media", "too-many", message));
     }
     let mut media: Vec<Uuid> = Vec::new();
@@ -95,7 +95,7 @@ pub fn time(field: &str, time: DateTime<Utc>) -> Result<DateTime<Utc>, FieldErro
     if (1..=9999).contains(&time.year()) {
         Ok(truncate_to_millis(time))
     } else {
-        Err(FieldError::new(field, "out-of-range", "must be in the years 0001 to 9999, in UTC"))
+        Err(FieldError::new(field, "out-of-range", "This must be in the years 0001 to 9999, in UTC."))
     }
 }
 
@@ -108,7 +108,7 @@ enum Lines {
 fn filled_line(field: &str, text: &str, max: usize) -> Result<String, FieldError> {
     let text = at_most(field, text, max, Lines::One)?;
     if text.is_empty() {
-        return Err(FieldError::new(field, "required", "must hold at least one character that is not blank"));
+        return Err(FieldError::new(field, "required", "This must hold at least one character that is not blank."));
     }
     Ok(text)
 }
@@ -117,7 +117,7 @@ fn at_most(field: &str, text: &str, max: usize, lines: Lines) -> Result<String, 
     let text = text.trim();
     let length = text.chars().count();
     if length > max {
-        let message = format!("must hold at most {max} characters; it holds {length}");
+        let message = format!("This must hold at most {max} characters; it holds {length}.");
         return Err(FieldError::new(field, "too-long", message));
     }
     no_controls(field, text, lines)?;
@@ -130,7 +130,8 @@ fn no_controls(field: &str, text: &str, lines: Lines) -> Result<(), FieldError> 
         return Ok(());
     };
     let but = if lines == Lines::Many { " other than line feed and tab" } else { "" };
-    let message = format!("must hold no control characters{but}; character {} is U+{:04X}", index + 1, u32::from(bad));
+    let message =
+        format!("This must hold no control characters{but}; character {} is U+{:04X}.", index + 1, u32::from(bad));
     Err(FieldError::new(field, "control-character", message))
 }
 
@@ -156,7 +157,10 @@ mod tests {
         for bad in ["a\nb", "a\tb", "a\u{0}b", "a\u{7f}b", "a\u{9b}b", "a\rb"] {
             assert_eq!(code(title(bad)), "control-character", "{bad:?}");
         }
-        assert_eq!(title("ab\u{7}").unwrap_err().message, "must hold no control characters; character 3 is U+0007");
+        assert_eq!(
+            title("ab\u{7}").unwrap_err().message,
+            "This must hold no control characters; character 3 is U+0007."
+        );
     }
 
     #[test]

@@ -84,7 +84,9 @@ pub fn decide(
         Command::Post { id, command } => {
             let state = match state {
                 Some(AggregateState::Post(state)) => Some(state),
-                Some(AggregateState::Person(_)) => return Err(taken_by_another_kind(command.is_create())),
+                Some(AggregateState::Person(_)) => {
+                    return Err(taken_by_another_kind(matches!(command, post::PostCommand::Create(_))));
+                }
                 None => None,
             };
             post::decide(state, *id, command, context)

@@ -84,10 +84,9 @@ fn create(contents: &PostContents, context: &Context) -> Decision {
         Actor::Person { id, .. } => Some(*id),
         Actor::System => None,
     };
-    let author_id = contents
-        .author_id
-        .or(own)
-        .ok_or_else(|| Rejection::Invalid(vec![FieldError::new("authorId", "required", "must name the author")]))?;
+    let author_id = contents.author_id.or(own).ok_or_else(|| {
+        Rejection::Invalid(vec![FieldError::new("authorId", "required", "This must name the author.")])
+    })?;
     let attributed = contents.published_at.is_some() || Some(author_id) != own;
     if attributed && !context.actor.rights().attribute_posts {
         return Err(Rejection::Forbidden(Denial::AttributePosts));
@@ -115,7 +114,7 @@ fn edit(state: &PostState, changes: PostChanges) -> Decision {
         Change::Set(time) => Some(time),
         Change::Clear if state.published_at.is_none() => None,
         Change::Clear => {
-            let message = "cannot be taken away once it is set; give another time";
+            let message = "This cannot be taken away once it is set; give another time.";
             return Err(Rejection::Invalid(vec![FieldError::new("publishedAt", "not-clearable", message)]));
         }
     };
@@ -173,7 +172,9 @@ fn schedule(state: &PostState, at: DateTime<Utc>, now: DateTime<Utc>) -> Decisio
     match state.status {
         Status::Published => Err(Rejection::RuleBroken(Rule::PublishedPostsAreNotScheduled)),
         Status::Scheduled { at: present } if present == at => Ok(Vec::new()),
-        _ if at <= now => Err(Rejection::Invalid(vec![FieldError::new("at", "in-the-past", "must be in the future")])),
+        _ if at <= now => {
+            Err(Rejection::Invalid(vec![FieldError::new("at", "in-the-past", "This must be in the future.")]))
+        }
         _ => Ok(vec![PostScheduled { at }.into()]),
     }
 }

@@ -1,0 +1,117 @@
+//! What command-api is told from outside. Every value has a default that works beside the local servers.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+use event_log::kafka::KafkaConfig;
+use event_schema::codec::RegistryConfig;
+use service::config::{host_port_list, http_url, not_blank, socket_addr};
+use service::http::HttpArgs;
+use service::telemetry::TelemetryArgs;
+
+/// Groot's write side: takes commands, decides them and appends their events to the log.
+///
+/// Start as many instances as you like, up to one for each partition: they share the partitions, pass commands on to each
+/// other, and take over from an instance that ends. SIGTERM hands everything over and ends with exit code 0. A server that
+/// does not answer at the start is tried five times in at most a minute, then it ends with exit code 3; a bad setting ends
+/// it with 2.
+///
+/// Every flag can be set by the environment variable named with it.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "command-api", version)]
+pub struct Config {
+    /// Where to serve clients.
+    #[arg(long, env = "GROOT_HTTP_ADDR", value_name = "ADDR", default_value = "127.0.0.1:3001", value_parser = socket_addr)]
+    pub http_addr: SocketAddr,
+    /// Where to serve /health, /ready, /metrics and /owners to operators, and to take commands from other instances.
+    #[arg(long, env = "GROOT_ADMIN_ADDR", value_name = "ADDR", default_value = "127.0.0.1:9101", value_parser = socket_addr)]
+    pub admin_addr: SocketAddr,
+    /// Where other instances reach the admin address; needed where that is a wildcard such as 0.0.0.0.
+    #[arg(long, env = "GROOT_PEER_URL", value_name = "URL", value_parser = http_url)]
+    pub peer_url: Option<String>,
+    /// What instances show each other when they pass commands on. Without one, only those of the same machine do.
+    #[arg(long, env = "GROOT_PEER_SECRET", value_name = "SECRET", hide_env_values = true, value_parser = not_blank)]
+    pub peer_secret: Option<String>,
+    /// The name of this instance in claims and logs; a fresh one for each start where left out.
+    #[arg(long, env = "GROOT_INSTANCE", value_name = "NAME", value_parser = not_blank)]
+    pub instance: Option<String>,
+    /// The Kafka brokers.
+    #[arg(long, env = "GROOT_KAFKA_BROKERS", value_name = "HOST:PORT,...", default_value = "127.0.0.1:9092", value_parser = host_port_list)]
+    pub kafka_brokers: String,
+    /// The schema registry's Confluent API.
+    #[arg(long, env = "GROOT_SCHEMA_REGISTRY_URL", value_name = "URL", default_value = "http://127.0.0.1:8081/apis/ccompat/v7", value_parser = http_url)]
+    pub schema_registry_url: String,
+    /// The topic that holds the events.
+    #[arg(long, env = "GROOT_EVENTS_TOPIC", value_name = "TOPIC", default_value = "groot.events", value_parser = not_blank)]
+    pub events_topic: String,
+    /// The topic that holds the addresses of owners.
+    #[arg(long, env = "GROOT_OWNERS_TOPIC", value_name = "TOPIC", default_value = "groot.owners", value_parser = not_blank)]
+    pub owners_topic: String,
+    /// The topic whose first record names the log.
+    #[arg(long, env = "GROOT_LOG_TOPIC", value_name = "TOPIC", default_value = "groot.log", value_parser = not_blank)]
+    pub log_topic: String,
+    /// How many partitions the events topic has; fixed when it is made.
+    #[arg(long, env = "GROOT_EVENTS_PARTITIONS", value_name = "COUNT", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub events_partitions: u32,
+    /// Copies of each partition, where the topics have to be made.
+    #[arg(long, env = "GROOT_REPLICATION_FACTOR", value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=32))]
+    pub replication_factor: i32,
+    /// Copies that must have a record before it is acknowledged, where the topics have to be made.
+    #[arg(long, env = "GROOT_MIN_INSYNC_REPLICAS", value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=32))]
+    pub min_insync_replicas: i32,
+    /// What the names of consumer groups begin with.
+    #[arg(long, env = "GROOT_GROUP_PREFIX", value_name = "PREFIX", default_value = "groot", value_parser = not_blank)]
+    pub group_prefix: String,
+    /// The public keys that access tokens are verified with.
+    #[arg(long, env = "GROOT_JWKS_FILE", value_name = "FILE", default_value = ".groot/dev/data/keys/jwks.json")]
+    pub jwks_file: PathBuf,
+    #[command(flatten)]
+    pub http: HttpArgs,
+    #[command(flatten)]
+    pub telemetry: TelemetryArgs,
+}
+
+impl Config {
+    pub fn kafka(&self, instance: &str) -> KafkaConfig {
+        KafkaConfig {
+            client_id: format!("command-api.{instance}"),
+            events_topic: self.events_topic.clone(),
+            owners_topic: self.owners_topic.clone(),
+            log_topic: self.log_topic.clone(),
+            partitions: self.events_partitions,
+            replication_factor: self.replication_factor,
+            min_insync_replicas: self.min_insync_replicas,
+            ..KafkaConfig::local(self.kafka_brokers.clone())
+        }
+    }
+
+    pub fn registry(&self) -> RegistryConfig {
+        RegistryConfig { url: self.schema_registry_url.clone(), topic: self.events_topic.clone() }
+    }
+
+    /// The consumer group that shares the partitions among instances.
+    pub fn group(&self) -> String {
+        format!("{}.command-api", self.group_prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use service::config::read_from;
+
+    use super::*;
+
+    #[test]
+    fn every_value_has_a_default() {
+        let config = read_from::<Config>(&["command-api"]).unwrap();
+        assert_eq!(config.group(), "groot.command-api");
+        assert_eq!(config.kafka("a").partitions, 12);
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_what_is_allowed() {
+        let error = read_from::<Config>(&["command-api", "--events-partitions", "0"]).unwrap_err();
+        assert!(error.to_string().contains("GROOT_EVENTS_PARTITIONS"), "{error}");
+    }
+}

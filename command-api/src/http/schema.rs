@@ -1,0 +1,155 @@
+//! Bodies and answers as the API's description shows them.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use service::problem::ProblemBody;
+use utoipa::{IntoResponses, ToSchema};
+use uuid::Uuid;
+
+/// A post as it is written. Control characters other than line feed and tab are refused everywhere.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct PostBody {
+    /// `article` where left out.
+    #[schema(rename = "type", default = "article")]
+    pub post_type: Option<PostKind>,
+    /// One line, counted after trimming.
+    #[schema(min_length = 1, max_length = 200)]
+    pub title: String,
+    /// Markdown of 1 byte to 1 MiB.
+    #[schema(min_length = 1)]
+    pub content: String,
+    #[schema(max_length = 500)]
+    pub excerpt: Option<String>,
+    /// Each of 1 to 50 characters, trimmed; one that stands twice is kept once.
+    #[schema(max_items = 20)]
+    pub tags: Option<Vec<String>>,
+    #[schema(max_length = 50)]
+    pub category: Option<String>,
+    /// Ids of media; one that stands twice is kept once.
+    #[schema(max_items = 50)]
+    pub media: Option<Vec<Uuid>>,
+    /// The person who asks, where left out. Set to another by editors and admins.
+    pub author_id: Option<Uuid>,
+    /// The time to be published under, in the years 0001 to 9999. Set by editors and admins.
+    pub published_at: Option<DateTime<Utc>>,
+}
+
+/// What is to change of a post.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct PostPatch {
+    #[schema(rename = "type", nullable = false)]
+    pub post_type: Option<PostKind>,
+    #[schema(min_length = 1, max_length = 200, nullable = false)]
+    pub title: Option<String>,
+    #[schema(min_length = 1, nullable = false)]
+    pub content: Option<String>,
+    #[schema(max_length = 500)]
+    pub excerpt: Option<String>,
+    #[schema(max_items = 20)]
+    pub tags: Option<Vec<String>>,
+    #[schema(max_length = 50)]
+    pub category: Option<String>,
+    #[schema(max_items = 50)]
+    pub media: Option<Vec<Uuid>>,
+    #[schema(nullable = false)]
+    pub author_id: Option<Uuid>,
+    pub published_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum PostKind {
+    Article,
+    Note,
+    Link,
+}
+
+/// How a post is published.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct PublishBody {
+    /// The time to be published under. Set by editors and admins.
+    pub published_at: Option<DateTime<Utc>>,
+}
+
+/// When a post is published.
+#[derive(Debug, ToSchema)]
+pub struct ScheduleBody {
+    /// In the future.
+    pub at: DateTime<Utc>,
+}
+
+/// A new person.
+#[derive(Debug, ToSchema)]
+pub struct PersonBody {
+    /// One line, counted after trimming.
+    #[schema(min_length = 1, max_length = 100)]
+    pub name: String,
+}
+
+/// Where a command left what it was for.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "id": "01930a5d-ac96-774b-bcce-b302099a8057", "version": 1, "position": "AQAAAAAAAAAHAAAAAwAAAAAAAAAqZ1Zp0w"
+}))]
+pub struct CommandAnswer {
+    pub id: Uuid,
+    /// The number of its events.
+    #[schema(minimum = 1)]
+    pub version: u64,
+    /// Send it back in `Groot-Min-Position` to read what was written.
+    pub position: String,
+}
+
+#[derive(Debug, IntoResponses)]
+pub enum Created {
+    /// It is in the log. Headers: `Location`, `ETag`, `Groot-Position`.
+    #[response(status = 201)]
+    Created(CommandAnswer),
+}
+
+#[derive(Debug, IntoResponses)]
+pub enum Done {
+    /// It is in the log, or was already as asked for. Headers: `ETag`, `Groot-Position`.
+    #[response(status = 200)]
+    Done(CommandAnswer),
+}
+
+#[derive(Debug, IntoResponses)]
+pub enum Refusals {
+    /// The body is not JSON in UTF-8, or an id, parameter or header is not valid
+    #[response(status = 400, content_type = "application/problem+json")]
+    Malformed(ProblemBody),
+    /// No valid access token
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(ProblemBody),
+    /// The role does not allow it
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(ProblemBody),
+    /// Nothing was ever created under this id
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(ProblemBody),
+    /// A rule forbids it in the present state
+    #[response(status = 409, content_type = "application/problem+json")]
+    RuleBroken(ProblemBody),
+    /// If-Match names another version than the present one
+    #[response(status = 412, content_type = "application/problem+json")]
+    VersionMismatch(ProblemBody),
+    /// The body has more than 2 MiB
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(ProblemBody),
+    /// The body is not application/json
+    #[response(status = 415, content_type = "application/problem+json")]
+    UnsupportedMediaType(ProblemBody),
+    /// Fields are not valid, all of them named; or the Idempotency-Key was used for another request
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(ProblemBody),
+    /// The version that was read must be named (only where all fields are replaced)
+    #[response(status = 428, content_type = "application/problem+json")]
+    VersionRequired(ProblemBody),
+    /// Nobody serves it at the moment, or its outcome is unknown: send it again with the same Idempotency-Key
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(ProblemBody),
+}

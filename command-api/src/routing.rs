@@ -1,0 +1,118 @@
+//! The way of a command to the owner of its partition: here, or by another instance, or, while nobody owns it, later.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use event_log::kafka::{OwnerHint, partition_for};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::forward::Peers;
+use crate::partition::seat::{Attempt, Seat};
+use crate::partition::submission::{Answer, Submission};
+
+/// The seats of this process by partition.
+pub type Seats = HashMap<u32, Arc<Seat>>;
+
+/// How long a command may take in all. Past it the client is told to ask again.
+pub const DEADLINE: Duration = Duration::from_secs(8);
+/// How often a command may be passed on.
+pub const MAX_HOPS: u8 = 2;
+/// The pauses between attempts while a partition changes hands; news of an owner ends one early.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Why a command has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It reached no owner: nothing came of it and nothing will.
+    NoOwner,
+    /// It may be in the log, or get there.
+    OutcomeUnknown,
+}
+
+#[derive(Debug)]
+pub struct Routing {
+    partitions: u32,
+    seats: watch::Receiver<Seats>,
+    hints: watch::Receiver<HashMap<u32, OwnerHint>>,
+    /// Where others reach this process: a hint that leads here is out of date.
+    own_address: String,
+    peers: Peers,
+}
+
+impl Routing {
+    pub fn new(
+        partitions: u32,
+        seats: watch::Receiver<Seats>,
+        hints: watch::Receiver<HashMap<u32, OwnerHint>>,
+        own_address: String,
+        peers: Peers,
+    ) -> Self {
+        Self { partitions, seats, hints, own_address, peers }
+    }
+
+    /// Brings a client's command to its owner, trying again under the same command id while the partition changes hands.
+    pub async fn execute(&self, submission: Submission) -> Result<Answer, Failure> {
+        let deadline = Instant::now() + DEADLINE;
+        let mut in_doubt = false;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.attempt(&submission, 0, deadline).await {
+                // After a doubtful attempt this says nothing of what that one did.
+                Attempt::Answered(Answer::Overloaded) if in_doubt => return Err(Failure::OutcomeUnknown),
+                Attempt::Answered(answer) => return Ok(answer),
+                Attempt::InDoubt => in_doubt = true,
+                Attempt::NotMade => {}
+            }
+            if Instant::now() >= deadline {
+                return Err(if in_doubt { Failure::OutcomeUnknown } else { Failure::NoOwner });
+            }
+            self.news(deadline.min(Instant::now() + pause)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Makes a command that another instance passed on for the `hops`th time. Whoever passed it on does the waiting.
+    pub async fn execute_for_peer(
+        &self,
+        submission: Submission,
+        hops: u8,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
+        match self.attempt(&submission, hops, deadline).await {
+            Attempt::Answered(answer) => Ok(answer),
+            Attempt::InDoubt => Err(Failure::OutcomeUnknown),
+            Attempt::NotMade => Err(Failure::NoOwner),
+        }
+    }
+
+    async fn attempt(&self, submission: &Submission, hops: u8, deadline: Instant) -> Attempt {
+        let key = submission.command.aggregate_id().to_string();
+        let partition = partition_for(key.as_bytes(), self.partitions);
+        let seat = self.seats.borrow().get(&partition).cloned();
+        if let Some(seat) = seat {
+            return seat.make(submission.clone(), deadline).await;
+        }
+        let address = self.hints.borrow().get(&partition).map(|hint| hint.address.clone());
+        match address {
+            Some(address) if address != self.own_address && hops < MAX_HOPS => {
+                self.peers.forward(&address, submission, hops + 1, deadline).await
+            }
+            _ => Attempt::NotMade,
+        }
+    }
+
+    /// Waits for a change of seats or of hints, but not for ever.
+    async fn news(&self, until: Instant) {
+        let (mut seats, mut hints) = (self.seats.clone(), self.hints.clone());
+        seats.mark_unchanged();
+        hints.mark_unchanged();
+        tokio::select! {
+            () = sleep_until(until) => {}
+            Ok(()) = seats.changed() => {}
+            Ok(()) = hints.changed() => {}
+        }
+    }
+}

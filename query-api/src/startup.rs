@@ -10,8 +10,8 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header::CACHE_CONTROL};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use service::auth::{JwksError, Verifier};
-use service::config::without_credentials;
+use service::auth::Verifier;
+use service::config::{ConfigError, without_credentials};
 use service::health::Health;
 use service::shutdown::{BUDGET, Stages};
 use service::startup::{StartupError, connect_with_retries};
@@ -44,11 +44,9 @@ pub struct App {
 /// Why the process cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    #[error("GROOT_JWKS_FILE is of no use")]
-    Keys(#[from] JwksError),
-    #[error("GROOT_MONGODB_URI is not a connection string that the driver understands")]
-    MongodbUri(#[source] mongodb::error::Error),
-    #[error("MongoDB is needed to start")]
+    #[error("query-api cannot start with this configuration")]
+    Config(#[from] ConfigError),
+    #[error("query-api cannot start")]
     Mongodb(#[from] StartupError),
     #[error("{variable}={address} cannot be listened on; free the port or choose another")]
     Listen { variable: &'static str, address: SocketAddr, source: io::Error },
@@ -62,8 +60,10 @@ const STORE_LIMIT: Duration = Duration::from_secs(2);
 /// Connects, trying MongoDB five times, and binds both ports; port 0 is any free one. Without `metrics` the admin port
 /// has no `/metrics`.
 pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result<App, BuildError> {
-    let verifier = Verifier::from_file(&config.jwks_file)?;
-    let store = Store::new(&config.mongodb_uri, &config.mongodb_database).await.map_err(BuildError::MongodbUri)?;
+    let verifier = Verifier::from_file(&config.jwks_file).map_err(|error| refused("GROOT_JWKS_FILE", &error))?;
+    let store = Store::new(&config.mongodb_uri, &config.mongodb_database)
+        .await
+        .map_err(|error| refused("GROOT_MONGODB_URI", &error))?;
     let address = without_credentials(&config.mongodb_uri);
     connect_with_retries("MongoDB", &address, || store.ping()).await?;
 
@@ -171,6 +171,10 @@ async fn keep_no_failures(request: Request, next: Next) -> Response {
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
+}
+
+fn refused(variable: &str, error: &dyn std::error::Error) -> ConfigError {
+    ConfigError(format!("{variable} has a value that is not allowed: {error}"))
 }
 
 async fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpListener, BuildError> {

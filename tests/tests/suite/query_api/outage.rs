@@ -58,3 +58,22 @@ async fn without_mongodb_at_the_start_the_process_gives_up_naming_it_with_exit_c
     assert!(text.contains(&format!("MongoDB at mongodb://127.0.0.1:{}", port.port)), "{text}");
     assert!(!text.contains("secret"), "{text}");
 }
+
+#[tokio::test]
+async fn a_key_file_or_connection_string_of_no_use_is_named_with_exit_code_2() {
+    let keys = tempfile::tempdir().unwrap();
+    let jwks = keys.path().join("jwks.json");
+    let missing = keys.path().join("missing.json");
+    std::fs::write(&jwks, Issuer::generate().jwks()).unwrap();
+    for (variable, uri, keys) in
+        [("GROOT_JWKS_FILE", "mongodb://127.0.0.1", &missing), ("GROOT_MONGODB_URI", "mongodb://127.0.0.1:no", &jwks)]
+    {
+        let started = startup::build(&config(uri, "none", keys.to_str().unwrap()), None).await;
+        let Err(error) = started else {
+            panic!("started with a bad {variable}");
+        };
+        let code = service::startup::exit_code(&error);
+        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(2)));
+        assert!(format!("{:#}", anyhow::Error::from(error)).contains(variable));
+    }
+}

@@ -3,6 +3,7 @@
 mod driver;
 mod hints;
 mod membership;
+mod outage;
 mod ownership;
 mod records;
 mod resume;

@@ -92,8 +92,8 @@ fn trust_report(state: &mut State, record: Record) {
     let Record::Event(event) = record else { return };
     let commit = event.commit;
     let is_whole = !state.flight.iter().any(|held| held.is_of(commit));
-    let waits = |owner: &OwnerState| owner.pending_nonce == commit.nonce && owner.pending.has(commit.command);
-    if let Some(owner) = state.owners.iter().position(waits).filter(|_| is_whole) {
+    let waiting = state.owners.iter().position(|owner| owner.waits_for(commit));
+    if let Some(owner) = waiting.filter(|_| is_whole) {
         state.acknowledge(owner, commit.command);
     }
 }

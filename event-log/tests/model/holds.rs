@@ -24,8 +24,8 @@ const UNLIMITED: u8 = u8::MAX;
 
 #[test]
 fn the_protocol_holds_from_claim_to_claim() {
-    let ci = Protocol { claims: 3, ..SMALL };
-    let large = Protocol { late: 2, ..ci };
+    let ci = Protocol { claims: 3, commands: &[1, 1], late: 2, ..SMALL };
+    let large = Protocol { commands: &[2, 1], ..ci };
     holds("claim to claim", ci, large);
 }
 

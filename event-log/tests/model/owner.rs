@@ -68,11 +68,7 @@ impl Protocol {
         let step = reader.step(&state.log[owner.read as usize].record);
         state.owners[at].read += 1;
         match step {
-            Step::Released(commit) if commit.nonce == owner.pending_nonce => {
-                if owner.pending.has(commit.command) {
-                    state.acknowledge(at, commit.command);
-                }
-            }
+            Step::Released(commit) if owner.waits_for(commit) => state.acknowledge(at, commit.command),
             Step::Claimed(epoch) if owner.phase != Phase::Serving(epoch) => read_claim(state, at, epoch),
             _ => {}
         }

@@ -61,6 +61,10 @@ impl OwnerState {
     pub const IDLE: Self =
         Self { phase: Phase::Idle, read: 0, is_ahead_of_cut: false, pending: Set::EMPTY, pending_nonce: 0, written: 0 };
 
+    pub fn waits_for(&self, commit: Commit) -> bool {
+        self.pending_nonce == commit.nonce && self.pending.has(commit.command)
+    }
+
     /// With nothing pending, what it reads up to its claim changes nothing that anybody sees.
     pub fn is_catching_up(&self) -> bool {
         matches!(self.phase, Phase::Claiming(_)) && self.pending.is_empty()

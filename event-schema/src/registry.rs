@@ -16,7 +16,7 @@ use crate::event::SCHEMAS;
 pub const COMPATIBILITY: &str = "FULL_TRANSITIVE";
 
 /// How long one call to the registry may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often a schema is offered that the registry answers with a refusal.
 const ATTEMPTS: u32 = 3;

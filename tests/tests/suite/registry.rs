@@ -99,7 +99,7 @@ async fn registering_twice_gives_the_same_ids() {
 #[tokio::test]
 async fn programs_that_start_at_the_same_time_get_the_same_ids() {
     let (registry, _up) = Registry::up().await;
-    let codecs = futures::future::try_join_all((0..8).map(|_| registry.connect())).await.unwrap();
+    let codecs = futures::future::try_join_all((0..3).map(|_| registry.connect())).await.unwrap();
     let first = codecs[0].encode(&ada());
     assert!(codecs.iter().all(|codec| codec.encode(&ada()) == first));
 }

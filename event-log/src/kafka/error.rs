@@ -10,10 +10,10 @@ pub enum KafkaError {
         action: String,
         brokers: String,
         #[source]
-        source: ClientError,
+        source: Box<ClientError>,
     },
     #[error("a Kafka client cannot be set up; check the addresses of the brokers")]
-    Client(#[source] ClientError),
+    Client(#[source] Box<ClientError>),
     #[error(
         "topic {topic} does not exist on the Kafka cluster at {brokers}; start command-api once, it makes the topics"
     )]
@@ -35,6 +35,14 @@ pub enum KafkaError {
 }
 
 impl KafkaError {
+    pub(super) fn cluster(action: impl Into<String>, brokers: &str, source: ClientError) -> Self {
+        Self::Cluster { action: action.into(), brokers: brokers.to_owned(), source: Box::new(source) }
+    }
+
+    pub(super) fn client(source: ClientError) -> Self {
+        Self::Client(Box::new(source))
+    }
+
     /// Whether the same call may succeed later without anything being configured anew.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Cluster { .. } | Self::TimedOut { .. } | Self::TopicMissing { .. })

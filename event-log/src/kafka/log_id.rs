@@ -39,8 +39,7 @@ async fn blocking<T: Send + 'static>(
 
 fn first_record(config: &KafkaConfig) -> Result<Option<u64>, KafkaError> {
     let topic = &config.log_topic;
-    let failed =
-        |source| KafkaError::Cluster { action: format!("read topic {topic}"), brokers: config.brokers.clone(), source };
+    let failed = |source| KafkaError::cluster(format!("read topic {topic}"), &config.brokers, source);
     let consumer = consumer(config)?;
     let (low, high) = consumer.fetch_watermarks(topic, 0, LIMIT).map_err(failed)?;
     if high <= 0 {
@@ -75,17 +74,13 @@ fn first_record(config: &KafkaConfig) -> Result<Option<u64>, KafkaError> {
 }
 
 fn give(config: &KafkaConfig) -> Result<(), KafkaError> {
-    let failed = |source| KafkaError::Cluster {
-        action: format!("write to topic {}", config.log_topic),
-        brokers: config.brokers.clone(),
-        source,
-    };
+    let failed = |source| KafkaError::cluster(format!("write to topic {}", config.log_topic), &config.brokers, source);
     let mut client = config.client();
     client
         .set("acks", "all")
         .set("enable.idempotence", "true")
         .set("message.timeout.ms", LIMIT.as_millis().to_string());
-    let producer: BaseProducer<DefaultProducerContext> = client.create().map_err(KafkaError::Client)?;
+    let producer: BaseProducer<DefaultProducerContext> = client.create().map_err(KafkaError::client)?;
     let log_id = format!("{:016x}", rand::random::<u64>());
     producer
         .send(BaseRecord::to(&config.log_topic).partition(0).key(KEY).payload(&log_id))
@@ -101,7 +96,7 @@ fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<ClientVoice>, KafkaErro
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "error")
         .set("fetch.wait.max.ms", "50");
-    ClientConfig::create_with_context(&client, ClientVoice { client: "log-id" }).map_err(KafkaError::Client)
+    ClientConfig::create_with_context(&client, ClientVoice { client: "log-id" }).map_err(KafkaError::client)
 }
 
 fn not_a_log_id(config: &KafkaConfig, found: &str) -> KafkaError {

@@ -88,8 +88,8 @@ impl Membership {
             events: sender,
         };
         let consumer: BaseConsumer<Context> =
-            config.member(&membership.group).create_with_context(context).map_err(KafkaError::Client)?;
-        consumer.subscribe(&[&config.events_topic]).map_err(KafkaError::Client)?;
+            config.member(&membership.group).create_with_context(context).map_err(KafkaError::client)?;
+        consumer.subscribe(&[&config.events_topic]).map_err(KafkaError::client)?;
         let wish = Arc::new(Wish::default());
         let seen = wish.clone();
         std::thread::Builder::new().name("groot-membership".to_owned()).spawn(move || run(consumer, &seen))?;

@@ -62,7 +62,7 @@ impl OwnerHints {
         let mut producer = config.client();
         // A hint that is late is of no use: the owner's next claim brings another.
         producer.set("acks", "1").set("message.timeout.ms", "10000").set("linger.ms", "0");
-        let producer = producer.create().map_err(KafkaError::Client)?;
+        let producer = producer.create().map_err(KafkaError::client)?;
         let (sender, table) = watch::channel(HashMap::new());
         let stop = Arc::new(AtomicBool::new(false));
         let watcher = spawn_watcher(config, identity, sender, stop.clone())?;
@@ -123,10 +123,10 @@ fn spawn_watcher(
         .set("fetch.wait.max.ms", "500");
     let voice = ClientVoice { client: "owner-hints" };
     let consumer: BaseConsumer<ClientVoice> =
-        ClientConfig::create_with_context(&client, voice).map_err(KafkaError::Client)?;
+        ClientConfig::create_with_context(&client, voice).map_err(KafkaError::client)?;
     let mut list = TopicPartitionList::with_capacity(1);
-    list.add_partition_offset(&config.owners_topic, 0, Offset::Beginning).map_err(KafkaError::Client)?;
-    consumer.assign(&list).map_err(KafkaError::Client)?;
+    list.add_partition_offset(&config.owners_topic, 0, Offset::Beginning).map_err(KafkaError::client)?;
+    consumer.assign(&list).map_err(KafkaError::client)?;
     let watch = move || {
         while !stop.load(Ordering::Acquire) {
             match consumer.poll(Duration::from_millis(100)) {

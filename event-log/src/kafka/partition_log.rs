@@ -45,11 +45,11 @@ impl KafkaLog {
     /// Must be called inside a tokio runtime.
     pub fn connect(config: &KafkaConfig) -> Result<Self, KafkaError> {
         let voice = ClientVoice { client: "tail" };
-        let client: Client = ClientConfig::create_with_context(&config.tail(), voice).map_err(KafkaError::Client)?;
+        let client: Client = ClientConfig::create_with_context(&config.tail(), voice).map_err(KafkaError::client)?;
         let client = Arc::new(client);
         let stop = Arc::new(AtomicBool::new(false));
         let topic: Arc<str> = config.events_topic.as_str().into();
-        let pool = LanePool::start(config, topic.clone()).map_err(KafkaError::Client)?;
+        let pool = LanePool::start(config, topic.clone()).map_err(KafkaError::client)?;
         let poller = spawn_poller(client.clone(), stop.clone())?;
         Ok(Self {
             shared: Arc::new(Shared {
@@ -123,11 +123,11 @@ impl KafkaLog {
         });
         match asked.await {
             Ok(Ok(ends)) => Ok(ends),
-            Ok(Err(source)) => Err(KafkaError::Cluster {
-                action: format!("ask for the ends of topic {}", self.shared.topic),
-                brokers: self.shared.brokers.clone(),
+            Ok(Err(source)) => Err(KafkaError::cluster(
+                format!("ask for the ends of topic {}", self.shared.topic),
+                &self.shared.brokers,
                 source,
-            }),
+            )),
             Err(_) => Err(KafkaError::TimedOut {
                 action: "answer before this process shut down".to_owned(),
                 brokers: self.shared.brokers.clone(),

@@ -117,7 +117,7 @@ struct Topics<'a> {
 impl<'a> Topics<'a> {
     fn connect(config: &'a KafkaConfig) -> Result<Self, KafkaError> {
         let voice = ClientVoice { client: "admin" };
-        let admin = ClientConfig::create_with_context(&config.client(), voice).map_err(KafkaError::Client)?;
+        let admin = ClientConfig::create_with_context(&config.client(), voice).map_err(KafkaError::client)?;
         Ok(Self {
             config,
             admin: Arc::new(admin),
@@ -216,7 +216,7 @@ impl<'a> Topics<'a> {
     }
 
     fn failed(&self, action: &str, source: ClientError) -> KafkaError {
-        KafkaError::Cluster { action: action.to_owned(), brokers: self.config.brokers.clone(), source }
+        KafkaError::cluster(action, &self.config.brokers, source)
     }
 }
 

@@ -14,7 +14,7 @@ with open(sys.argv[1], encoding="utf-8") as file:
     compose = yaml.safe_load(file)
 with open(sys.argv[2], encoding="utf-8") as file:
     schema = json.load(file)
-errors = list(jsonschema.validators.validator_for(schema)(schema).iter_errors(compose))
+errors = list(jsonschema.Draft7Validator(schema).iter_errors(compose))
 for error in errors:
     print(f"{sys.argv[1]}: {'.'.join(map(str, error.absolute_path))}: {error.message}", file=sys.stderr)
 sys.exit(1 if errors else 0)

@@ -107,7 +107,7 @@ fn read_numbers(mut fields: &[u8]) -> Option<BTreeMap<String, f64>> {
         let end = rest.iter().position(|byte| *byte == 0)?;
         let name = String::from_utf8_lossy(&rest[..end]).into_owned();
         let value = &rest[end + 1..];
-        let prefixed = || Some(usize::try_from(u32::from_le_bytes(value.get(..4)?.try_into().ok()?)).ok()?);
+        let prefixed = || usize::try_from(u32::from_le_bytes(value.get(..4)?.try_into().ok()?)).ok();
         let size = match kind {
             0x01 => {
                 found.insert(name, f64::from_le_bytes(value.get(..8)?.try_into().ok()?));

@@ -128,6 +128,11 @@ impl Process {
         }
     }
 
+    /// The exit code of a process that this very program started and that has ended by itself or on SIGTERM.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        self.child.as_mut()?.try_wait().ok()??.code()
+    }
+
     /// Asks the process to end, insists after `patience`, and forgets its pid.
     pub fn stop(&mut self, patience: Duration) {
         self.identity.signal(Signal::SIGTERM);
@@ -162,7 +167,7 @@ impl Process {
             "{} ended by itself, its log {} says at the end:\n{}",
             self.name,
             log.display(),
-            last_lines(&log, 15)
+            last_words(&log)
         ))
     }
 }
@@ -171,17 +176,35 @@ pub fn pid_file(paths: &StackPaths, name: &str) -> PathBuf {
     paths.run().join(format!("{name}.pid"))
 }
 
-/// The last `count` lines of a file, at most 8 KiB of it.
+/// The last `count` lines of a file.
 pub fn last_lines(path: &Path, count: usize) -> String {
+    let lines = tail(path);
+    indented(&lines[lines.len().saturating_sub(count)..])
+}
+
+/// What a dead server said: complaints where there are some, since they often stand before a long trace, and the end.
+fn last_words(path: &Path) -> String {
+    const COMPLAINTS: [&str; 6] = ["ERROR", "FATAL", "Exception", "error:", "\"s\":\"E\"", "\"s\":\"F\""];
+    let lines = tail(path);
+    let (before, end) = lines.split_at(lines.len().saturating_sub(5));
+    let complaints = before.iter().filter(|line| COMPLAINTS.iter().any(|word| line.contains(word)));
+    let said: Vec<String> = complaints.take(5).chain(end).map(|line| line.chars().take(300).collect()).collect();
+    indented(&said)
+}
+
+/// The lines in the last 64 KiB.
+fn tail(path: &Path) -> Vec<String> {
     let mut tail = Vec::new();
     if let Ok(mut file) = File::open(path) {
         let length = file.metadata().map_or(0, |about| about.len());
-        let _ = file.seek(SeekFrom::Start(length.saturating_sub(8 * 1024)));
+        let _ = file.seek(SeekFrom::Start(length.saturating_sub(64 * 1024)));
         let _ = file.read_to_end(&mut tail);
     }
-    let text = String::from_utf8_lossy(&tail);
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(count)..].iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+    String::from_utf8_lossy(&tail).lines().map(str::to_owned).collect()
+}
+
+fn indented(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Runs a tool to its end and turns its failure into a sentence.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -27,6 +28,11 @@ pub fn openly(command: &mut Command, doing: &str) -> Result<()> {
         return Ok(());
     }
     Err(Failure::new(format!("{doing} failed ({status}), see what {tool} said above")))
+}
+
+/// Prints a line for a person or for a pipe; a pipe that was closed, as by `head`, is no error.
+pub fn print(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Whether a program of this name is on the PATH.

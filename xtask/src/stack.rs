@@ -249,6 +249,7 @@ fn write_addresses(paths: &StackPaths, addresses: &Addresses) -> Result<()> {
 }
 
 fn start_all(services: &[Service], site: &Site) -> Result<Vec<Running>> {
+    require_ports(services, site)?;
     let results: Vec<Result<Vec<Running>>> = std::thread::scope(|scope| {
         let threads: Vec<_> = services.iter().map(|service| scope.spawn(|| start_one(*service, site))).collect();
         threads
@@ -265,6 +266,18 @@ fn start_all(services: &[Service], site: &Site) -> Result<Vec<Running>> {
         }
     }
     if failures.is_empty() { Ok(running) } else { Err(Failure::new(failures.join("\n"))) }
+}
+
+/// A taken port is told before anything is started.
+fn require_ports(services: &[Service], site: &Site) -> Result<()> {
+    let running = Process::all(site.paths);
+    let runs = |service: Service| running.iter().any(|process| process.name.starts_with(service.name()));
+    for service in services.iter().filter(|service| !runs(**service)) {
+        if let Some(port) = site.ports.of(*service).into_iter().find(|port| !ports::is_free(*port)) {
+            return Err(ports::taken(port, service.name()));
+        }
+    }
+    Ok(())
 }
 
 fn start_one(service: Service, site: &Site) -> Result<Vec<Running>> {

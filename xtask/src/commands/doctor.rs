@@ -30,7 +30,7 @@ pub fn doctor() -> Result<()> {
     let mut findings = Vec::new();
     let missing: Vec<_> = TOOLS.iter().filter(|(tool, _)| !run::is_installed(tool)).collect();
     match missing.as_slice() {
-        [] => println!("good: every tool is there"),
+        [] => run::print("good: every tool is there"),
         missing => findings
             .extend(missing.iter().map(|(tool, package)| format!("{tool} is missing: apt-get install {package}"))),
     }
@@ -45,16 +45,18 @@ pub fn doctor() -> Result<()> {
         [(&cache.folder, 6 << 30, "downloading and building"), (&cache.repository, 8 << 30, "building and running")]
     {
         match disk::require(place, bytes, what) {
-            Ok(()) => println!("good: {:.0} GiB free in {}", disk::gibibytes(disk::free(place)?), place.display()),
+            Ok(()) => {
+                run::print(&format!("good: {:.0} GiB free in {}", disk::gibibytes(disk::free(place)?), place.display()))
+            }
             Err(failure) => findings.push(failure.to_string()),
         }
     }
     findings.extend(taken_ports()?);
     findings.extend(damaged(&cache)?);
     let engine = if compose::engine_answers() { "containers" } else { "plain processes (no container engine answers)" };
-    println!("good: `./dev up` would run the servers as {engine}");
+    run::print(&format!("good: `./dev up` would run the servers as {engine}"));
     if findings.is_empty() {
-        println!("Nothing is wrong here.");
+        run::print("Nothing is wrong here.");
         return Ok(());
     }
     Err(Failure::new(findings.join("\nerror: ")))
@@ -80,7 +82,7 @@ fn taken_ports() -> Result<Vec<String>> {
         .map(|(name, port)| ports::taken(port, name).to_string())
         .collect();
     if taken.is_empty() {
-        println!("good: every port is free or ours");
+        run::print("good: every port is free or ours");
     }
     Ok(taken)
 }
@@ -94,12 +96,12 @@ fn damaged(cache: &Cache) -> Result<Vec<String>> {
         if pinned.is_empty() {
             wrong.push(format!("infra/local/digests.txt pins nothing for {label}: run `cargo xtask digests`"));
         } else if !cache.is_there(&package) {
-            println!("good: {label} is not downloaded yet, which `./dev up` does");
+            run::print(&format!("good: {label} is not downloaded yet, which `./dev up` does"));
         } else if !package.stays_as_it_came() {
-            println!("good: {label} was checked when it was downloaded");
+            run::print(&format!("good: {label} was checked when it was downloaded"));
         } else {
             match digests::verify_known(&cache.place(&label), &label, &pinned) {
-                Ok(()) => println!("good: {label} is as pinned"),
+                Ok(()) => run::print(&format!("good: {label} is as pinned")),
                 Err(failure) => wrong.push(format!("{failure}; remove {}", cache.place(&label).display())),
             }
         }

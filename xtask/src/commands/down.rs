@@ -6,6 +6,7 @@ use crate::compose;
 use crate::failure::Result;
 use crate::groot;
 use crate::paths::StackPaths;
+use crate::run;
 use crate::stack;
 use crate::stack_lock::StackLock;
 
@@ -24,12 +25,12 @@ pub fn down(wipe: bool) -> Result<()> {
         ended.push("the containers".to_owned());
     }
     match ended.as_slice() {
-        [] => println!("Nothing was running."),
-        names => println!("Stopped {}.", names.join(", ")),
+        [] => run::print("Nothing was running."),
+        names => run::print(&format!("Stopped {}.", names.join(", "))),
     }
     if wipe {
         paths.wipe()?;
-        println!("Removed {} with all data and logs.", paths.root.display());
+        run::print(&format!("Removed {} with all data and logs.", paths.root.display()));
     }
     Ok(())
 }

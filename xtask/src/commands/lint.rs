@@ -41,7 +41,7 @@ impl Report {
 
     fn end(self) -> Result<()> {
         if self.failed.is_empty() {
-            println!("lint: all good");
+            run::print("lint: all good");
             return Ok(());
         }
         Err(Failure::new(format!("lint found something in: {}", self.failed.join("; "))))

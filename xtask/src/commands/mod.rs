@@ -54,7 +54,7 @@ pub fn logs(part: Option<&str>, follow: bool) -> Result<()> {
         return run::openly(tail.args(chosen.iter().map(|name| paths.log(name))), "reading the log");
     }
     for name in chosen {
-        println!("{name}\n{}\n", last_lines(&paths.log(name), 10));
+        run::print(&format!("{name}\n{}\n", last_lines(&paths.log(name), 10)));
     }
     Ok(())
 }

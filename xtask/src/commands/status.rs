@@ -3,6 +3,7 @@ use crate::failure::Result;
 use crate::paths::StackPaths;
 use crate::probe::Probe;
 use crate::process::Process;
+use crate::run;
 use crate::server::{Ports, Service};
 use crate::{compose, groot};
 
@@ -13,7 +14,7 @@ pub fn status() -> Result<()> {
     let contained = compose::is_in_use(&paths);
     let servers = Service::ALL.iter().map(|service| (service.name(), ports.probe(*service), contained));
     let ours = groot::PARTS.iter().map(|part| (part.name, part.probe(), false));
-    println!("{:<14} {:<12} {:<8} address", "part", "process", "answers");
+    run::print(&format!("{:<14} {:<12} {:<8} address", "part", "process", "answers"));
     let mut all = true;
     for (name, probe, contained) in servers.chain(ours) {
         let process = match Process::find(&paths, name) {
@@ -24,10 +25,10 @@ pub fn status() -> Result<()> {
         // Another program may answer on the same port: only ours counts.
         let answers = process != "-" && probe.is_ready();
         all &= answers;
-        println!("{name:<14} {process:<12} {:<8} {}", if answers { "yes" } else { "no" }, address(&probe));
+        run::print(&format!("{name:<14} {process:<12} {:<8} {}", if answers { "yes" } else { "no" }, address(&probe)));
     }
     if !all {
-        println!("\n`./dev up` starts what does not run; `./dev logs <part>` says why something ended.");
+        run::print("\n`./dev up` starts what does not run; `./dev logs <part>` says why something ended.");
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use crate::corpus::{self, Tokens};
 use crate::failure::{Because, Failure, Result};
 use crate::paths::StackPaths;
 use crate::progress::Progress;
+use crate::run;
 use crate::stack::{Options, Stack};
 use crate::token::{self, Person, Role};
 use crate::{compose, groot, packages};
@@ -17,7 +18,7 @@ pub fn up(servers_only: bool, native: bool) -> Result<()> {
     let servers = || start_servers(&cache, native, &progress);
     if servers_only {
         let stack = servers()?;
-        println!("The servers run; their addresses are in {}", stack.paths().env().display());
+        run::print(&format!("The servers run; their addresses are in {}", stack.paths().env().display()));
         return Ok(());
     }
     // Building takes all cores and starting hardly any, so both go on at once.
@@ -70,7 +71,7 @@ fn load_corpus(cache: &Cache, paths: &StackPaths, progress: &Progress) -> Result
 
 fn greet() {
     let (command, query) = (groot::COMMAND_URL, groot::QUERY_URL);
-    println!(
+    run::print(&format!(
         "
 Groot runs. The API's pages: {command}/api/docs (write) and {query}/api/docs (read). Try:
 
@@ -80,5 +81,5 @@ Groot runs. The API's pages: {command}/api/docs (write) and {query}/api/docs (re
     -H 'Content-Type: application/json' -d '{{\"type\":\"note\",\"title\":\"Hello\",\"content\":\"First words.\"}}'
 
 `./dev status` shows the parts, `./dev logs command-api -f` follows one, `./dev down` stops everything."
-    );
+    ));
 }

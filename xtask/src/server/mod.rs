@@ -126,6 +126,15 @@ impl Ports {
         }
     }
 
+    /// Every port that `service` listens on.
+    pub(crate) fn of(&self, service: Service) -> Vec<u16> {
+        match service {
+            Service::Kafka => self.kafka.iter().flat_map(|(clients, controllers)| [*clients, *controllers]).collect(),
+            Service::Elasticsearch => vec![self.elasticsearch.0, self.elasticsearch.1],
+            _ => vec![self.probe(service).port()],
+        }
+    }
+
     /// How to see that `service` answers on its port.
     pub fn probe(&self, service: Service) -> Probe {
         let http = |port, path: &str| Probe::Http { port, path: path.to_owned() };

@@ -81,8 +81,8 @@ pub enum Halt {
     #[error("partition {partition} has no record at offset {expected}: the next one there is is {found}")]
     Gap { partition: u32, expected: u64, found: u64 },
     #[error(
-        "partition {partition} was cut back: the record at offset {offset} is {found}, and {expected} was read there before; \
-         rebuild what was derived from it"
+        "partition {partition} was cut back: the record at offset {offset} has the mark {found}, and {expected} was read \
+         there before; rebuild what was derived from it"
     )]
     Rewritten { partition: u32, offset: u64, expected: Uuid, found: Uuid },
     #[error(
@@ -101,7 +101,7 @@ pub struct CommitReader {
     open: Option<Commit>,
     /// The last place outside a commit.
     position: Position,
-    /// The id that the first record of a resume must have.
+    /// The mark that the first record of a resume must have.
     compare: Option<Uuid>,
 }
 
@@ -138,10 +138,10 @@ impl CommitReader {
         if record.offset != self.next_offset {
             return Err(Halt::Gap { partition: self.partition, expected: self.next_offset, found: record.offset });
         }
-        let (offset, id) = (record.offset, record.id());
+        let (offset, mark) = (record.offset, record.mark());
         if let Some(expected) = self.compare {
-            if id != expected {
-                return Err(Halt::Rewritten { partition: self.partition, offset, expected, found: id });
+            if mark != expected {
+                return Err(Halt::Rewritten { partition: self.partition, offset, expected, found: mark });
             }
             self.compare = None;
             self.next_offset += 1;
@@ -154,7 +154,7 @@ impl CommitReader {
                 next_offset: self.next_offset,
                 epoch: self.epoch,
                 next_seq: self.next_seq,
-                last_record: Some(id),
+                last_record: Some(mark),
             };
         }
         Ok(step)

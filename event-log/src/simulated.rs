@@ -84,10 +84,7 @@ struct Flight {
 impl SimulatedCluster {
     /// The log as `instance` meets it.
     pub fn log(&self, instance: Instance) -> SimulatedLog {
-        SimulatedLog {
-            cluster: self.clone(),
-            instance,
-        }
+        SimulatedLog { cluster: self.clone(), instance }
     }
 
     pub fn set_clock(&self, millis: i64) {
@@ -96,23 +93,12 @@ impl SimulatedCluster {
 
     /// Everything that a partition holds.
     pub fn records(&self, partition: u32) -> Vec<LogRecord> {
-        self.0
-            .borrow()
-            .partitions
-            .get(&partition)
-            .cloned()
-            .unwrap_or_default()
+        self.0.borrow().partitions.get(&partition).cloned().unwrap_or_default()
     }
 
     /// The routes on which an append waits for its fate.
     pub fn in_flight(&self) -> Vec<Route> {
-        self.0
-            .borrow()
-            .flights
-            .iter()
-            .filter(|(_, queue)| !queue.is_empty())
-            .map(|(route, _)| *route)
-            .collect()
+        self.0.borrow().flights.iter().filter(|(_, queue)| !queue.is_empty()).map(|(route, _)| *route).collect()
     }
 
     /// The readers for whom a record or a report is ready.
@@ -123,16 +109,8 @@ impl SimulatedCluster {
             .iter()
             .filter(|((_, partition), next)| **next < state.end(*partition))
             .map(|(reader, _)| *reader);
-        let reports = state
-            .reports
-            .iter()
-            .filter(|(_, queue)| !queue.is_empty())
-            .map(|(reader, _)| *reader);
-        records
-            .chain(reports)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect()
+        let reports = state.reports.iter().filter(|(_, queue)| !queue.is_empty()).map(|(reader, _)| *reader);
+        records.chain(reports).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Decides over the oldest append on `route`.
@@ -158,20 +136,11 @@ impl SimulatedCluster {
     }
 
     /// The next thing that an instance hears of a partition: a report before a record, if `report_first`.
-    pub fn deliver(
-        &self,
-        instance: Instance,
-        partition: u32,
-        report_first: bool,
-    ) -> Option<LogEvent> {
+    pub fn deliver(&self, instance: Instance, partition: u32, report_first: bool) -> Option<LogEvent> {
         let mut state = self.0.borrow_mut();
         let record = |state: &mut State| {
             let next = *state.readers.get(&(instance, partition))?;
-            let record = state
-                .partitions
-                .get(&partition)?
-                .get(next as usize)?
-                .clone();
+            let record = state.partitions.get(&partition)?.get(next as usize)?.clone();
             state.readers.insert((instance, partition), next + 1);
             Some(LogEvent::Record(record))
         };
@@ -205,16 +174,8 @@ impl SimulatedCluster {
             .map(|(r, next)| (*r, *next))
             .collect();
         for (reader, offset) in beyond {
-            let halt = Halt::OutOfRange {
-                partition,
-                offset,
-                reason: format!("the log ends at {end}"),
-            };
-            state
-                .reports
-                .entry(reader)
-                .or_default()
-                .push_back(LogEvent::ReadFailed { partition, halt });
+            let halt = Halt::OutOfRange { partition, offset, reason: format!("the log ends at {end}") };
+            state.reports.entry(reader).or_default().push_back(LogEvent::ReadFailed { partition, halt });
             state.readers.remove(&reader);
         }
     }
@@ -222,54 +183,30 @@ impl SimulatedCluster {
 
 impl State {
     fn end(&self, partition: u32) -> u64 {
-        self.partitions
-            .get(&partition)
-            .map_or(0, |records| records.len() as u64)
+        self.partitions.get(&partition).map_or(0, |records| records.len() as u64)
     }
 
     fn append(&mut self, partition: u32, drafts: &[RecordDraft]) {
         let timestamp = self.clock;
         let records = self.partitions.entry(partition).or_default();
         for draft in drafts {
-            let RecordDraft {
-                key,
-                value,
-                headers,
-            } = draft.clone();
+            let RecordDraft { key, value, headers } = draft.clone();
             let offset = records.len() as u64;
-            records.push(LogRecord {
-                partition,
-                offset,
-                timestamp,
-                key,
-                value,
-                headers,
-            });
+            records.push(LogRecord { partition, offset, timestamp, key, value, headers });
         }
     }
 
     fn report(&mut self, route: Route, id: AppendId, done: Option<bool>) {
-        let Route {
-            instance,
-            partition,
-            ..
-        } = route;
+        let Route { instance, partition, .. } = route;
         if self.dead.contains(&instance) {
             return;
         }
         let event = match done {
             None => return,
             Some(true) => LogEvent::Appended { partition, id },
-            Some(false) => LogEvent::AppendFailed {
-                partition,
-                id,
-                reason: "the simulation says so".to_owned(),
-            },
+            Some(false) => LogEvent::AppendFailed { partition, id, reason: "the simulation says so".to_owned() },
         };
-        self.reports
-            .entry((instance, partition))
-            .or_default()
-            .push_back(event);
+        self.reports.entry((instance, partition)).or_default().push_back(event);
     }
 }
 
@@ -285,11 +222,7 @@ impl Log for SimulatedLog {
         let mut state = self.cluster.0.borrow_mut();
         let end = state.end(partition);
         if offset > end {
-            let halt = Halt::OutOfRange {
-                partition,
-                offset,
-                reason: format!("the log ends at {end}"),
-            };
+            let halt = Halt::OutOfRange { partition, offset, reason: format!("the log ends at {end}") };
             state
                 .reports
                 .entry((self.instance, partition))
@@ -307,18 +240,8 @@ impl Log for SimulatedLog {
     }
 
     fn append(&mut self, partition: u32, lane: Lane, id: AppendId, records: Vec<RecordDraft>) {
-        let route = Route {
-            instance: self.instance,
-            partition,
-            lane,
-        };
-        self.cluster
-            .0
-            .borrow_mut()
-            .flights
-            .entry(route)
-            .or_default()
-            .push_back(Flight { id, records });
+        let route = Route { instance: self.instance, partition, lane };
+        self.cluster.0.borrow_mut().flights.entry(route).or_default().push_back(Flight { id, records });
     }
 
     /// Nothing is purged here: what was handed to a producer may always be on the wire already.

@@ -203,7 +203,7 @@ fn the_position_never_stands_inside_a_commit() {
         places.push((reader.position().next_offset, reader.position().next_seq));
     }
     assert_eq!(places, [(1, 0), (1, 0), (1, 0), (4, 2)]);
-    assert_eq!(reader.position().last_record, Some(log.0[3].id()));
+    assert_eq!(reader.position().last_record, Some(log.0[3].mark()));
 }
 
 #[test]
@@ -241,6 +241,18 @@ fn a_resume_compares_the_record_before_it() {
     let halt = other.step(cut_back.0[1].clone()).unwrap_err();
     assert!(matches!(halt, Halt::Rewritten { offset: 1, .. }), "{halt:?}");
     assert!(other.step(cut_back.0[1].clone()).is_err(), "and it stays halted");
+}
+
+#[test]
+fn a_resume_notices_the_same_record_appended_again() {
+    let mut log = Records::default();
+    log.claim(1);
+    let mut reader = CommitReader::resume(0, Position::START);
+    reader.step(log.0[0].clone()).unwrap();
+    let mut again = log.0[0].clone();
+    again.timestamp += 1;
+    let halt = CommitReader::resume(0, reader.position()).step(again).unwrap_err();
+    assert!(matches!(halt, Halt::Rewritten { offset: 0, .. }), "{halt:?}");
 }
 
 /// What happens to a log that several owners write, some of whom do not know that they were deposed.

@@ -57,7 +57,6 @@ pub fn issue(paths: &StackPaths, person: &Person) -> Result<String> {
         "userId": user,
         "name": person.name,
         "role": person.role.name(),
-        "permissions": [],
         "type": "access",
         "iat": now,
         "exp": now + SECONDS_VALID,

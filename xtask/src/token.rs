@@ -41,7 +41,7 @@ pub struct Person {
     pub name: Option<String>,
 }
 
-/// A bearer token signed with the stack's key.
+/// A bearer token signed with the stack's key. It names no permissions, which means all those of the role.
 pub fn issue(paths: &StackPaths, person: &Person) -> Result<String> {
     let secrets = keys::provide(paths)?;
     let pem = fs::read(&secrets.private_key_file)

@@ -37,11 +37,14 @@ pub struct DocumentsArgs {
     #[command(flatten)]
     pub log: LogArgs,
     /// The MongoDB replica set.
-    #[arg(long, env = "GROOT_MONGODB_URI", value_name = "URI", default_value = "mongodb://127.0.0.1:27017/?replicaSet=rs0", value_parser = config::mongodb_uri)]
+    #[arg(long, env = "GROOT_MONGODB_URI", hide_env_values = true, value_name = "URI", default_value = "mongodb://127.0.0.1:27017/?replicaSet=rs0", value_parser = config::mongodb_uri)]
     pub mongodb_uri: String,
     /// The database that holds the documents.
     #[arg(long, env = "GROOT_MONGODB_DATABASE", value_name = "NAME", default_value = "groot", value_parser = config::not_blank)]
     pub mongodb_database: String,
+    /// What the names of consumer groups begin with.
+    #[arg(long, env = "GROOT_GROUP_PREFIX", value_name = "PREFIX", default_value = "groot", value_parser = config::not_blank)]
+    pub group_prefix: String,
     #[command(flatten)]
     pub process: ProcessArgs,
 }
@@ -67,9 +70,6 @@ pub struct LogArgs {
     /// How many partitions the events topic has.
     #[arg(long, env = "GROOT_EVENTS_PARTITIONS", value_name = "COUNT", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub events_partitions: u32,
-    /// What the names of consumer groups begin with.
-    #[arg(long, env = "GROOT_GROUP_PREFIX", value_name = "PREFIX", default_value = "groot", value_parser = config::not_blank)]
-    pub group_prefix: String,
 }
 
 /// The process itself.

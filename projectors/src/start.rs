@@ -56,7 +56,7 @@ impl From<&DocumentsArgs> for Settings {
             schema_registry_url: args.log.schema_registry_url.clone(),
             mongodb_uri: args.mongodb_uri.clone(),
             mongodb_database: args.mongodb_database.clone(),
-            group_prefix: args.log.group_prefix.clone(),
+            group_prefix: args.group_prefix.clone(),
             ready_lag: args.process.ready_lag,
         }
     }

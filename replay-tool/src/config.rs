@@ -1,0 +1,57 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use projectors::config::LogArgs;
+use service::telemetry::TelemetryArgs;
+use uuid::Uuid;
+
+/// Looks into Groot's log, for operators.
+///
+/// Reads only; it takes no part in any consumer group and disturbs nothing that runs.
+///
+/// Exit codes: 0 it was shown; 1 the log cannot be read, or an event of it cannot be decoded; 2 a bad argument or setting;
+/// 3 a server did not answer in five tries; 4 there is nothing to show.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "replay-tool", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: ToolCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum ToolCommand {
+    /// Shows the history of one aggregate: every event of a post or a person that counts, decoded, in order.
+    ///
+    /// The partition that the aggregate lives in is read from its beginning, by the same rule as every other reader's:
+    /// records of deposed owners and of commits that were cut off are not shown, they never happened.
+    Inspect(InspectArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct InspectArgs {
+    /// The id of a post or a person: a UUID, as the API gives it.
+    #[arg(value_name = "AGGREGATE", value_parser = aggregate_id)]
+    pub aggregate: Uuid,
+    /// Print one JSON object with everything, rather than a table.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub log: LogArgs,
+    #[command(flatten)]
+    pub telemetry: TelemetryArgs,
+}
+
+fn aggregate_id(text: &str) -> Result<Uuid, String> {
+    text.parse().map_err(|_| "the UUID of a post or a person, such as 0197f0a2-7b1c-7d3e-9a4b-5c6d7e8f9a0b".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_is_no_uuid_is_refused_with_an_example() {
+        let error = service::config::read_from::<Cli>(&["replay-tool", "inspect", "hello"]).unwrap_err();
+        assert!(error.0.contains("AGGREGATE") && error.0.contains("UUID"), "{error}");
+    }
+}

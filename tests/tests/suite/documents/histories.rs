@@ -1,0 +1,177 @@
+//! Events of posts as they can happen, made from a seed.
+
+use chrono::{DateTime, Duration, Utc};
+use event_schema::event::DomainEvent;
+use event_schema::hash::CommandHash;
+use event_schema::meta::{ActorRef, EventMeta};
+use event_schema::person::PersonCreated;
+use event_schema::post::{
+    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostType, PostUnpublished,
+    RestoredStatus,
+};
+use projectors::event::LoggedEvent;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use uuid::Uuid;
+
+/// One event of an aggregate, without a place in the log.
+#[derive(Clone, Debug)]
+pub struct Happened {
+    pub meta: EventMeta,
+    pub event: DomainEvent,
+}
+
+/// Makes up events of some aggregates, each in an order in which they can happen.
+pub struct Story {
+    rng: StdRng,
+    posts: Vec<Post>,
+    aggregates: usize,
+    clock: DateTime<Utc>,
+}
+
+struct Post {
+    id: Uuid,
+    version: u64,
+    status: Status,
+    before: Status,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Status {
+    Draft,
+    Scheduled,
+    Published,
+    Deleted,
+}
+
+impl Story {
+    pub fn new(seed: u64, aggregates: usize) -> Self {
+        let clock = DateTime::from_timestamp_millis(1_750_000_000_123).unwrap();
+        Self { rng: StdRng::seed_from_u64(seed), posts: Vec::new(), aggregates, clock }
+    }
+
+    /// The next event of any aggregate.
+    pub fn next(&mut self) -> Happened {
+        self.clock += Duration::milliseconds(self.rng.random_range(0..5_000));
+        if self.rng.random_range(0..20) == 0 {
+            let name = self.text();
+            return self.happened(Uuid::now_v7(), 1, PersonCreated { name }.into());
+        }
+        if self.posts.len() < self.aggregates && self.rng.random_range(0..3) == 0 || self.posts.is_empty() {
+            return self.create();
+        }
+        let place = self.rng.random_range(0..self.posts.len());
+        let event = self.go_on(place);
+        let post = &mut self.posts[place];
+        post.version += 1;
+        let (id, version) = (post.id, post.version);
+        self.happened(id, version, event)
+    }
+
+    pub fn take(&mut self, count: usize) -> Vec<Happened> {
+        (0..count).map(|_| self.next()).collect()
+    }
+
+    fn create(&mut self) -> Happened {
+        let id = Uuid::now_v7();
+        self.posts.push(Post { id, version: 1, status: Status::Draft, before: Status::Draft });
+        let created = PostCreated {
+            post_type: PostType::ALL[self.rng.random_range(0..3)],
+            title: self.text(),
+            content: self.text(),
+            excerpt: self.text(),
+            tags: vec![self.text()],
+            category: self.text(),
+            media: vec![Uuid::from_u128(self.rng.random())],
+            author_id: Uuid::from_u128(self.rng.random()).into(),
+            published_at: self.rng.random::<bool>().then(|| "1790-01-08T00:00:00Z".parse().unwrap()),
+        };
+        self.happened(id, 1, created.into())
+    }
+
+    fn go_on(&mut self, place: usize) -> DomainEvent {
+        let Post { id, status, before, .. } = self.posts[place];
+        let (event, next): (DomainEvent, Status) = match (status, self.rng.random_range(0..5)) {
+            (Status::Deleted, _) => {
+                let (status, next) = match before {
+                    Status::Published => (RestoredStatus::Published, Status::Published),
+                    _ => (RestoredStatus::Draft, Status::Draft),
+                };
+                (PostRestored { status }.into(), next)
+            }
+            (_, 0) => (PostDeleted {}.into(), Status::Deleted),
+            (Status::Published, 1) => (PostUnpublished {}.into(), Status::Draft),
+            (Status::Draft | Status::Scheduled, 1) => {
+                (PostScheduled { at: self.clock + Duration::days(1) }.into(), Status::Scheduled)
+            }
+            (Status::Draft | Status::Scheduled, 2) => {
+                let published = PostPublished {
+                    slug: format!("post-{id}"),
+                    published_at: "1790-01-08T00:00:00Z".parse().unwrap(),
+                    scheduled: status == Status::Scheduled,
+                };
+                (published.into(), Status::Published)
+            }
+            _ => (self.edit().into(), status),
+        };
+        self.posts[place].before = status;
+        self.posts[place].status = next;
+        event
+    }
+
+    fn edit(&mut self) -> PostEdited {
+        PostEdited {
+            post_type: self.maybe(|_| PostType::Link),
+            title: self.maybe(Self::text),
+            content: self.maybe(Self::text),
+            excerpt: self.maybe(Self::text),
+            tags: self.maybe(|story| vec![story.text(), "$tags".to_owned()]),
+            category: self.maybe(Self::text),
+            media: self.maybe(|_| Vec::new()),
+            author_id: self.maybe(|story| Uuid::from_u128(story.rng.random()).into()),
+            published_at: self.maybe(|_| "1865-12-04T00:00:00Z".parse().unwrap()),
+        }
+    }
+
+    fn maybe<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        self.rng.random::<bool>().then(|| make(self))
+    }
+
+    /// Among them what a store may mistake for something else.
+    fn text(&mut self) -> String {
+        const TEXTS: [&str; 6] =
+            ["", "$title", "a.b", "<script>alert(1)</script>*x*", "\u{1F980} Ω", "$$ROOT and {\"$set\":1}"];
+        let text = TEXTS[self.rng.random_range(0..TEXTS.len())];
+        format!("{text}{}", if text.is_empty() { "" } else { " …" })
+    }
+
+    fn happened(&self, id: Uuid, version: u64, event: DomainEvent) -> Happened {
+        Happened { meta: meta(id, version, &event, self.clock), event }
+    }
+}
+
+/// The metadata that an event of this aggregate would have.
+pub fn meta(id: Uuid, version: u64, event: &DomainEvent, time: DateTime<Utc>) -> EventMeta {
+    EventMeta {
+        id: Uuid::now_v7(),
+        event_type: event.event_type().to_owned(),
+        aggregate_id: id,
+        version,
+        time,
+        command_id: Uuid::now_v7(),
+        command_hash: CommandHash::of("test"),
+        actor: ActorRef::System,
+        correlation_id: Uuid::now_v7(),
+        causation_id: Uuid::now_v7(),
+        traceparent: None,
+        source: "/test".to_owned(),
+    }
+}
+
+/// Gives events places in one partition, from an offset on.
+pub fn placed(happened: Vec<Happened>, first_offset: u64) -> Vec<LoggedEvent> {
+    (first_offset..)
+        .zip(happened)
+        .map(|(offset, Happened { meta, event })| LoggedEvent { partition: 0, offset, meta, event })
+        .collect()
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use event_log::kafka::{AssignedPartition, KafkaConfig, KafkaLog, MembershipConfig, Subscription};
 use event_log::position::Position;
@@ -119,4 +120,32 @@ async fn write(owners: &mut [Driver], written: &mut Vec<(u32, Uuid)>, commits: u
             written.push((partition, commit));
         }
     }
+}
+
+#[tokio::test]
+async fn a_revoked_partition_goes_to_another_only_when_its_reader_has_let_go() {
+    let (config, log) = log(2).await;
+    let group = || MembershipConfig::new(format!("{}.readers", config.client_id));
+    let mut first = Subscription::start(&config, group(), log.clone()).unwrap();
+    let one = soon("a partition", first.next()).await.unwrap();
+    let other = soon("the other partition", first.next()).await.unwrap();
+
+    let mut second = Subscription::start(&config, group(), log.clone()).unwrap();
+    let called_back = async {
+        tokio::select! {
+            () = one.revoked() => {}
+            () = other.revoked() => {}
+        }
+    };
+    soon("a partition called back", called_back).await;
+    let (called_back, kept) = if one.is_revoked() { (one, other) } else { (other, one) };
+    assert!(!kept.is_revoked());
+    // A hand-over that waited for nobody would take a second.
+    let early = tokio::time::timeout(Duration::from_secs(3), second.next()).await;
+    assert!(early.is_err(), "the first still reads it");
+
+    let partition = called_back.partition();
+    drop(called_back);
+    assert_eq!(soon("the partition", second.next()).await.unwrap().partition(), partition);
+    log.close().await;
 }

@@ -70,10 +70,7 @@ mod tests {
     fn a_checkpoint_keeps_all_64_bits_of_the_log_id() {
         let document = bson::to_document(&checkpoint(12)).unwrap();
         assert_eq!(document.get_str("logId").unwrap(), u64::MAX.to_string());
-        assert_eq!(
-            bson::from_document::<Checkpoint>(document).unwrap(),
-            checkpoint(12)
-        );
+        assert_eq!(bson::from_document::<Checkpoint>(document).unwrap(), checkpoint(12));
     }
 
     #[test]
@@ -86,9 +83,6 @@ mod tests {
     #[test]
     fn a_checkpoint_knows_its_projection_and_version() {
         assert!(checkpoint(1).is_of(DOCUMENTS));
-        assert!(!checkpoint(1).is_of(Projection {
-            version: 2,
-            ..DOCUMENTS
-        }));
+        assert!(!checkpoint(1).is_of(Projection { version: 2, ..DOCUMENTS }));
     }
 }

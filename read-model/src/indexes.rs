@@ -33,30 +33,12 @@ pub async fn ensure_indexes(database: &Database, projection: Projection) -> Resu
 /// Each further index would slow every write down.
 fn of_posts() -> Vec<IndexModel> {
     vec![
-        index(
-            "by_published",
-            doc! { "status": 1, "publishedAt": -1, "_id": -1, "type": 1, "authorId": 1 },
-        ),
-        index(
-            "by_created",
-            doc! { "status": 1, "createdAt": -1, "_id": -1, "type": 1, "authorId": 1 },
-        ),
-        index(
-            "by_updated",
-            doc! { "status": 1, "updatedAt": -1, "_id": -1, "type": 1, "authorId": 1 },
-        ),
-        index(
-            "by_title",
-            doc! { "status": 1, "title": 1, "_id": 1, "type": 1, "authorId": 1 },
-        ),
-        index(
-            "by_author",
-            doc! { "authorId": 1, "status": 1, "publishedAt": -1, "_id": -1, "type": 1 },
-        ),
-        index(
-            "by_tag",
-            doc! { "tags": 1, "status": 1, "publishedAt": -1, "_id": -1, "type": 1 },
-        ),
+        index("by_published", doc! { "status": 1, "publishedAt": -1, "_id": -1, "type": 1, "authorId": 1 }),
+        index("by_created", doc! { "status": 1, "createdAt": -1, "_id": -1, "type": 1, "authorId": 1 }),
+        index("by_updated", doc! { "status": 1, "updatedAt": -1, "_id": -1, "type": 1, "authorId": 1 }),
+        index("by_title", doc! { "status": 1, "title": 1, "_id": 1, "type": 1, "authorId": 1 }),
+        index("by_author", doc! { "authorId": 1, "status": 1, "publishedAt": -1, "_id": -1, "type": 1 }),
+        index("by_tag", doc! { "tags": 1, "status": 1, "publishedAt": -1, "_id": -1, "type": 1 }),
     ]
 }
 
@@ -66,28 +48,18 @@ fn of_post_events() -> Vec<IndexModel> {
 }
 
 fn index(name: &str, keys: Document) -> IndexModel {
-    IndexModel::builder()
-        .keys(keys)
-        .options(IndexOptions::builder().name(name.to_owned()).build())
-        .build()
+    IndexModel::builder().keys(keys).options(IndexOptions::builder().name(name.to_owned()).build()).build()
 }
 
 /// A transaction should find its collections there, so one without indexes is created here too.
-async fn create(
-    database: &Database,
-    collection: String,
-    indexes: Vec<IndexModel>,
-) -> Result<(), Error> {
+async fn create(database: &Database, collection: String, indexes: Vec<IndexModel>) -> Result<(), Error> {
     const NAMESPACE_EXISTS: i32 = 48;
     match database.create_collection(&collection).await {
         Err(error) if code(&error) != Some(NAMESPACE_EXISTS) => return Err(error),
         _ => {}
     }
     if !indexes.is_empty() {
-        database
-            .collection::<Document>(&collection)
-            .create_indexes(indexes)
-            .await?;
+        database.collection::<Document>(&collection).create_indexes(indexes).await?;
     }
     Ok(())
 }

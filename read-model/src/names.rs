@@ -9,10 +9,7 @@ pub struct Projection {
 }
 
 /// The projection of posts, slugs, people and post events into MongoDB documents, in the version that readers read.
-pub const DOCUMENTS: Projection = Projection {
-    name: "documents",
-    version: 1,
-};
+pub const DOCUMENTS: Projection = Projection { name: "documents", version: 1 };
 
 impl Projection {
     /// [`crate::Post`] by id.
@@ -61,10 +58,7 @@ mod tests {
 
     #[test]
     fn names_carry_the_version_of_the_projection() {
-        let next = Projection {
-            name: "documents",
-            version: 2,
-        };
+        let next = Projection { name: "documents", version: 2 };
         assert_eq!(DOCUMENTS.posts(), "posts_v1");
         assert_eq!(DOCUMENTS.people(), "people_v1");
         assert_eq!(DOCUMENTS.slugs(), "slugs_v1");
@@ -74,15 +68,8 @@ mod tests {
 
     #[test]
     fn checkpoint_ids_of_two_versions_never_share_a_prefix() {
-        let eleventh = Projection {
-            name: "documents",
-            version: 11,
-        };
+        let eleventh = Projection { name: "documents", version: 11 };
         assert_eq!(DOCUMENTS.checkpoint_id(7), "documents_v1:7");
-        assert!(
-            !eleventh
-                .checkpoint_id(0)
-                .starts_with(&DOCUMENTS.checkpoint_prefix())
-        );
+        assert!(!eleventh.checkpoint_id(0).starts_with(&DOCUMENTS.checkpoint_prefix()));
     }
 }

@@ -88,19 +88,13 @@ impl PostType {
     }
 
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|candidate| candidate.as_str() == name)
+        Self::ALL.into_iter().find(|candidate| candidate.as_str() == name)
     }
 }
 
 impl PostStatus {
-    pub const ALL: [PostStatus; 4] = [
-        PostStatus::Draft,
-        PostStatus::Scheduled,
-        PostStatus::Published,
-        PostStatus::Deleted,
-    ];
+    pub const ALL: [PostStatus; 4] =
+        [PostStatus::Draft, PostStatus::Scheduled, PostStatus::Published, PostStatus::Deleted];
 
     /// The name in the store, in events and over HTTP.
     pub fn as_str(self) -> &'static str {
@@ -113,9 +107,7 @@ impl PostStatus {
     }
 
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|candidate| candidate.as_str() == name)
+        Self::ALL.into_iter().find(|candidate| candidate.as_str() == name)
     }
 }
 
@@ -177,19 +169,10 @@ mod tests {
         let raw = bson::from_slice::<bson::Document>(&bytes).unwrap();
         assert_eq!(document, raw, "both ways of serializing give the same");
         for field in ["_id", "authorId"] {
-            assert!(
-                matches!(&document[field], Bson::Binary(b) if b.subtype == BinarySubtype::Uuid),
-                "{field}"
-            );
+            assert!(matches!(&document[field], Bson::Binary(b) if b.subtype == BinarySubtype::Uuid), "{field}");
         }
         assert_eq!(document["_id"], stored::id(Uuid::from_u128(7)));
-        assert_eq!(
-            document
-                .get_datetime("publishedAt")
-                .unwrap()
-                .timestamp_millis(),
-            -5_680_195_200_000
-        );
+        assert_eq!(document.get_datetime("publishedAt").unwrap().timestamp_millis(), -5_680_195_200_000);
         assert_eq!(document["scheduledAt"], Bson::Null);
         assert_eq!(document.get_str("type").unwrap(), "article");
     }
@@ -197,40 +180,22 @@ mod tests {
     #[test]
     fn a_missing_optional_field_reads_as_none() {
         let mut document = bson::to_document(&post_of_1790()).unwrap();
-        for field in [
-            "excerpt",
-            "tags",
-            "category",
-            "media",
-            "slug",
-            "publishedAt",
-            "scheduledAt",
-            "deletedAt",
-        ] {
+        for field in ["excerpt", "tags", "category", "media", "slug", "publishedAt", "scheduledAt", "deletedAt"] {
             document.remove(field);
         }
         let post: Post = bson::from_document(document).unwrap();
-        assert_eq!(
-            (post.excerpt, post.slug, post.published_at),
-            (None, None, None)
-        );
+        assert_eq!((post.excerpt, post.slug, post.published_at), (None, None, None));
         assert!(post.tags.is_empty() && post.media.is_empty());
     }
 
     #[test]
     fn names_of_types_and_statuses_are_those_of_serde() {
         for status in PostStatus::ALL {
-            assert_eq!(
-                bson::to_bson(&status).unwrap(),
-                Bson::String(status.as_str().into())
-            );
+            assert_eq!(bson::to_bson(&status).unwrap(), Bson::String(status.as_str().into()));
             assert_eq!(PostStatus::parse(status.as_str()), Some(status));
         }
         for post_type in PostType::ALL {
-            assert_eq!(
-                bson::to_bson(&post_type).unwrap(),
-                Bson::String(post_type.as_str().into())
-            );
+            assert_eq!(bson::to_bson(&post_type).unwrap(), Bson::String(post_type.as_str().into()));
             assert_eq!(PostType::parse(post_type.as_str()), Some(post_type));
         }
         assert_eq!(PostStatus::parse("Draft"), None);
@@ -238,14 +203,8 @@ mod tests {
 
     #[test]
     fn a_slug_is_its_own_key() {
-        let slug = Slug {
-            slug: "a-00000007".into(),
-            post_id: Uuid::from_u128(7),
-        };
+        let slug = Slug { slug: "a-00000007".into(), post_id: Uuid::from_u128(7) };
         let document = bson::to_document(&slug).unwrap();
-        assert_eq!(
-            document,
-            doc! { "_id": "a-00000007", "postId": stored::id(Uuid::from_u128(7)) }
-        );
+        assert_eq!(document, doc! { "_id": "a-00000007", "postId": stored::id(Uuid::from_u128(7)) });
     }
 }

@@ -59,9 +59,6 @@ mod tests {
         let bytes = bson::to_vec(&event).unwrap();
         assert_eq!(bson::from_slice::<PostEventDoc>(&bytes).unwrap(), event);
         let document = bson::to_document(&event).unwrap();
-        assert_eq!(
-            bson::from_document::<PostEventDoc>(document).unwrap(),
-            event
-        );
+        assert_eq!(bson::from_document::<PostEventDoc>(document).unwrap(), event);
     }
 }

@@ -19,8 +19,7 @@ fn to_bson_time(time: DateTime<Utc>) -> bson::DateTime {
 }
 
 fn from_bson_time<E: serde::de::Error>(time: bson::DateTime) -> Result<DateTime<Utc>, E> {
-    DateTime::from_timestamp_millis(time.timestamp_millis())
-        .ok_or_else(|| E::custom("date out of range"))
+    DateTime::from_timestamp_millis(time.timestamp_millis()).ok_or_else(|| E::custom("date out of range"))
 }
 
 fn to_bson_uuid(id: Uuid) -> bson::Uuid {
@@ -68,16 +67,11 @@ pub mod date {
     use mongodb::bson;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub fn serialize<S: Serializer>(
-        time: &DateTime<Utc>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
         to_bson_time(*time).serialize(serializer)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<DateTime<Utc>, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
         bson::DateTime::deserialize(deserializer).and_then(from_bson_time)
     }
 }
@@ -88,19 +82,12 @@ pub mod optional_date {
     use mongodb::bson;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub fn serialize<S: Serializer>(
-        time: &Option<DateTime<Utc>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
         time.map(to_bson_time).serialize(serializer)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<DateTime<Utc>>, D::Error> {
-        Option::<bson::DateTime>::deserialize(deserializer)?
-            .map(from_bson_time)
-            .transpose()
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+        Option::<bson::DateTime>::deserialize(deserializer)?.map(from_bson_time).transpose()
     }
 }
 
@@ -114,8 +101,6 @@ pub mod u64_text {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }

@@ -55,7 +55,12 @@ fn address(path: &Path) -> Result<Address, AddressError> {
     let source: Source =
         serde_json::from_str(&text).map_err(|source| AddressError::Malformed { path: path.to_owned(), source })?;
     let key = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Address { key, year: source.year, speaker: source.name, party: source.party, text: source.text })
+    Ok(Address { key, year: source.year, speaker: source.name, party: source.party, text: printable(&source.text) })
+}
+
+/// Some files hold stray control characters from their scanning, which no post may.
+fn printable(text: &str) -> String {
+    text.replace("\r\n", "\n").chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }
 
 impl Address {
@@ -104,6 +109,11 @@ fn sentences(text: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_of_the_source_are_left_out() {
+        assert_eq!(printable("a\u{2}b\r\n\tc\r"), "ab\n\tc");
+    }
 
     fn address(year: i32, text: &str) -> Address {
         Address {

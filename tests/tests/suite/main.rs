@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod brokers;
+mod documents;
 mod kafka_log;
 mod registry;
 mod query_api;

@@ -45,13 +45,14 @@ const QUEUE: usize = 4096;
 /// An instance could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error(transparent)]
+    // Not transparent: exit codes are told by the links of the chain, and a transparent error is no link.
+    #[error("command-api cannot start")]
     Dependency(#[from] StartupError),
-    #[error(transparent)]
+    #[error("command-api cannot start")]
     Config(#[from] ConfigError),
-    #[error(transparent)]
+    #[error("the log cannot be used")]
     Kafka(#[from] KafkaError),
-    #[error(transparent)]
+    #[error("the schema registry cannot be used")]
     Registry(#[from] RegistryError),
     #[error("{variable} is {address}, where this process cannot listen; free it or choose another")]
     Listen {

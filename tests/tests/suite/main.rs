@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod brokers;
 mod documents;
+mod brokers;
+mod commands;
+mod journeys;
 mod kafka_log;
 mod registry;
 mod query_api;

@@ -1,0 +1,9 @@
+//! The command side over HTTP, as processes on a real Kafka and a real registry.
+
+mod bad_input;
+mod commands_twice;
+mod instances;
+mod lifecycle;
+mod process;
+mod roles_and_versions;
+mod world;

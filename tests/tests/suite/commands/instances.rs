@@ -1,0 +1,146 @@
+//! Several instances beside each other.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use xtask::token::Role;
+
+use super::process::Instance;
+use super::world::{POSTS, Token, World, draft};
+
+const PARTITIONS: u32 = 6;
+
+/// Creates `count` posts over each instance; the keys make sure that every one counts once.
+async fn write(world: &World, author: &Token, bases: &[&str], name: &str, count: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    for n in 0..count {
+        for base in bases {
+            let key = format!("{name} {n} {base}");
+            let answer = world.send(base, "POST", POSTS, author, &[("idempotency-key", &key)], Some(&draft())).await;
+            ids.push(answer.is(201).id());
+        }
+    }
+    ids
+}
+
+/// Every post can be edited over this instance: so all partitions are served, with all that is in them.
+async fn edit_all(world: &World, author: &Token, base: &str, ids: &[String], title: &str) {
+    for id in ids {
+        let path = format!("{POSTS}/{id}");
+        world.send(base, "PATCH", &path, author, &[], Some(&json!({ "title": title }))).await.is(200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_instances_share_the_partitions_and_when_one_ends_the_other_serves_all() {
+    let world = World::new(PARTITIONS).await;
+    let author = world.token(Role::Author);
+    let first = Instance::start(&world).await;
+    first.serves_until(&world, "all partitions", |count| count == PARTITIONS as usize).await;
+    let mut ids = write(&world, &author, &[&first.base], "alone", 10).await;
+
+    let second = Instance::start(&world).await;
+    second.serves_until(&world, "a share of the partitions", |count| count == PARTITIONS as usize / 2).await;
+    first.serves_until(&world, "the other share", |count| count == PARTITIONS as usize / 2).await;
+    let shares: BTreeSet<_> = [first.serves(&world).await, second.serves(&world).await].concat().into_iter().collect();
+    assert_eq!(shares.len(), PARTITIONS as usize, "each partition has one owner");
+    ids.extend(write(&world, &author, &[&first.base, &second.base], "shared", 10).await);
+    edit_all(&world, &author, &first.base, &ids, "by the first").await;
+    edit_all(&world, &author, &second.base, &ids, "by the second").await;
+
+    assert!(second.stop().await.success(), "SIGTERM ends with exit code 0");
+    first.serves_until(&world, "all partitions again", |count| count == PARTITIONS as usize).await;
+    edit_all(&world, &author, &first.base, &ids, "after the hand-over").await;
+
+    let third = Instance::start(&world).await;
+    third.serves_until(&world, "a share of the partitions", |count| count > 0).await;
+    first.kill().await;
+    third.serves_until(&world, "all partitions of the killed one", |count| count == PARTITIONS as usize).await;
+    edit_all(&world, &author, &third.base, &ids, "after the kill").await;
+    for id in &ids {
+        let history = world.history(id).await;
+        assert_eq!(history.len(), 5, "{history:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_go_on_while_partitions_change_hands() {
+    let world = World::new(PARTITIONS).await;
+    let author = world.token(Role::Author);
+    let first = Instance::start(&world).await;
+    let base = first.base.clone();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let writing = async {
+        let mut ids = Vec::new();
+        while !stop.is_cancelled() {
+            ids.extend(write(&world, &author, &[&base], &format!("round {}", ids.len()), 1).await);
+        }
+        ids
+    };
+    let changing = async {
+        for _ in 0..2 {
+            let other = Instance::start(&world).await;
+            other.serves_until(&world, "a share", |count| count > 0).await;
+            assert!(other.stop().await.success());
+            first.serves_until(&world, "all", |count| count == PARTITIONS as usize).await;
+        }
+        stop.cancel();
+    };
+    let (ids, ()) = tokio::join!(writing, changing);
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+    for id in &ids {
+        assert_eq!(world.history(id).await, ["PostCreated"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_acknowledged_command_of_a_killed_instance_is_in_the_log_once() {
+    let world = World::new(PARTITIONS).await;
+    let author = world.token(Role::Author);
+    let instance = Instance::start(&world).await;
+    let base = instance.base.clone();
+    // Eight at a time until the kill cuts them off.
+    let writers = (0..8).map(|writer| {
+        let (world, author, base) = (&world, &author, &base);
+        async move {
+            let mut acknowledged = Vec::new();
+            for n in 0.. {
+                let key = format!("{writer} {n}");
+                let request = world.request(base, "POST", POSTS, author).header("idempotency-key", &key).json(&draft());
+                match request.send().await {
+                    Ok(answer) if answer.status() == 201 => {
+                        let body: serde_json::Value = match answer.json().await {
+                            Ok(body) => body,
+                            Err(_) => break,
+                        };
+                        acknowledged.push((key, body));
+                    }
+                    _ => break,
+                }
+            }
+            acknowledged
+        }
+    });
+    let kill = async {
+        while world.ends().await.iter().sum::<u64>() < 100 {
+            super::process::pause().await;
+        }
+        instance.kill().await;
+    };
+    let (acknowledged, ()) = tokio::join!(futures::future::join_all(writers), kill);
+    let acknowledged: Vec<_> = acknowledged.concat();
+    assert!(acknowledged.len() > 50, "{}", acknowledged.len());
+
+    let next = Instance::start(&world).await;
+    for (key, first) in &acknowledged {
+        let again = world.send(&next.base, "POST", POSTS, &author, &[("idempotency-key", key)], Some(&draft())).await;
+        assert_eq!(&again.is(201).body, first, "the same key gives the first answer");
+    }
+    let mut counts = std::collections::BTreeMap::<String, usize>::new();
+    let log = world.all_events().await;
+    for id in log {
+        *counts.entry(id).or_default() += 1;
+    }
+    assert!(counts.values().all(|count| *count == 1));
+    assert!(acknowledged.iter().all(|(_, body)| counts.contains_key(body["id"].as_str().unwrap())));
+}

@@ -1,0 +1,217 @@
+//! What the tests share: servers, and topics and a group for each test.
+
+use std::future::Future;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use event_log::kafka::{KafkaConfig, KafkaLog, provision, read_all};
+use event_log::record::LogRecord;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use uuid::Uuid;
+use xtask::server::Service;
+use xtask::stack::{Options, Stack};
+use xtask::token::{Person, Role, issue};
+
+use super::process::pause;
+
+/// How long anything that must happen may take before a test gives up on it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub const POSTS: &str = "/api/universal/post";
+
+pub fn stack() -> &'static Stack {
+    static STACK: OnceLock<Stack> = OnceLock::new();
+    STACK.get_or_init(|| {
+        Stack::start("commands", &Options::for_test(&[Service::Kafka, Service::Registry])).unwrap()
+    })
+}
+
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("never came: {what}"))
+}
+
+pub struct World {
+    pub http: reqwest::Client,
+    kafka: KafkaConfig,
+    log: KafkaLog,
+    group: String,
+}
+
+/// An answer, read to its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+pub struct Token {
+    pub person: Uuid,
+    pub bearer: String,
+}
+
+impl World {
+    pub async fn new(partitions: u32) -> Self {
+        let stack = tokio::task::spawn_blocking(stack).await.unwrap();
+        let name = Uuid::now_v7().simple().to_string();
+        let kafka = KafkaConfig {
+            events_topic: format!("{name}.events"),
+            owners_topic: format!("{name}.owners"),
+            log_topic: format!("{name}.log"),
+            partitions,
+            ..KafkaConfig::local(stack.addresses().kafka_brokers.clone())
+        };
+        provision(&kafka).await.unwrap();
+        let log = KafkaLog::connect(&kafka).unwrap();
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
+        Self { http, kafka, log, group: name }
+    }
+
+    pub fn env(&self) -> Vec<(String, String)> {
+        let own = [
+            ("GROOT_HTTP_ADDR", "127.0.0.1:0".to_owned()),
+            ("GROOT_ADMIN_ADDR", "127.0.0.1:0".to_owned()),
+            ("GROOT_EVENTS_TOPIC", self.kafka.events_topic.clone()),
+            ("GROOT_OWNERS_TOPIC", self.kafka.owners_topic.clone()),
+            ("GROOT_LOG_TOPIC", self.kafka.log_topic.clone()),
+            ("GROOT_EVENTS_PARTITIONS", self.kafka.partitions.to_string()),
+            ("GROOT_GROUP_PREFIX", self.group.clone()),
+            ("GROOT_LOG_FORMAT", "json".to_owned()),
+        ];
+        let mut env = stack().addresses().env();
+        env.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        env
+    }
+
+    pub fn token(&self, role: Role) -> Token {
+        let person = Uuid::now_v7();
+        let bearer = issue(stack().paths(), &Person { role, user: Some(person), name: None }).unwrap();
+        Token { person, bearer }
+    }
+
+    /// The end of every partition: equal before and after means that nothing was appended.
+    pub async fn ends(&self) -> Vec<u64> {
+        self.log.end_offsets().await.unwrap()
+    }
+
+    /// Everything that counts of one aggregate, in order.
+    pub async fn events_of(&self, id: &str) -> Vec<LogRecord> {
+        let mut found = Vec::new();
+        let collect = |_, delivery: event_log::kafka::Delivery| {
+            let records = delivery.commits.into_iter().flat_map(|commit| commit.records);
+            found.extend(records.filter(|record| record.key.as_deref() == Some(id.as_bytes())));
+        };
+        read_all(&self.log, collect).await.unwrap();
+        found
+    }
+
+    /// The aggregate of every event that counts.
+    pub async fn all_events(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let collect = |_, delivery: event_log::kafka::Delivery| {
+            let records = delivery.commits.into_iter().flat_map(|commit| commit.records);
+            found.extend(records.map(|record| String::from_utf8(record.key.unwrap().to_vec()).unwrap()));
+        };
+        read_all(&self.log, collect).await.unwrap();
+        found
+    }
+
+    /// The types of the events of one aggregate, without their namespace.
+    pub async fn history(&self, id: &str) -> Vec<String> {
+        self.events_of(id).await.iter().map(|record| event_type(record).rsplit('.').next().unwrap().to_owned()).collect()
+    }
+
+    pub async fn until_history_ends_with(&self, id: &str, last: &str) {
+        soon(last, async {
+            while self.history(id).await.last().is_none_or(|event| event != last) {
+                pause().await;
+            }
+        })
+        .await;
+    }
+
+    pub fn request(&self, base: &str, method: &str, path: &str, token: &Token) -> RequestBuilder {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        self.http.request(method, format!("{base}{path}")).bearer_auth(&token.bearer)
+    }
+
+    pub async fn send(
+        &self,
+        base: &str,
+        method: &str,
+        path: &str,
+        token: &Token,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Answer {
+        let mut request = self.request(base, method, path, token).headers(header_map(headers));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        answer(request).await
+    }
+
+    /// Creates a post and gives its id.
+    pub async fn post(&self, base: &str, token: &Token) -> String {
+        let answer = self.send(base, "POST", POSTS, token, &[], Some(&draft())).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.id()
+    }
+}
+
+impl Answer {
+    pub fn id(&self) -> String {
+        self.body["id"].as_str().unwrap().to_owned()
+    }
+
+    #[track_caller]
+    pub fn is(&self, status: u16) -> &Self {
+        assert_eq!(self.status, status, "{self:?}");
+        self
+    }
+
+    #[track_caller]
+    pub fn is_problem(&self, status: u16, kind: &str) -> &Self {
+        self.is(status);
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert_eq!(self.body["type"], format!("/problems/{kind}"), "{self:?}");
+        assert_eq!(self.body["status"], status);
+        for member in ["title", "detail", "instance", "traceId"] {
+            assert!(self.body[member].as_str().is_some_and(|text| !text.is_empty()), "{member} is missing: {self:?}");
+        }
+        self
+    }
+
+    /// The fields named as bad, in order of their names.
+    pub fn fields(&self) -> Vec<&str> {
+        let mut fields: Vec<_> =
+            self.body["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+        fields.sort_unstable();
+        fields
+    }
+}
+
+pub fn draft() -> Value {
+    json!({ "type": "article", "title": "On light", "content": "# Light\n\nIt travels.", "tags": ["physics"] })
+}
+
+pub fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
+    let pair = |(name, value): &(&str, &str)| {
+        (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())
+    };
+    headers.iter().map(pair).collect()
+}
+
+pub async fn answer(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let bytes = response.bytes().await.unwrap();
+    let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| panic!("no JSON: {}", String::from_utf8_lossy(&bytes)));
+    Answer { status, headers, body }
+}
+
+pub fn event_type(record: &LogRecord) -> &str {
+    std::str::from_utf8(record.headers.get("ce_type").unwrap()).unwrap()
+}

@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use projectors::config::LogArgs;
-use service::telemetry::TelemetryArgs;
+use service::config;
 use uuid::Uuid;
 
 /// Looks into Groot's log, for operators.
@@ -37,8 +37,9 @@ pub struct InspectArgs {
     pub json: bool,
     #[command(flatten)]
     pub log: LogArgs,
-    #[command(flatten)]
-    pub telemetry: TelemetryArgs,
+    /// Which log lines to write to standard error: a level, or target=level pairs.
+    #[arg(long = "log", value_name = "FILTER", default_value = "warn", value_parser = config::not_blank)]
+    pub log_filter: String,
 }
 
 fn aggregate_id(text: &str) -> Result<Uuid, String> {
@@ -51,7 +52,7 @@ mod tests {
 
     #[test]
     fn an_id_that_is_no_uuid_is_refused_with_an_example() {
-        let error = service::config::read_from::<Cli>(&["replay-tool", "inspect", "hello"]).unwrap_err();
+        let error = config::read_from::<Cli>(&["replay-tool", "inspect", "hello"]).unwrap_err();
         assert!(error.0.contains("AGGREGATE") && error.0.contains("UUID"), "{error}");
     }
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use event_log::kafka::{KafkaLog, identify};
 use event_schema::codec::{Codec, RegistryConfig};
 use service::startup::{self, connect_with_retries};
-use service::telemetry;
+use service::telemetry::{self, LogFormat, TelemetryArgs};
 
 use crate::config::{Cli, InspectArgs, ToolCommand};
 
@@ -28,7 +28,7 @@ async fn main() -> ExitCode {
 }
 
 async fn inspect(args: InspectArgs) -> anyhow::Result<ExitCode> {
-    telemetry::init_logging(&args.telemetry)?;
+    telemetry::init_logging(&TelemetryArgs { log: args.log_filter, log_format: LogFormat::Text })?;
     let kafka = args.log.kafka("groot-replay-tool");
     let registry = RegistryConfig { url: args.log.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
     let (_, codec) = tokio::try_join!(

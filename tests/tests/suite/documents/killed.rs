@@ -45,14 +45,14 @@ async fn a_projector_killed_in_the_middle_of_a_write_leaves_all_of_it_or_nothing
     let db = Db::new().await;
     let mut story = Story::new(11, 5);
     let mut all = Vec::new();
-    for round in 0..10u64 {
+    for round in 0..8u64 {
         let events = placed(story.take(30), all.len() as u64);
         let to = position(all.len() as u64 + 30);
         let batch = Arc::new(Batch::of(&events).unwrap());
         let before = db.store(LOG).load(0).await.unwrap();
         let name = db.database.name().to_owned();
         let dying = batch.clone();
-        let death = Duration::from_micros(round * 1_100);
+        let death = Duration::from_micros(round * 1_400);
         tokio::task::spawn_blocking(move || write_and_die(name, dying, to, death)).await.unwrap();
 
         // The next one goes on from where the store is, as the runner does.

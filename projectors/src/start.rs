@@ -37,7 +37,8 @@ pub struct Settings {
 #[derive(Debug, Error)]
 pub enum StartError {
     /// A server did not answer in five tries.
-    #[error(transparent)]
+    // Not transparent: exit codes are told by the links of the chain, and a transparent error is no link.
+    #[error("the documents projection cannot start")]
     Dependency(#[from] StartupError),
     #[error("the log cannot be read")]
     Log(#[from] KafkaError),

@@ -1,0 +1,101 @@
+//! What is true of a system whatever it says: its log, and the documents in its store.
+
+use std::collections::BTreeMap;
+
+use event_log::kafka::read_all;
+use projectors::documents::fold::{differences, expected};
+use projectors::documents::read;
+use projectors::documents::write::Store;
+use projectors::event::LoggedEvent;
+use projectors::runner::decode;
+use read_model::DOCUMENTS;
+use service::token::PositionToken;
+use uuid::Uuid;
+
+use crate::system::System;
+use crate::waiting::until;
+
+/// A command that is in the log.
+#[derive(Clone, Debug)]
+pub struct Fact {
+    pub command: Uuid,
+    pub aggregate: Uuid,
+    /// What a client was or would have been told.
+    pub position: PositionToken,
+    /// One or more, in order.
+    pub events: Vec<LoggedEvent>,
+}
+
+impl System {
+    /// The end of every partition: equal before and after means that nothing was appended.
+    pub async fn ends(&self) -> Vec<u64> {
+        self.log.end_offsets().await.expect("the ends of the log")
+    }
+
+    /// Every command that counts, as a reader of its own finds it, by partition in the order of the log.
+    pub async fn facts(&self) -> Vec<Fact> {
+        let mut commits = Vec::new();
+        read_all(&self.log, |_, delivery| commits.extend(delivery.commits)).await.expect("the log can be read");
+        let mut facts = Vec::new();
+        for commit in commits {
+            let offset = commit.last_offset();
+            let events = decode::events(&self.codec, &[commit]).await.expect("the log can be decoded");
+            let first = events.first().expect("a commit has events");
+            let position = PositionToken { log_id: self.identity.log_id, partition: first.partition, offset };
+            facts.push(Fact { command: first.meta.command_id, aggregate: first.meta.aggregate_id, position, events });
+        }
+        facts
+    }
+
+    /// Each command stands in the log once, and each aggregate's versions are 1..n.
+    pub async fn assert_log_is_sound(&self) -> Vec<Fact> {
+        let facts = self.facts().await;
+        let mut commands = BTreeMap::<Uuid, u32>::new();
+        let mut versions = BTreeMap::<Uuid, u64>::new();
+        for fact in &facts {
+            *commands.entry(fact.command).or_default() += 1;
+            for event in &fact.events {
+                assert_eq!(event.meta.command_id, fact.command);
+                let version = versions.entry(event.meta.aggregate_id).or_default();
+                *version += 1;
+                assert_eq!(event.meta.version, *version, "{event:?}");
+            }
+        }
+        let twice: Vec<_> = commands.iter().filter(|(_, count)| **count > 1).collect();
+        assert!(twice.is_empty(), "in the log more than once: {twice:?}");
+        facts
+    }
+
+    /// Each of these positions, as clients were told them, is where a command ended in the log.
+    pub async fn assert_acknowledged(&self, positions: &[String]) {
+        let facts = self.assert_log_is_sound().await;
+        for position in positions {
+            let position: PositionToken = position.parse().expect("a position token");
+            let found = facts.iter().filter(|fact| fact.position == position).count();
+            assert_eq!(found, 1, "{position:?} was acknowledged");
+        }
+    }
+
+    /// Waits until the store has come to the last command in the log, then compares all of it with a fold of the log.
+    pub async fn assert_documents_are_the_fold_of_the_log(&self) {
+        let facts = self.facts().await;
+        let mut last = BTreeMap::new();
+        for fact in &facts {
+            last.insert(fact.position.partition, fact.position.offset);
+        }
+        let store = Store::new(self.database.clone(), DOCUMENTS, self.identity.log_id);
+        until("the projection to catch up", async || {
+            for (partition, offset) in &last {
+                let saved = store.load(*partition).await.expect("the checkpoint can be read");
+                if !saved.position.is_past(*offset) {
+                    return None;
+                }
+            }
+            Some(())
+        })
+        .await;
+        let stored = read::read_all(&self.database, DOCUMENTS).await.expect("the store can be read");
+        let found = differences(&stored, &expected(facts.iter().flat_map(|fact| &fact.events)));
+        assert!(found.is_empty(), "{}", found.iter().map(|one| format!("{one}\n")).collect::<String>());
+    }
+}

@@ -1,0 +1,116 @@
+//! One of the product's programs as a process, at addresses that stay the same when it is started anew.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use tokio::task::block_in_place;
+use xtask::ports::{self, Reserved};
+use xtask::process::{Launch, Process, last_lines};
+use xtask::stack::Stack;
+
+use crate::binaries::binary;
+use crate::client::Client;
+use crate::waiting::until;
+
+/// Its calls that block need a runtime of several threads. Dropping it kills the process.
+#[derive(Debug)]
+pub struct Program {
+    /// Where clients are served, for a program that has clients.
+    pub base: String,
+    pub admin: String,
+    stack: &'static Stack,
+    launch: Launch,
+    process: Mutex<Process>,
+    http: Client,
+    _ports: [Reserved; 2],
+}
+
+impl Program {
+    /// Starts the program. `name` tells it from all others on the stack.
+    pub fn start(stack: &'static Stack, name: &str, program: &str, args: &[&str], env: &[(String, String)]) -> Self {
+        block_in_place(|| {
+            let ports = [(); 2].map(|()| ports::reserve().expect("a free port"));
+            let [http, admin] = ports.each_ref().map(|port| format!("127.0.0.1:{}", port.port));
+            let mut env = env.to_vec();
+            env.push(("GROOT_HTTP_ADDR".to_owned(), http.clone()));
+            env.push(("GROOT_ADMIN_ADDR".to_owned(), admin.clone()));
+            let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+            let launch = Launch { name: name.to_owned(), program: binary(program), args, env };
+            let process = Mutex::new(stack.spawn(&launch).expect("the program starts"));
+            let [base, admin] = [http, admin].map(|address| format!("http://{address}"));
+            Self { base, admin, stack, launch, process, http: Client::default(), _ports: ports }
+        })
+    }
+
+    /// Waits until it says that it is ready.
+    pub async fn is_ready(&self) {
+        let url = format!("{}/ready", self.admin);
+        until(&format!("readiness of {}", self.launch.name), async || {
+            assert!(self.is_alive(), "{} ended by itself:\n{}", self.launch.name, self.last_words());
+            self.http.is_ok(&url).await.then_some(())
+        })
+        .await;
+    }
+
+    pub fn is_alive(&self) -> bool {
+        self.process().is_alive()
+    }
+
+    /// SIGKILL; it is dead when this returns.
+    pub fn kill(&self) {
+        block_in_place(|| self.process().kill());
+    }
+
+    /// Starts it again after its end.
+    pub fn restart(&self) {
+        block_in_place(|| *self.process() = self.stack.spawn(&self.launch).expect("the program starts again"));
+    }
+
+    /// SIGTERM; returns at once.
+    pub fn terminate(&self) {
+        self.process().signal(Signal::SIGTERM);
+    }
+
+    /// Waits for its end, and gives its exit code and all that it said.
+    pub async fn ended(&self) -> (Option<i32>, String) {
+        let end = format!("the end of {}", self.launch.name);
+        let code = until(&end, async || {
+            let mut process = self.process();
+            (!process.is_alive()).then(|| process.exit_code())
+        });
+        let code = code.await;
+        let said = std::fs::read_to_string(self.stack.paths().log(&self.launch.name)).unwrap_or_default();
+        (code, said)
+    }
+
+    /// What a command-api says of the partitions: those that it serves itself.
+    pub async fn serves(&self) -> Vec<u32> {
+        let page = self.http.request("GET", &format!("{}/owners", self.admin)).send().await.expect("the owners");
+        let page: Value = page.json().await.expect("the owners");
+        let serving = |(number, partition): (&String, &Value)| {
+            (partition["here"]["phase"] == "serving").then(|| number.parse().expect("a number"))
+        };
+        let mut found: Vec<u32> =
+            page["partitions"].as_object().expect("partitions").iter().filter_map(serving).collect();
+        found.sort_unstable();
+        found
+    }
+
+    fn last_words(&self) -> String {
+        last_lines(&self.stack.paths().log(&self.launch.name), 30)
+    }
+
+    fn process(&self) -> MutexGuard<'_, Process> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.process().kill();
+        if std::thread::panicking() {
+            eprintln!("{} said at last:\n{}", self.launch.name, self.last_words());
+        }
+    }
+}

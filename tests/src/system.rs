@@ -1,0 +1,187 @@
+//! The whole system for one test: programs as processes, with topics, a group and a database of their own.
+
+use event_log::kafka::{KafkaConfig, KafkaLog, LogIdentity, provision};
+use event_schema::codec::{Codec, RegistryConfig};
+use mongodb::Database;
+use serde_json::Value;
+use uuid::Uuid;
+use xtask::stack::Stack;
+use xtask::token::{self, Person, Role};
+
+use crate::client::{Answer, Client};
+use crate::program::Program;
+use crate::servers::Servers;
+
+pub const POSTS: &str = "/api/universal/post";
+pub const PEOPLE: &str = "/api/users";
+
+/// How many partitions the log of a test has.
+pub const PARTITIONS: u32 = 6;
+
+pub struct System {
+    pub commands: Program,
+    pub projectors: Program,
+    pub queries: Program,
+    pub stack: &'static Stack,
+    pub database: Database,
+    pub identity: LogIdentity,
+    pub(crate) log: KafkaLog,
+    pub(crate) codec: Codec,
+    name: String,
+    env: Vec<(String, String)>,
+    http: Client,
+}
+
+/// A person, and the bearer token that speaks for them.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub id: Uuid,
+    pub token: String,
+}
+
+impl System {
+    /// Starts one of each program and waits until all are ready. `name` is for logs.
+    pub async fn start(servers: Servers, name: &str) -> Self {
+        let stack = servers.stack().await;
+        let unique = format!("{name}-{}", &Uuid::new_v4().simple().to_string()[..8]);
+        let addresses = stack.addresses();
+        let kafka = KafkaConfig {
+            client_id: format!("test-{unique}"),
+            events_topic: format!("{unique}.events"),
+            owners_topic: format!("{unique}.owners"),
+            log_topic: format!("{unique}.log"),
+            partitions: PARTITIONS,
+            lanes: 0,
+            ..KafkaConfig::local(&addresses.kafka_brokers)
+        };
+        let identity = provision(&kafka).await.expect("topics");
+        let registry = RegistryConfig { url: addresses.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
+        let codec = Codec::connect(registry).await.expect("schemas");
+        let client = mongodb::Client::with_uri_str(&addresses.mongodb_uri).await.expect("MongoDB");
+        let env = environment(stack, &kafka, &unique);
+        let start =
+            |program: &str, args: &[&str]| Program::start(stack, &format!("{unique}-{program}"), program, args, &env);
+        let system = Self {
+            commands: start("command-api", &[]),
+            projectors: start("projectors", &["documents"]),
+            queries: start("query-api", &[]),
+            stack,
+            database: client.database(&unique),
+            identity,
+            log: KafkaLog::connect(&kafka).expect("the log"),
+            codec,
+            name: unique,
+            env,
+            http: Client::default(),
+        };
+        tokio::join!(system.commands.is_ready(), system.projectors.is_ready(), system.queries.is_ready());
+        system
+    }
+
+    /// One more command-api beside the first, ready.
+    pub async fn another_command_api(&self, name: &str) -> Program {
+        let program = self.program(name, "command-api", &[], &[]);
+        program.is_ready().await;
+        program
+    }
+
+    /// Starts a program of this system with some settings of its own, and does not wait for it.
+    pub fn program(&self, name: &str, program: &str, args: &[&str], settings: &[(&str, &str)]) -> Program {
+        let mut env = self.env.clone();
+        env.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Program::start(self.stack, &format!("{}-{name}", self.name), program, args, &env)
+    }
+
+    /// The programs that the system started with: none of them may ever end by itself.
+    pub fn assert_all_run(&self) {
+        for program in [&self.commands, &self.projectors, &self.queries] {
+            assert!(program.is_alive(), "{} has ended", program.admin);
+        }
+    }
+
+    pub fn caller(&self, role: Role) -> Caller {
+        let id = Uuid::now_v7();
+        let person = Person { role, user: Some(id), name: None };
+        Caller { id, token: token::issue(self.stack.paths(), &person).expect("a token") }
+    }
+
+    /// Sends a command to the first command-api.
+    pub async fn command(
+        &self,
+        method: &str,
+        path: &str,
+        caller: &Caller,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Answer {
+        self.command_to(&self.commands, method, path, caller, headers, body).await
+    }
+
+    pub async fn command_to(
+        &self,
+        instance: &Program,
+        method: &str,
+        path: &str,
+        caller: &Caller,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Answer {
+        let url = format!("{}{path}", instance.base);
+        let mut request = self.http.request(method, &url).bearer_auth(&caller.token);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        Answer::of(request).await.expect("an answer to the command")
+    }
+
+    /// Creates a post under an idempotency key.
+    pub async fn create(&self, caller: &Caller, key: &str, body: &Value) -> Answer {
+        self.command("POST", POSTS, caller, &[("Idempotency-Key", key)], Some(body)).await
+    }
+
+    /// Reads without a position.
+    pub async fn read(&self, path: &str, caller: Option<&Caller>) -> Answer {
+        self.read_with(path, caller, &[]).await
+    }
+
+    /// Reads what is there when the projection has come to these positions, which have commas between them.
+    pub async fn read_at(&self, positions: &str, path: &str, caller: Option<&Caller>) -> Answer {
+        self.read_with(path, caller, &[("Groot-Min-Position", positions), ("Prefer", "wait=10")]).await
+    }
+
+    async fn read_with(&self, path: &str, caller: Option<&Caller>, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.http.request("GET", &format!("{}{path}", self.queries.base));
+        if let Some(caller) = caller {
+            request = request.bearer_auth(&caller.token);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Answer::of(request).await.expect("an answer to the read")
+    }
+
+    /// Ends the programs and removes the database; the topics go with the servers.
+    pub async fn end(self) {
+        drop((self.commands, self.projectors, self.queries));
+        self.log.close().await;
+        self.database.drop().await.expect("the database is dropped");
+    }
+}
+
+fn environment(stack: &Stack, kafka: &KafkaConfig, unique: &str) -> Vec<(String, String)> {
+    let own = [
+        ("GROOT_EVENTS_TOPIC", kafka.events_topic.clone()),
+        ("GROOT_OWNERS_TOPIC", kafka.owners_topic.clone()),
+        ("GROOT_LOG_TOPIC", kafka.log_topic.clone()),
+        ("GROOT_EVENTS_PARTITIONS", kafka.partitions.to_string()),
+        ("GROOT_GROUP_PREFIX", unique.to_owned()),
+        ("GROOT_MONGODB_DATABASE", unique.to_owned()),
+        ("NO_COLOR", "1".to_owned()),
+    ];
+    let mut env = stack.addresses().env();
+    env.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    env
+}

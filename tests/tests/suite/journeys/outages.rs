@@ -1,0 +1,123 @@
+//! Servers that go away under a running system: nothing of ours ends, what can go on does, and all catches up.
+
+use futures::future::join_all;
+use groot_tests::client::Answer;
+use groot_tests::servers::Servers;
+use groot_tests::system::{POSTS, System};
+use groot_tests::waiting::until;
+use serde_json::json;
+use tokio::sync::Mutex;
+use tokio::task::block_in_place;
+use xtask::token::Role;
+
+use super::{draft, is_served, publish};
+
+/// The servers are taken away by one test at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_mongodb_writes_go_on_reads_say_when_to_come_back_and_all_catches_up() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let system = System::start(Servers::Failing, "no-mongodb").await;
+    let author = system.caller(Role::Author);
+    let before = system.create(&author, "before", &draft("Before")).await.expect(201);
+    let post = format!("{POSTS}/{}", before.id());
+    system.read_at(before.position(), &post, Some(&author)).await.expect(200);
+
+    block_in_place(|| system.stack.kill("mongodb")).unwrap();
+    let mut positions = Vec::new();
+    for key in ["one", "two", "three"] {
+        let created = system.create(&author, key, &draft(key)).await.expect(201);
+        positions.push(publish(&system, &author, created.id()).await.position().to_owned());
+    }
+    for path in [POSTS.to_owned(), post.clone(), format!("{post}/history")] {
+        system.read(&path, Some(&author)).await.expect_unavailable(&["dependency-unavailable"]);
+        let waiting = system.read_at(&positions[0], &path, Some(&author)).await;
+        waiting.expect_unavailable(&["dependency-unavailable", "projection-behind"]);
+    }
+    system.assert_all_run();
+
+    block_in_place(|| system.stack.restart("mongodb")).unwrap();
+    is_served(&system, &positions).await;
+    let list = system.read(POSTS, None).await.expect(200);
+    assert_eq!(list.body["total"], 3);
+    let after = system.create(&author, "after", &draft("After")).await.expect(201);
+    system.read_at(after.position(), &format!("{POSTS}/{}", after.id()), Some(&author)).await.expect(200);
+    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_all_run();
+    system.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_registry_writes_and_reads_go_on() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let system = System::start(Servers::Failing, "no-registry").await;
+    let author = system.caller(Role::Author);
+
+    // Nothing was written yet: not one schema of an event has been asked for.
+    block_in_place(|| system.stack.kill("registry")).unwrap();
+    let created = system.create(&author, "one", &draft("One")).await.expect(201);
+    let post = format!("{POSTS}/{}", created.id());
+    let edit = json!({ "title": "Two" });
+    system.command("PATCH", &post, &author, &[], Some(&edit)).await.expect(200);
+    let published = publish(&system, &author, created.id()).await;
+    let seen = system.read_at(published.position(), &post, None).await.expect(200);
+    assert_eq!((&seen.body["title"], &seen.body["version"]), (&"Two".into(), &3.into()));
+    system.assert_all_run();
+
+    block_in_place(|| system.stack.restart("registry")).unwrap();
+    let deleted = system.command("DELETE", &post, &author, &[], None).await.expect(200);
+    system.read_at(deleted.position(), &post, Some(&author)).await.expect(410);
+    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_all_run();
+    system.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_kafka_commands_are_told_to_come_back_reads_go_on_and_nothing_acknowledged_is_lost() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let system = System::start(Servers::Failing, "no-kafka").await;
+    let author = system.caller(Role::Author);
+    let keys: Vec<String> = (0..12).map(|n| format!("post {n}")).collect();
+    let write =
+        |keys: &[String]| join_all(keys.iter().map(|key| create(&system, &author, key.clone())).collect::<Vec<_>>());
+    let mut acknowledged = Vec::new();
+    for answer in write(&keys[..4]).await {
+        acknowledged.push(answer.expect(201));
+    }
+    let positions: Vec<_> = acknowledged.iter().map(|answer| answer.position().to_owned()).collect();
+    system.read_at(&positions.join(","), POSTS, None).await.expect(200);
+
+    block_in_place(|| system.stack.kill("kafka")).unwrap();
+    for answer in write(&keys[4..]).await {
+        answer.expect_unavailable(&["outcome-unknown", "no-owner"]);
+    }
+    let post = format!("{POSTS}/{}", acknowledged[0].id());
+    system.read(&post, Some(&author)).await.expect(200);
+    system.assert_all_run();
+
+    block_in_place(|| system.stack.restart("kafka")).unwrap();
+    // The same keys: whatever became of them in the meantime, each is one post.
+    for (index, key) in keys.iter().enumerate() {
+        let answer = until("the command to be taken", async || {
+            let answer = create(&system, &author, key.clone()).await;
+            (answer.status == 201).then_some(answer)
+        })
+        .await;
+        match acknowledged.get(index) {
+            Some(first) => assert_eq!(answer.body, first.body, "what was acknowledged before is there"),
+            None => acknowledged.push(answer),
+        }
+    }
+    let positions: Vec<_> = acknowledged.iter().map(|answer| answer.position().to_owned()).collect();
+    system.assert_acknowledged(&positions).await;
+    assert_eq!(system.facts().await.len(), keys.len());
+    is_served(&system, &positions).await;
+    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_all_run();
+    system.end().await;
+}
+
+async fn create(system: &System, author: &groot_tests::system::Caller, key: String) -> Answer {
+    system.create(author, &key, &draft(&key)).await
+}

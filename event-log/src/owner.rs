@@ -343,6 +343,11 @@ impl Owner {
             Phase::Claiming { read: None, .. } => {}
             // A ghost of an own claim counts like anybody else's: the log does not know whose it is.
             Phase::Claiming { .. } | Phase::Serving { .. } => self.deposed(now, claim),
+            // Claiming against an owner of a newer generation would only depose it for a moment.
+            Phase::BackingOff { .. } | Phase::Yielded { .. } if claim.generation > self.generation => {
+                self.phase = Phase::Yielded { to: claim.generation };
+                self.told.push_back(Told::Deposed(claim));
+            }
             Phase::Idle | Phase::BackingOff { .. } | Phase::Yielded { .. } | Phase::Halted => {}
         }
         self.stop_if_settled(log);

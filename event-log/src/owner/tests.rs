@@ -297,6 +297,17 @@ fn the_claim_of_a_newer_generation_is_yielded_to_until_a_generation_as_new_is_co
 }
 
 #[test]
+fn whoever_backs_off_yields_to_the_claim_of_a_newer_generation() {
+    let mut scene = Scene::serving();
+    scene.land_claim_of("other", 1);
+    assert!(scene.owner.wake_at().is_some(), "backing off");
+    scene.land_claim_of("other", 9);
+    assert_eq!(scene.owner.wake_at(), None);
+    assert!(!scene.owner.will_serve(), "whoever waits here is sent on");
+    assert!(scene.told().iter().all(|told| matches!(told, Told::Deposed(_))));
+}
+
+#[test]
 fn a_ghost_of_an_own_claim_deposes_as_well() {
     let mut scene = Scene::assigned();
     scene.tick(CONFIG_DEADLINE);

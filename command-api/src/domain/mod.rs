@@ -23,7 +23,10 @@ pub use rejection::{Denial, FieldError, Rejection, Rule};
 
 /// An aggregate as its events made it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "nearly all aggregates are posts, and a box would be an allocation for each")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all aggregates are posts, and a box would be an allocation for each"
+)]
 pub enum AggregateState {
     Post(post::PostState),
     Person(person::PersonState),

@@ -107,7 +107,10 @@ struct Actor {
     ended: bool,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and a box would be an allocation for each command")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and a box would be an allocation for each command"
+)]
 enum Happening {
     Order(Option<Order>),
     Cancelled,

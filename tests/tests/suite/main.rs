@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod documents;
 mod brokers;
 mod commands;
+mod documents;
 mod journeys;
 mod kafka_log;
-mod registry;
 mod query_api;
+mod registry;

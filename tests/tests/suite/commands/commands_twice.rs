@@ -36,7 +36,8 @@ async fn a_key_gives_the_first_answer_again_also_after_a_kill_and_a_restart() {
         assert_eq!(essence(&create), essence(&created));
         let edit = world.send(base, "PATCH", &path, &author, &other_key, Some(&title)).await;
         assert_eq!(essence(&edit), essence(&edited));
-        let another = world.send(base, "POST", POSTS, &author, &key, Some(&json!({ "title": "t", "content": "c" }))).await;
+        let another =
+            world.send(base, "POST", POSTS, &author, &key, Some(&json!({ "title": "t", "content": "c" }))).await;
         another.is_problem(422, "idempotency-key-reused");
         let another = world.send(base, "PATCH", &path, &author, &other_key, Some(&json!({ "title": "Else" }))).await;
         another.is_problem(422, "idempotency-key-reused");

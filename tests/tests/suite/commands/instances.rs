@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use xtask::token::Role;
 
-use super::process::Instance;
-use super::world::{POSTS, Token, World, draft};
+use super::process::{Instance, pause};
+use super::world::{POSTS, Token, World, draft, soon};
 
 const PARTITIONS: u32 = 6;
 
@@ -122,9 +122,12 @@ async fn every_acknowledged_command_of_a_killed_instance_is_in_the_log_once() {
         }
     });
     let kill = async {
-        while world.ends().await.iter().sum::<u64>() < 100 {
-            super::process::pause().await;
-        }
+        soon("a hundred records", async {
+            while world.ends().await.iter().sum::<u64>() < 100 {
+                pause().await;
+            }
+        })
+        .await;
         instance.kill().await;
     };
     let (acknowledged, ()) = tokio::join!(futures::future::join_all(writers), kill);

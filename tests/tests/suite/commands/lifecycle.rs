@@ -83,13 +83,19 @@ async fn the_description_the_docs_page_and_the_metrics_are_served() {
         assert_eq!(answer.status(), 200);
         answer.text().await.unwrap()
     };
-    let api: serde_json::Value = serde_json::from_str(&get(format!("{}/api/openapi.json", instance.base)).await).unwrap();
+    let api: serde_json::Value =
+        serde_json::from_str(&get(format!("{}/api/openapi.json", instance.base)).await).unwrap();
     assert_eq!(api["openapi"], "3.1.0");
     assert_eq!(api["paths"].as_object().unwrap().len(), 7);
     assert!(get(format!("{}/api/docs/", instance.base)).await.contains("swagger"));
     get(format!("{}/health", instance.base)).await;
     let metrics = get(format!("{}/metrics", instance.admin)).await;
-    for line in ["groot_partition_owned{partition=\"0\"} 1", "groot_command_append_seconds_count{partition=\"0\"} 1", "groot_log_claims_total{partition=\"0\"} 1", "http_requests_total{"] {
+    for line in [
+        "groot_partition_owned{partition=\"0\"} 1",
+        "groot_command_append_seconds_count{partition=\"0\"} 1",
+        "groot_log_claims_total{partition=\"0\"} 1",
+        "http_requests_total{",
+    ] {
         assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
     }
 }

@@ -25,7 +25,10 @@ async fn each_role_does_what_it_may_and_a_refusal_appends_nothing() {
     let given_away = json!({ "authorId": stranger.person });
     world.send(base, "PATCH", &path, &author, &[], Some(&given_away)).await.is_problem(403, "forbidden");
     for token in [&author, &editor] {
-        world.send(base, "POST", "/api/users", token, &[], Some(&json!({ "name": "Ada" }))).await.is_problem(403, "forbidden");
+        world
+            .send(base, "POST", "/api/users", token, &[], Some(&json!({ "name": "Ada" })))
+            .await
+            .is_problem(403, "forbidden");
     }
     for bearer in ["", "garbage", &format!("{}x", author.bearer)] {
         let nobody = Token { person: author.person, bearer: bearer.to_owned() };
@@ -37,7 +40,17 @@ async fn each_role_does_what_it_may_and_a_refusal_appends_nothing() {
 
     world.send(base, "PATCH", &path, &editor, &[], Some(&given_away)).await.is(200);
     world.send(base, "PATCH", &path, &stranger, &[], Some(&title)).await.is(200);
-    world.send(base, "POST", &format!("{path}/publish"), &admin, &[], Some(&json!({ "publishedAt": "1790-01-01T00:00:00Z" }))).await.is(200);
+    world
+        .send(
+            base,
+            "POST",
+            &format!("{path}/publish"),
+            &admin,
+            &[],
+            Some(&json!({ "publishedAt": "1790-01-01T00:00:00Z" })),
+        )
+        .await
+        .is(200);
     let person = world.send(base, "POST", "/api/users", &admin, &[], Some(&json!({ "name": "Ada Lovelace" }))).await;
     assert_eq!(person.is(201).headers["location"], format!("/api/users/{}", person.id()));
     assert_eq!(world.history(&person.id()).await, ["PersonCreated"]);
@@ -126,10 +139,10 @@ async fn the_life_of_a_post_is_in_the_log() {
     step("POST", "/publish", None).await.is(200);
     step("POST", "/schedule", Some(later)).await.is_problem(409, "rule-broken");
     step("POST", "/unpublish", Some(json!({}))).await.is(200);
-    let expected =
-        ["PostCreated", "PostScheduled", "PostDeleted", "PostRestored", "PostPublished", "PostUnpublished"];
+    let expected = ["PostCreated", "PostScheduled", "PostDeleted", "PostRestored", "PostPublished", "PostUnpublished"];
     assert_eq!(world.history(&id).await, expected);
-    let versions: Vec<_> = world.events_of(&id).await.iter().map(|record| record.headers.get("version").unwrap().to_vec()).collect();
+    let versions: Vec<_> =
+        world.events_of(&id).await.iter().map(|record| record.headers.get("version").unwrap().to_vec()).collect();
     assert_eq!(versions, (1..=6).map(|n| n.to_string().into_bytes()).collect::<Vec<_>>());
     // The admin page agrees with the log once the last record was read.
     soon("the position", async {

@@ -23,9 +23,7 @@ pub const POSTS: &str = "/api/universal/post";
 
 pub fn stack() -> &'static Stack {
     static STACK: OnceLock<Stack> = OnceLock::new();
-    STACK.get_or_init(|| {
-        Stack::start("commands", &Options::for_test(&[Service::Kafka, Service::Registry])).unwrap()
-    })
+    STACK.get_or_init(|| Stack::start("commands", &Options::for_test(&[Service::Kafka, Service::Registry])).unwrap())
 }
 
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -120,7 +118,11 @@ impl World {
 
     /// The types of the events of one aggregate, without their namespace.
     pub async fn history(&self, id: &str) -> Vec<String> {
-        self.events_of(id).await.iter().map(|record| event_type(record).rsplit('.').next().unwrap().to_owned()).collect()
+        self.events_of(id)
+            .await
+            .iter()
+            .map(|record| event_type(record).rsplit('.').next().unwrap().to_owned())
+            .collect()
     }
 
     pub async fn until_history_ends_with(&self, id: &str, last: &str) {
@@ -208,7 +210,8 @@ pub async fn answer(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let bytes = response.bytes().await.unwrap();
-    let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| panic!("no JSON: {}", String::from_utf8_lossy(&bytes)));
+    let body =
+        serde_json::from_slice(&bytes).unwrap_or_else(|_| panic!("no JSON: {}", String::from_utf8_lossy(&bytes)));
     Answer { status, headers, body }
 }
 

@@ -131,11 +131,9 @@ impl Clients<OwnerNode> for Proposers {
     fn listen(&mut self, member: usize, node: &mut OwnerNode) {
         while let Some(told) = node.owner.poll() {
             match told {
-                Told::Released(commit) => {
-                    if self.pending.get(&commit.id) == Some(&member) {
-                        self.pending.remove(&commit.id);
-                        self.released.insert(commit.id);
-                    }
+                Told::Released(commit) if self.pending.get(&commit.id) == Some(&member) => {
+                    self.pending.remove(&commit.id);
+                    self.released.insert(commit.id);
                 }
                 Told::Void(commits) => {
                     for commit in commits {

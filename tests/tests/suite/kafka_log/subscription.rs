@@ -99,13 +99,15 @@ async fn readers_that_come_and_go_miss_nothing_and_deliver_nothing_twice() {
     leave_second.0.send_replace(true);
     soon("the second to leave", second).await.unwrap();
 
-    let store = store.0.lock().unwrap();
-    for partition in 0..4 {
-        let of = |commits: &[(u32, Uuid)]| -> Vec<Uuid> {
-            commits.iter().filter(|(p, _)| *p == partition).map(|(_, id)| *id).collect()
-        };
-        assert_eq!(of(&store.commits), of(&written), "partition {partition}");
-        assert_eq!(store.readers[&partition].last(), Some(&"second"), "partition {partition}");
+    {
+        let store = store.0.lock().unwrap();
+        for partition in 0..4 {
+            let of = |commits: &[(u32, Uuid)]| -> Vec<Uuid> {
+                commits.iter().filter(|(p, _)| *p == partition).map(|(_, id)| *id).collect()
+            };
+            assert_eq!(of(&store.commits), of(&written), "partition {partition}");
+            assert_eq!(store.readers[&partition].last(), Some(&"second"), "partition {partition}");
+        }
     }
     drop(owners);
     log.close().await;

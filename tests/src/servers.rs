@@ -14,21 +14,23 @@ pub enum Servers {
     Failing,
 }
 
+const SERVICES: [Service; 3] = [Service::Kafka, Service::Registry, Service::Mongodb];
+
 static STEADY: OnceLock<Stack> = OnceLock::new();
 static FAILING: OnceLock<Stack> = OnceLock::new();
 
 impl Servers {
-    /// Starts them for the first who asks; they end with the test binary.
-    pub async fn stack(self) -> &'static Stack {
-        let start = move || {
-            let (cell, name) = match self {
-                Self::Steady => (&STEADY, "journeys"),
-                Self::Failing => (&FAILING, "outages"),
-            };
-            let services = [Service::Kafka, Service::Registry, Service::Mongodb];
-            cell.get_or_init(|| Stack::start(name, &Options::for_test(&services)).expect("the servers start"))
+    /// Starts them for the first who asks; they end with the test binary. Blocks.
+    pub fn start(self) -> &'static Stack {
+        let (cell, name) = match self {
+            Self::Steady => (&STEADY, "steady"),
+            Self::Failing => (&FAILING, "failing"),
         };
-        // Starting blocks, and must not do so on a thread that drives tasks.
-        tokio::task::spawn_blocking(start).await.expect("the servers start")
+        cell.get_or_init(|| Stack::start(name, &Options::for_test(&SERVICES)).expect("the servers start"))
+    }
+
+    /// The same for a task, whose thread must not be blocked.
+    pub async fn stack(self) -> &'static Stack {
+        tokio::task::spawn_blocking(move || self.start()).await.expect("the servers start")
     }
 }

@@ -1,17 +1,16 @@
 //! What the tests share: servers, and topics and a group for each test.
 
 use std::future::Future;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use event_log::kafka::{KafkaConfig, KafkaLog, provision, read_all};
 use event_log::record::LogRecord;
+use groot_tests::servers::Servers;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use uuid::Uuid;
-use xtask::server::Service;
-use xtask::stack::{Options, Stack};
+use xtask::stack::Stack;
 use xtask::token::{Person, Role, issue};
 
 use super::process::pause;
@@ -22,8 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub const POSTS: &str = "/api/universal/post";
 
 pub fn stack() -> &'static Stack {
-    static STACK: OnceLock<Stack> = OnceLock::new();
-    STACK.get_or_init(|| Stack::start("commands", &Options::for_test(&[Service::Kafka, Service::Registry])).unwrap())
+    Servers::Steady.start()
 }
 
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {

@@ -6,7 +6,7 @@ use groot_tests::servers::Servers;
 use groot_tests::system::{POSTS, System};
 use groot_tests::waiting::until;
 use serde_json::json;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::block_in_place;
 use xtask::token::Role;
 
@@ -15,9 +15,20 @@ use super::{draft, is_served, publish};
 /// The servers are taken away by one test at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
+/// Waits until the servers are this test's alone, and brings back what one that failed has left away.
+async fn alone() -> MutexGuard<'static, ()> {
+    let guard = ONE_AT_A_TIME.lock().await;
+    let stack = Servers::Failing.stack().await;
+    for server in ["kafka", "registry", "mongodb"] {
+        stack.resume(server).unwrap();
+        block_in_place(|| stack.restart(server)).unwrap();
+    }
+    guard
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_mongodb_writes_go_on_reads_say_when_to_come_back_and_all_catches_up() {
-    let _alone = ONE_AT_A_TIME.lock().await;
+    let _alone = alone().await;
     let system = System::start(Servers::Failing, "no-mongodb").await;
     let author = system.caller(Role::Author);
     let before = system.create(&author, "before", &draft("Before")).await.expect(201);
@@ -50,7 +61,7 @@ async fn without_mongodb_writes_go_on_reads_say_when_to_come_back_and_all_catche
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_registry_writes_and_reads_go_on() {
-    let _alone = ONE_AT_A_TIME.lock().await;
+    let _alone = alone().await;
     let system = System::start(Servers::Failing, "no-registry").await;
     let author = system.caller(Role::Author);
 
@@ -75,7 +86,7 @@ async fn without_the_registry_writes_and_reads_go_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_kafka_commands_are_told_to_come_back_reads_go_on_and_nothing_acknowledged_is_lost() {
-    let _alone = ONE_AT_A_TIME.lock().await;
+    let _alone = alone().await;
     let system = System::start(Servers::Failing, "no-kafka").await;
     let author = system.caller(Role::Author);
     let keys: Vec<String> = (0..12).map(|n| format!("post {n}")).collect();
@@ -109,9 +120,20 @@ async fn without_kafka_commands_are_told_to_come_back_reads_go_on_and_nothing_ac
             None => acknowledged.push(answer),
         }
     }
+
+    // A broker that hangs keeps its connections: it is not noticed by them.
+    system.stack.pause("kafka").unwrap();
+    create(&system, &author, "hung".to_owned()).await.expect_unavailable(&["outcome-unknown", "no-owner"]);
+    system.stack.resume("kafka").unwrap();
+    let hung = until("the command to be taken", async || {
+        let answer = create(&system, &author, "hung".to_owned()).await;
+        (answer.status == 201).then_some(answer)
+    });
+    acknowledged.push(hung.await);
+
     let positions: Vec<_> = acknowledged.iter().map(|answer| answer.position().to_owned()).collect();
     system.assert_acknowledged(&positions).await;
-    assert_eq!(system.facts().await.len(), keys.len());
+    assert_eq!(system.facts().await.len(), keys.len() + 1, "each key is one post");
     is_served(&system, &positions).await;
     system.assert_documents_are_the_fold_of_the_log().await;
     system.assert_all_run();

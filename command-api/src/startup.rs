@@ -41,6 +41,8 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(8);
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(10);
 /// Commands that may be pending or waiting in one partition.
 const QUEUE: usize = 4096;
+/// Bytes of records that may be pending for one partition: twice the largest record.
+const QUEUE_BYTES: usize = 2 * MAX_RECORD_BYTES;
 
 /// An instance could not start.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +132,7 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         owner: OwnerConfig { owner: instance.clone(), lanes: kafka.lanes, ..OwnerConfig::default() },
         runtime: RuntimeConfig {
             queue: QUEUE,
+            queue_bytes: QUEUE_BYTES,
             record_limit: MAX_RECORD_BYTES,
             source: "/groot/command-api".to_owned(),
         },

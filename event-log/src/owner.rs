@@ -83,6 +83,9 @@ pub struct Owner {
     phase: Phase,
     /// The generation of the group in which the assignment was last confirmed.
     generation: i32,
+    /// Whether a claim of ours was read since the partition was assigned: what is read before is history, and a claim of a
+    /// newer generation in it may be of a group that was made anew since.
+    caught_up: bool,
     /// Asked to give up the partition as soon as nothing is pending.
     leaving: bool,
     lane: Lane,
@@ -141,6 +144,7 @@ impl Owner {
             rng: StdRng::seed_from_u64(seed),
             phase: Phase::Idle,
             generation: 0,
+            caught_up: false,
             leaving: false,
             lane,
             next_append: 0,
@@ -208,7 +212,10 @@ impl Owner {
         self.generation = self.generation.max(generation);
         self.leaving = false;
         match self.phase {
-            Phase::Idle => self.claim(log, now),
+            Phase::Idle => {
+                self.caught_up = false;
+                self.claim(log, now);
+            }
             Phase::Yielded { to } if self.generation >= to => self.back_off(now),
             _ => {}
         }
@@ -337,6 +344,7 @@ impl Owner {
         match &mut self.phase {
             Phase::Claiming { nonce, read, .. } if read.is_none() && *nonce == claim.epoch.nonce => {
                 *read = Some(claim.epoch);
+                self.caught_up = true;
                 self.serve_if_claim_stands();
             }
             // Ours is still on its way and will come after this one.
@@ -344,7 +352,9 @@ impl Owner {
             // A ghost of an own claim counts like anybody else's: the log does not know whose it is.
             Phase::Claiming { .. } | Phase::Serving { .. } => self.deposed(now, claim),
             // Claiming against an owner of a newer generation would only depose it for a moment.
-            Phase::BackingOff { .. } | Phase::Yielded { .. } if claim.generation > self.generation => {
+            Phase::BackingOff { .. } | Phase::Yielded { .. }
+                if self.caught_up && claim.generation > self.generation =>
+            {
                 self.phase = Phase::Yielded { to: claim.generation };
                 self.told.push_back(Told::Deposed(claim));
             }

@@ -49,7 +49,7 @@ pub enum ActorRef {
 /// The metadata of one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventMeta {
-    /// UUIDv7; names the event for ever.
+    /// Names the event for ever: a UUIDv7, or where the system acts on what is due, a UUIDv8 made of aggregate and time.
     pub id: Uuid,
     /// The full Avro name of the event.
     pub event_type: String,

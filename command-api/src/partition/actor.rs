@@ -148,7 +148,8 @@ impl Actor {
 
     async fn next(&mut self, mailbox: &mut Mailbox, cancel: &CancellationToken) -> Happening {
         let wake = self.wake_at();
-        let serving = self.runtime.owner().serving().is_some();
+        // While a schema is learnt nothing is read back, so nothing could be answered.
+        let serving = self.runtime.owner().serving().is_some() && self.learning.is_none();
         // The log comes before commands: what it tells settles those that wait already.
         tokio::select! {
             biased;

@@ -98,6 +98,12 @@ impl Aggregates {
         self.due.first().copied()
     }
 
+    /// Looks through all aggregates for what they want the system to do, whatever was taken before.
+    pub fn find_due(&mut self) {
+        let due = self.by_id.iter().filter_map(|(id, aggregate)| Some((domain::due(&aggregate.state)?, *id)));
+        self.due = due.collect();
+    }
+
     /// The system has been told to act on this; it is not due again until an event says so.
     pub fn take_due(&mut self, due: (DateTime<Utc>, Uuid)) {
         self.due.remove(&due);

@@ -42,7 +42,11 @@ pub fn draft(codec: &Codec, config: &RuntimeConfig, rng: &mut StdRng, decided: D
     for event in &events {
         version += 1;
         let meta = EventMeta {
-            id: new_id(rng, time),
+            // What the system does when it is due has one name, whichever owner does it.
+            id: match submission.actor {
+                Actor::System => submission.command_id,
+                Actor::Person { .. } => new_id(rng, time),
+            },
             event_type: event.event_type().to_owned(),
             aggregate_id,
             version,

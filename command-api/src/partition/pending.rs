@@ -24,6 +24,8 @@ pub struct PendingCommit {
     pub hoped: Hoped,
     /// What appends nothing and was decided on this commit.
     pub deferred: Vec<Deferred>,
+    /// The size of its records.
+    bytes: usize,
 }
 
 /// An answer that holds only if the commit it was decided on counts.
@@ -36,8 +38,8 @@ pub struct Deferred {
 }
 
 impl PendingCommit {
-    pub fn new(submission: Submission, tickets: Vec<Ticket>, hoped: Hoped) -> Self {
-        Self { submission, tickets, hoped, deferred: Vec::new() }
+    pub fn new(submission: Submission, tickets: Vec<Ticket>, hoped: Hoped, bytes: usize) -> Self {
+        Self { submission, tickets, hoped, deferred: Vec::new(), bytes }
     }
 }
 
@@ -46,6 +48,7 @@ pub struct Pending {
     commits: HashMap<Uuid, PendingCommit>,
     /// Per aggregate its pending commits, oldest first.
     by_aggregate: HashMap<Uuid, VecDeque<Uuid>>,
+    bytes: usize,
 }
 
 impl Pending {
@@ -53,13 +56,20 @@ impl Pending {
         self.commits.len()
     }
 
+    /// The size of the records of all of them.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub fn push(&mut self, commit: Uuid, pending: PendingCommit) {
         self.by_aggregate.entry(pending.hoped.aggregate_id).or_default().push_back(commit);
+        self.bytes += pending.bytes;
         self.commits.insert(commit, pending);
     }
 
     pub fn take(&mut self, commit: Uuid) -> Option<PendingCommit> {
         let pending = self.commits.remove(&commit)?;
+        self.bytes -= pending.bytes;
         let id = pending.hoped.aggregate_id;
         if let Some(commits) = self.by_aggregate.get_mut(&id) {
             commits.retain(|other| *other != commit);

@@ -9,6 +9,7 @@ use event_log::log::{Log, LogEvent};
 use event_log::owner::{Now, Owner, Told};
 use event_log::position::Position;
 use event_log::reader::Commit;
+use event_log::record::RecordDraft;
 use event_schema::codec::Codec;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -24,6 +25,8 @@ use crate::domain::{self, Context, due_command};
 pub struct RuntimeConfig {
     /// Commands that may be pending or waiting at once; one more is answered [`Answer::Overloaded`].
     pub queue: usize,
+    /// Bytes of records that may be pending at once; a command that would exceed it is answered [`Answer::Overloaded`].
+    pub queue_bytes: usize,
     /// The largest record there may be, in bytes of key, value and headers.
     pub record_limit: usize,
     /// `ce_source` of the events.
@@ -132,6 +135,9 @@ impl<L: Log> Runtime<L> {
     }
 
     pub fn handle(&mut self, now: Now, clock: DateTime<Utc>, event: LogEvent) {
+        if self.halted {
+            return;
+        }
         match event {
             LogEvent::Record(record) => {
                 self.released.advance_log_time(record.timestamp);
@@ -218,12 +224,16 @@ impl<L: Log> Runtime<L> {
                 match drafts::draft(&self.codec, &self.config, &mut self.rng, decided) {
                     Err(answer) => self.answer_all(&tickets, &answer),
                     Ok(drafted) => {
-                        let commit = drafted.commit;
-                        let records = drafted.records;
+                        let (commit, records) = (drafted.commit, drafted.records);
+                        let bytes = records.iter().map(RecordDraft::size).sum();
+                        // The system's own commands are small, and nobody would send them again.
+                        if !tickets.is_empty() && self.pending.bytes() + bytes > self.config.queue_bytes {
+                            return self.answer_all(&tickets, &Answer::Overloaded);
+                        }
                         if self.owner.propose(&mut self.log, now, commit, records).is_err() {
                             return self.answer_all(&tickets, &Answer::NotOwner);
                         }
-                        self.pending.push(commit, PendingCommit::new(submission, tickets, drafted.hoped));
+                        self.pending.push(commit, PendingCommit::new(submission, tickets, drafted.hoped, bytes));
                     }
                 }
             }
@@ -254,6 +264,8 @@ impl<L: Log> Runtime<L> {
         while let Some(told) = self.owner.poll() {
             match told {
                 Told::Serving(epoch) => {
+                    // What was due in an earlier reign and came to nothing is due again.
+                    self.released.find_due();
                     self.output.push_back(Output::Serving(epoch));
                     for command in std::mem::take(&mut self.waiting) {
                         self.admit(now, clock, command);

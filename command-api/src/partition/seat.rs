@@ -112,6 +112,10 @@ impl Seat {
 
     /// Makes a command here, waiting for the answer until the deadline.
     pub async fn make(&self, submission: Submission, deadline: Instant) -> Attempt {
+        // Nobody takes commands out of the waiting room of a halted partition any more.
+        if matches!(self.standing.borrow().phase, Phase::Halted(_)) {
+            return Attempt::NotMade;
+        }
         let (reply, answer) = oneshot::channel();
         let entry = Entry::default();
         let request = Request { submission, reply, entry: entry.clone() };

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use command_api::domain::post::{Change, PostChanges, PostCommand, PostContents};
-use command_api::domain::{Actor, Command, Rights};
+use command_api::domain::{self, Actor, Command, Rights};
 use command_api::partition::runtime::{Runtime, RuntimeConfig};
 use command_api::partition::submission::{Answer, Output, Receipt, Submission, Ticket};
 use event_log::log::LogEvent;
@@ -39,6 +39,16 @@ pub fn run(seed: u64) {
     let history = History::of(&commits);
     for order in schedule.clients.orders.values() {
         history.assert_true(order);
+    }
+    let serving: Vec<_> =
+        schedule.members.iter().filter(|member| member.node.runtime.owner().serving().is_some()).collect();
+    assert!(!serving.is_empty(), "nobody serves");
+    for member in serving {
+        let clock = member.node.clock(schedule.now());
+        for id in history.latest.keys() {
+            let due = member.node.runtime.aggregates().get(*id).and_then(|aggregate| domain::due(&aggregate.state));
+            assert!(due.is_none_or(|at| at > clock), "{id} was due at {due:?} and nothing came of it by {clock}");
+        }
     }
     for member in &schedule.members {
         // Whoever has read to the end knows what the log says, and nothing else.
@@ -122,7 +132,8 @@ impl Node for RuntimeNode {
         static CODEC: OnceLock<Arc<Codec>> = OnceLock::new();
         let codec = CODEC.get_or_init(|| Arc::new(Codec::offline())).clone();
         let owner = Owner::new(config, PARTITION, Position::START, seed);
-        let config = RuntimeConfig { queue: 64, record_limit: 4 << 20, source: "/simulation".to_owned() };
+        let config =
+            RuntimeConfig { queue: 64, queue_bytes: 8_192, record_limit: 4 << 20, source: "/simulation".to_owned() };
         let skew = TimeDelta::minutes((seed % 240) as i64 - 120);
         Self { runtime: Runtime::new(config, log, owner, codec, seed), skew }
     }

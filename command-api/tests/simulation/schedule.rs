@@ -75,6 +75,10 @@ impl<N: Node, C: Clients<N>> Schedule<N, C> {
         schedule
     }
 
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
     /// Lets `steps` things happen.
     pub fn disturb(&mut self, steps: usize) {
         for _ in 0..steps {

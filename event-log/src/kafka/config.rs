@@ -108,7 +108,9 @@ impl KafkaConfig {
             .set("compression.type", "lz4")
             .set("message.max.bytes", MAX_BATCH_BYTES.to_string())
             .set("queue.buffering.max.messages", "100000")
-            .set("queue.buffering.max.kbytes", "65536");
+            // An upper bound that is never met: what owners may have pending is bounded before it gets here, and a full
+            // queue would end their epochs.
+            .set("queue.buffering.max.kbytes", "1048576");
         config
     }
 

@@ -60,8 +60,8 @@ impl OwnerHints {
     /// Starts to watch. Makes no round trip: the table is empty at first, and fills within moments.
     pub fn connect(config: &KafkaConfig, identity: LogIdentity) -> Result<Self, KafkaError> {
         let mut producer = config.client();
-        // A hint that is late is of no use: the owner's next claim brings another.
-        producer.set("acks", "1").set("message.timeout.ms", "10000").set("linger.ms", "0");
+        // An owner tells of itself once, so the hint must get there, however long the topic's leader is away.
+        producer.set("acks", "all").set("message.timeout.ms", "0").set("linger.ms", "0");
         let producer = producer.create().map_err(KafkaError::client)?;
         let (sender, table) = watch::channel(HashMap::new());
         let stop = Arc::new(AtomicBool::new(false));

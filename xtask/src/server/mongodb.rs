@@ -30,7 +30,7 @@ pub(super) fn lay_out(site: &Site) -> Result<Server> {
         "512".to_owned(),
         // A projector that is killed in the midst of a transaction leaves its documents locked for this long, in seconds.
         "--setParameter".to_owned(),
-        "transactionLifetimeLimitSeconds=10".to_owned(),
+        "transactionLifetimeLimitSeconds=30".to_owned(),
         "--wiredTigerCacheSizeGB".to_owned(),
         "0.5".to_owned(),
         // A primary waits 15 s for a successor before it ends; alone it waits for nobody.

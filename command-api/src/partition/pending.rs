@@ -41,6 +41,15 @@ impl PendingCommit {
     pub fn new(submission: Submission, tickets: Vec<Ticket>, hoped: Hoped, bytes: usize) -> Self {
         Self { submission, tickets, hoped, deferred: Vec::new(), bytes }
     }
+
+    /// Lets whoever holds these tickets wait for this commit; `None` stands for "nothing to change".
+    pub fn defer(&mut self, tickets: &[Ticket], submission: &Submission, answer: Option<&Answer>) {
+        self.deferred.extend(tickets.iter().map(|ticket| Deferred {
+            ticket: *ticket,
+            submission: submission.clone(),
+            answer: answer.cloned(),
+        }));
+    }
 }
 
 #[derive(Debug, Default)]

@@ -16,7 +16,7 @@ use rand::rngs::StdRng;
 use uuid::Uuid;
 
 use super::aggregates::{Aggregates, Recorded};
-use super::drafts::{self, Decided};
+use super::drafts::{self, Decided, Drafted};
 use super::pending::{Deferred, Pending, PendingCommit};
 use super::submission::{Answer, Halted, Output, Receipt, Submission, Ticket};
 use crate::domain::{self, Context, due_command};
@@ -184,11 +184,7 @@ impl<L: Log> Runtime<L> {
             return if first.submission.command_hash == submission.command_hash {
                 first.tickets.extend(tickets);
             } else {
-                first.deferred.extend(tickets.into_iter().map(|ticket| Deferred {
-                    ticket,
-                    submission: submission.clone(),
-                    answer: Some(Answer::KeyReused),
-                }));
+                first.defer(&tickets, &submission, Some(&Answer::KeyReused));
             };
         }
         let aggregate = self.released.get(id);
@@ -216,40 +212,38 @@ impl<L: Log> Runtime<L> {
             expected_version: submission.expected_version,
         };
         match domain::decide(state, &submission.command, &context) {
-            Err(rejection) => self.answer_when_settled(id, submission, &tickets, Some(Answer::Rejected(rejection))),
-            Ok(events) if events.is_empty() => self.answer_when_settled(id, submission, &tickets, None),
+            Err(rejection) => self.answer_when_settled(id, &submission, &tickets, Some(Answer::Rejected(rejection))),
+            Ok(events) if events.is_empty() => self.answer_when_settled(id, &submission, &tickets, None),
             Ok(events) => {
                 let state = state.cloned();
                 let decided = Decided { submission: &submission, state, version, time: clock, events };
                 match drafts::draft(&self.codec, &self.config, &mut self.rng, decided) {
                     Err(answer) => self.answer_all(&tickets, &answer),
-                    Ok(drafted) => {
-                        let (commit, records) = (drafted.commit, drafted.records);
-                        let bytes = records.iter().map(RecordDraft::size).sum();
-                        // The system's own commands are small, and nobody would send them again.
-                        if !tickets.is_empty() && self.pending.bytes() + bytes > self.config.queue_bytes {
-                            return self.answer_all(&tickets, &Answer::Overloaded);
-                        }
-                        if self.owner.propose(&mut self.log, now, commit, records).is_err() {
-                            return self.answer_all(&tickets, &Answer::NotOwner);
-                        }
-                        self.pending.push(commit, PendingCommit::new(submission, tickets, drafted.hoped, bytes));
-                    }
+                    Ok(drafted) => self.propose(now, Waiting { submission, tickets }, drafted),
                 }
             }
         }
     }
 
+    fn propose(&mut self, now: Now, command: Waiting, drafted: Drafted) {
+        let Waiting { submission, tickets } = command;
+        let Drafted { commit, records, hoped } = drafted;
+        let bytes = records.iter().map(RecordDraft::size).sum();
+        // The system's own commands are small, and nobody would send them again.
+        if !tickets.is_empty() && self.pending.bytes() + bytes > self.config.queue_bytes {
+            return self.answer_all(&tickets, &Answer::Overloaded);
+        }
+        if self.owner.propose(&mut self.log, now, commit, records).is_err() {
+            return self.answer_all(&tickets, &Answer::NotOwner);
+        }
+        self.pending.push(commit, PendingCommit::new(submission, tickets, hoped, bytes));
+    }
+
     /// Answers what appended nothing: at once if it was decided on released state, else when that is released.
     /// `None` stands for "nothing to change", whose answer is where the aggregate stands then.
-    fn answer_when_settled(&mut self, id: Uuid, submission: Submission, tickets: &[Ticket], answer: Option<Answer>) {
+    fn answer_when_settled(&mut self, id: Uuid, submission: &Submission, tickets: &[Ticket], answer: Option<Answer>) {
         if let Some(last) = self.pending.last_of(id) {
-            last.deferred.extend(tickets.iter().map(|ticket| Deferred {
-                ticket: *ticket,
-                submission: submission.clone(),
-                answer: answer.clone(),
-            }));
-            return;
+            return last.defer(tickets, submission, answer.as_ref());
         }
         let answer = answer.unwrap_or_else(|| self.unchanged(id));
         self.answer_all(tickets, &answer);

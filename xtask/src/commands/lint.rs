@@ -87,7 +87,7 @@ fn shellcheck() -> Result<()> {
         return Err(Failure::new("shellcheck is missing, install it with: apt-get install shellcheck"));
     }
     let mut command = Command::new("shellcheck");
-    run::openly(command.args(["dev", ".ci/run"]).current_dir(paths::repository()), "shellcheck")
+    run::openly(command.args(["--external-sources", "dev", ".ci/run"]).current_dir(paths::repository()), "shellcheck")
 }
 
 fn compose_check_name() -> &'static str {

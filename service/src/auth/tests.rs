@@ -42,6 +42,19 @@ fn an_expired_token_is_refused_as_expired() {
 }
 
 #[test]
+fn a_token_that_was_good_before_expires_all_the_same() {
+    let issuer = Issuer::generate();
+    let verifier = Verifier::from_jwks(&issuer.jwks()).unwrap();
+    let claims = claims();
+    let token = issuer.issue(&claims).unwrap();
+    assert!(verifier.verify_at(&token, claims.exp).is_ok());
+    assert!(verifier.verify_at(&token, claims.exp + 5).is_ok(), "clocks may differ by so much");
+    for _ in 0..2 {
+        assert_eq!(verifier.verify_at(&token, claims.exp + 6), Err(AuthError::Expired));
+    }
+}
+
+#[test]
 fn a_token_of_another_issuer_type_or_person_is_refused() {
     type Spoil = fn(&mut Claims);
     let spoils: [Spoil; 3] =

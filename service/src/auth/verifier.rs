@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, get_current_timestamp};
+use quick_cache::sync::Cache;
 
 use super::{ACCESS, Actor, Claims, ISSUER};
 
@@ -17,6 +18,16 @@ pub struct Verifier(Arc<Keys>);
 struct Keys {
     by_id: HashMap<String, DecodingKey>,
     validation: Validation,
+    /// Tokens that were verified: checking a signature takes longer than all the rest of a small request. Nothing but the
+    /// time can make such a token bad for as long as the keys are the same.
+    verified: Cache<Box<str>, Verified>,
+}
+
+#[derive(Clone)]
+struct Verified {
+    actor: Actor,
+    /// In seconds since 1970.
+    expires: u64,
 }
 
 /// Why a set of keys cannot be used.
@@ -55,6 +66,8 @@ pub enum AuthError {
 
 /// Clocks of two servers may differ by this many seconds.
 const LEEWAY_SECONDS: u64 = 5;
+/// How many verified tokens are remembered, at some 600 bytes each.
+const REMEMBERED: usize = 10_000;
 
 impl Verifier {
     /// Reads the public keys from a JWKS file.
@@ -82,11 +95,32 @@ impl Verifier {
         validation.validate_nbf = true;
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-        Ok(Self(Arc::new(Keys { by_id, validation })))
+        Ok(Self(Arc::new(Keys { by_id, validation, verified: Cache::new(REMEMBERED) })))
     }
 
     /// The person behind a token.
     pub fn verify(&self, token: &str) -> Result<Actor, AuthError> {
+        self.verify_at(token, get_current_timestamp())
+    }
+
+    /// `now` is in seconds since 1970.
+    pub(super) fn verify_at(&self, token: &str, now: u64) -> Result<Actor, AuthError> {
+        let verified = match self.0.verified.get(token) {
+            Some(verified) => verified,
+            None => {
+                let verified = self.check(token)?;
+                self.0.verified.insert(token.into(), verified.clone());
+                verified
+            }
+        };
+        if verified.expires < now.saturating_sub(LEEWAY_SECONDS) {
+            self.0.verified.remove(token);
+            return Err(AuthError::Expired);
+        }
+        Ok(verified.actor)
+    }
+
+    fn check(&self, token: &str) -> Result<Verified, AuthError> {
         let header = decode_header(token).map_err(|_| AuthError::Malformed)?;
         let kid = header.kid.ok_or(AuthError::Malformed)?;
         let key = self.0.by_id.get(&kid).ok_or(AuthError::NotTrusted)?;
@@ -103,7 +137,7 @@ impl Verifier {
         if claims.kind != ACCESS || claims.sub != claims.user_id {
             return Err(AuthError::WrongKind);
         }
-        Ok(claims.into_actor())
+        Ok(Verified { expires: claims.exp, actor: claims.into_actor() })
     }
 }
 

@@ -119,6 +119,14 @@ pub fn status_to_restore(status: PostStatus) -> PostStatus {
 }
 
 impl PostWrite {
+    /// The post, where this is the whole of it.
+    pub fn whole(&self) -> Option<&Post> {
+        match &self.change {
+            PostChange::Whole(post) => Some(post),
+            PostChange::Part(_) => None,
+        }
+    }
+
     /// Folds the next events of the same post into this write. Events that it holds already change nothing.
     pub fn follow(&mut self, next: PostWrite) -> Result<(), OutOfOrder> {
         if next.version <= self.version {

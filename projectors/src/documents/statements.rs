@@ -1,16 +1,22 @@
-//! The writes of a batch as MongoDB update statements.
+//! The writes of a batch as MongoDB documents and update statements.
 //!
-//! Each filters by `_id` alone and guards the version inside its update pipeline: a guard in the filter of an upsert would
+//! Each statement filters by `_id` alone and guards the version inside its update pipeline: a guard in the filter of an upsert would
 //! make an update that is not due look like a document that is not there, and the insert that follows would meet the
 //! duplicate key and abort the transaction. A statement that is not due leaves the document as it is.
 
 use mongodb::bson::{self, Bson, RawDocumentBuf, doc, rawdoc};
 use read_model::{Person, PostEventDoc, Slug, stored};
+use serde::Serialize;
 use serde::ser::Error as _;
 
 use crate::documents::change::{BeforeDelete, PostChange, PostPatch, PostWrite};
 
 type Statement = Result<RawDocumentBuf, bson::ser::Error>;
+
+/// A document that is new to its collection.
+pub fn document(document: &impl Serialize) -> Statement {
+    bson::to_raw_document_buf(document)
+}
 
 /// Due while the document has none of the versions, or only the first of them.
 pub fn post(write: &PostWrite) -> Statement {

@@ -44,6 +44,11 @@ pub fn describe() {
         "Batches not written because the checkpoint had moved already"
     );
     describe_counter!(
+        "projection_repeated_batches_total",
+        Unit::Count,
+        "Batches of which the store had a part already, as when a checkpoint was taken away"
+    );
+    describe_counter!(
         "projection_transaction_retries_total",
         Unit::Count,
         "Transactions begun anew after a passing conflict"

@@ -33,6 +33,9 @@ pub struct OwnerConfig {
     pub backoff_max: Duration,
     /// How many producers there are to move between.
     pub lanes: u8,
+    /// How many appends may be on their way at once. What is proposed meanwhile goes out together as one append when an
+    /// earlier one has been read back: the busier the partition, the fewer and larger its appends.
+    pub appends_on_their_way: usize,
 }
 
 impl Default for OwnerConfig {
@@ -43,6 +46,7 @@ impl Default for OwnerConfig {
             backoff_base: Duration::from_millis(50),
             backoff_max: Duration::from_secs(5),
             lanes: 3,
+            appends_on_their_way: 1,
         }
     }
 }
@@ -92,6 +96,10 @@ pub struct Owner {
     next_append: AppendId,
     /// Proposed and not settled, in order. All of one epoch: a claim settles every one before the next is proposed.
     pending: VecDeque<Pending>,
+    /// The events of the last of them, which wait to be appended.
+    outgoing: Vec<RecordDraft>,
+    /// Of each append on its way the last commit: it is on its way until that one is settled.
+    on_their_way: VecDeque<Uuid>,
     /// Claims in a row that did not lead to serving: doubles the deadline.
     failed_claims: u32,
     /// Depositions in a row without a commit of ours released: doubles the back-off.
@@ -114,6 +122,8 @@ enum Phase {
     Serving {
         epoch: Epoch,
         next_seq: u64,
+        /// Appends with a smaller id belong to an earlier epoch.
+        first_append: AppendId,
     },
     /// Assigned, and will claim at this time.
     BackingOff {
@@ -136,7 +146,6 @@ impl Owner {
     /// An owner whose reader goes on from `position`; `seed` makes its nonces and jitter, so it must be random in
     /// production.
     pub fn new(config: OwnerConfig, partition: u32, position: Position, seed: u64) -> Self {
-        let lane = (partition % u32::from(config.lanes.max(1))) as Lane;
         Self {
             config,
             partition,
@@ -146,9 +155,12 @@ impl Owner {
             generation: 0,
             caught_up: false,
             leaving: false,
-            lane,
+            // All partitions begin in one lane: what is sent together takes fewer requests. The others are spares.
+            lane: 0,
             next_append: 0,
             pending: VecDeque::new(),
+            outgoing: Vec::new(),
+            on_their_way: VecDeque::new(),
             failed_claims: 0,
             depositions: 0,
             told: VecDeque::new(),
@@ -239,15 +251,9 @@ impl Owner {
         self.stop(log);
     }
 
-    /// Appends the events of one command as one commit.
-    pub fn propose(
-        &mut self,
-        log: &mut impl Log,
-        now: Now,
-        commit: Uuid,
-        mut events: Vec<RecordDraft>,
-    ) -> Result<(), NotServing> {
-        let Phase::Serving { epoch, ref mut next_seq } = self.phase else {
+    /// Takes the events of one command as one commit, to be appended by [`Owner::flush`].
+    pub fn propose(&mut self, now: Now, commit: Uuid, mut events: Vec<RecordDraft>) -> Result<(), NotServing> {
+        let Phase::Serving { epoch, ref mut next_seq, .. } = self.phase else {
             return Err(NotServing);
         };
         if self.leaving || events.is_empty() {
@@ -259,8 +265,20 @@ impl Owner {
             *next_seq += 1;
         }
         self.pending.push_back(Pending { commit, deadline: now + self.config.produce_deadline });
-        self.append(log, events);
+        self.outgoing.append(&mut events);
         Ok(())
+    }
+
+    /// Appends what was proposed, unless enough is on its way already. Call it when there is nothing more to propose or to
+    /// read at the moment.
+    pub fn flush(&mut self, log: &mut impl Log) {
+        let Some(last) = self.pending.back() else { return };
+        if self.outgoing.is_empty() || self.on_their_way.len() >= self.config.appends_on_their_way.max(1) {
+            return;
+        }
+        self.on_their_way.push_back(last.commit);
+        let events = std::mem::take(&mut self.outgoing);
+        self.append(log, events);
     }
 
     /// The next record of the partition was read.
@@ -292,8 +310,7 @@ impl Owner {
                 self.change_lane(log);
                 self.back_off(now);
             }
-            // An id before the claim's belongs to an epoch that has ended already.
-            Phase::Serving { .. } if id + (self.pending.len() as u64) >= self.next_append => self.end_epoch(log, now),
+            Phase::Serving { first_append, .. } if id >= first_append => self.end_epoch(log, now),
             _ => {}
         }
     }
@@ -325,6 +342,7 @@ impl Owner {
     /// Past its deadline or after a produce error, nobody here can know what of the pending commits is in the log.
     /// A new claim draws the line: what was not read before it never counts.
     fn end_epoch(&mut self, log: &mut impl Log, now: Now) {
+        self.forget_appends();
         self.told.push_back(Told::InDoubt);
         self.change_lane(log);
         self.claim(log, now);
@@ -366,7 +384,7 @@ impl Owner {
     fn serve_if_claim_stands(&mut self) {
         if let Phase::Claiming { read: Some(epoch), acknowledged: true, .. } = self.phase {
             self.failed_claims = 0;
-            self.phase = Phase::Serving { epoch, next_seq: 0 };
+            self.phase = Phase::Serving { epoch, next_seq: 0, first_append: self.next_append };
             self.told.push_back(Told::Serving(epoch));
         }
     }
@@ -392,14 +410,24 @@ impl Owner {
             self.pending.pop_front();
             self.depositions = 0;
         }
+        if self.on_their_way.front() == Some(&commit.id) {
+            self.on_their_way.pop_front();
+        }
         self.told.push_back(Told::Released(commit));
         self.stop_if_settled(log);
     }
 
     fn void_pending(&mut self) {
+        self.forget_appends();
         if !self.pending.is_empty() {
             self.told.push_back(Told::Void(self.pending.drain(..).map(|pending| pending.commit).collect()));
         }
+    }
+
+    /// What waits to be appended will not be, and what is on its way belongs to an epoch that is over.
+    fn forget_appends(&mut self) {
+        self.outgoing.clear();
+        self.on_their_way.clear();
     }
 
     fn stop_if_settled(&mut self, log: &mut impl Log) {
@@ -414,6 +442,7 @@ impl Owner {
         }
         self.leaving = false;
         self.phase = Phase::Idle;
+        self.forget_appends();
         log.leave(self.partition, self.lane);
         let unsettled = self.pending.drain(..).map(|pending| pending.commit).collect();
         self.told.push_back(Told::Stopped { unsettled });

@@ -143,6 +143,7 @@ impl Actor {
                 self.abandon();
             }
             self.runtime.tick(self.now(), Utc::now());
+            self.runtime.flush();
         }
     }
 

@@ -150,6 +150,11 @@ impl<L: Log> Runtime<L> {
         self.listen(now, clock);
     }
 
+    /// Appends what was decided. Call it when there is nothing more to take in at the moment.
+    pub fn flush(&mut self) {
+        self.owner.flush(&mut self.log);
+    }
+
     /// Time has passed: deadlines of the owner, and what the aggregates want done by now.
     pub fn tick(&mut self, now: Now, clock: DateTime<Utc>) {
         self.owner.tick(&mut self.log, now);
@@ -233,7 +238,7 @@ impl<L: Log> Runtime<L> {
         if !tickets.is_empty() && self.pending.bytes() + bytes > self.config.queue_bytes {
             return self.answer_all(&tickets, &Answer::Overloaded);
         }
-        if self.owner.propose(&mut self.log, now, commit, records).is_err() {
+        if self.owner.propose(now, commit, records).is_err() {
             return self.answer_all(&tickets, &Answer::NotOwner);
         }
         self.pending.push(commit, PendingCommit::new(submission, tickets, hoped, bytes));

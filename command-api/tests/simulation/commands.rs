@@ -152,10 +152,12 @@ impl Node for RuntimeNode {
 
     fn handle(&mut self, now: Now, event: LogEvent) {
         self.runtime.handle(now, self.clock(now), event);
+        self.runtime.flush();
     }
 
     fn tick(&mut self, now: Now) {
         self.runtime.tick(now, self.clock(now));
+        self.runtime.flush();
     }
 }
 

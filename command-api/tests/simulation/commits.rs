@@ -109,10 +109,12 @@ impl Node for OwnerNode {
             LogEvent::AppendFailed { id, .. } => self.owner.append_failed(&mut self.log, now, id),
             LogEvent::ReadFailed { halt, .. } => self.owner.halt(&mut self.log, halt),
         }
+        self.owner.flush(&mut self.log);
     }
 
     fn tick(&mut self, now: Now) {
         self.owner.tick(&mut self.log, now);
+        self.owner.flush(&mut self.log);
     }
 }
 
@@ -131,9 +133,13 @@ impl Clients<OwnerNode> for Proposers {
         let commit = uuid::Builder::from_random_bytes(rng.random()).into_uuid();
         let count = rng.random_range(1..=3);
         let records = (0..count).map(|_| record(rng)).collect();
-        if node.owner.propose(&mut node.log, now, commit, records).is_ok() {
+        if node.owner.propose(now, commit, records).is_ok() {
             self.sizes.insert(commit, count);
             self.pending.insert(commit, member);
+        }
+        // Else with what comes next.
+        if rng.random() {
+            node.owner.flush(&mut node.log);
         }
     }
 

@@ -37,7 +37,8 @@ impl Writer {
     pub async fn commit(&mut self, records: Vec<RecordDraft>) {
         let commit = Uuid::now_v7();
         let now = self.started.elapsed();
-        self.owner.propose(&mut self.log, now, commit, records).unwrap();
+        self.owner.propose(now, commit, records).unwrap();
+        self.owner.flush(&mut self.log);
         self.until("the commit", |told| matches!(told, Told::Released(released) if released.id == commit)).await;
     }
 

@@ -21,7 +21,7 @@ pub struct Driver {
 
 impl Driver {
     pub fn new(log: &KafkaLog, partition: u32, name: &str, seed: u64) -> Self {
-        let config = OwnerConfig { owner: name.to_owned(), ..OwnerConfig::default() };
+        let config = OwnerConfig { owner: name.to_owned(), appends_on_their_way: usize::MAX, ..OwnerConfig::default() };
         let owner = Owner::new(config, partition, Position::START, seed);
         let (mut log, inbox) = log.partition(partition);
         log.open(partition, owner.next_offset());
@@ -48,7 +48,8 @@ impl Driver {
 
     pub fn propose(&mut self, commit: Uuid, events: Vec<RecordDraft>) {
         let now = self.now();
-        self.owner.propose(&mut self.log, now, commit, events).unwrap();
+        self.owner.propose(now, commit, events).unwrap();
+        self.owner.flush(&mut self.log);
     }
 
     /// Lets time pass by this much for the owner alone.

@@ -1,5 +1,6 @@
-//! What the suites share.
+//! What the suites and the benches share.
 
+pub mod bench;
 pub mod binaries;
 pub mod client;
 pub mod evidence;

@@ -57,6 +57,11 @@ impl Program {
         self.process().is_alive()
     }
 
+    /// Seconds of processor time that it has taken so far, in user mode and in the kernel.
+    pub fn cpu_seconds(&self) -> f64 {
+        block_in_place(|| self.process().identity.cpu_seconds().expect("the process is there"))
+    }
+
     /// SIGKILL; it is dead when this returns.
     pub fn kill(&self) {
         block_in_place(|| self.process().kill());

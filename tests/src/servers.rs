@@ -12,12 +12,15 @@ pub enum Servers {
     Steady,
     /// Tests take them away for a while; one such test runs at a time.
     Failing,
+    /// Those of a bench.
+    Bench,
 }
 
 const SERVICES: [Service; 3] = [Service::Kafka, Service::Registry, Service::Mongodb];
 
 static STEADY: OnceLock<Stack> = OnceLock::new();
 static FAILING: OnceLock<Stack> = OnceLock::new();
+static BENCH: OnceLock<Stack> = OnceLock::new();
 
 impl Servers {
     /// Starts them for the first who asks; they end with the test binary. Blocks.
@@ -25,6 +28,7 @@ impl Servers {
         let (cell, name) = match self {
             Self::Steady => (&STEADY, "steady"),
             Self::Failing => (&FAILING, "failing"),
+            Self::Bench => (&BENCH, "bench"),
         };
         cell.get_or_init(|| Stack::start(name, &Options::for_test(&SERVICES)).expect("the servers start"))
     }

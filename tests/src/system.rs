@@ -45,15 +45,7 @@ impl System {
         let stack = servers.stack().await;
         let unique = format!("{name}-{}", &Uuid::new_v4().simple().to_string()[..8]);
         let addresses = stack.addresses();
-        let kafka = KafkaConfig {
-            client_id: format!("test-{unique}"),
-            events_topic: format!("{unique}.events"),
-            owners_topic: format!("{unique}.owners"),
-            log_topic: format!("{unique}.log"),
-            partitions: PARTITIONS,
-            lanes: 0,
-            ..KafkaConfig::local(&addresses.kafka_brokers)
-        };
+        let kafka = log_of(stack, &unique, PARTITIONS);
         let identity = provision(&kafka).await.expect("topics");
         let registry = RegistryConfig { url: addresses.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
         let codec = Codec::connect(registry).await.expect("schemas");
@@ -169,6 +161,24 @@ impl System {
         self.log.close().await;
         self.database.drop().await.expect("the database is dropped");
     }
+}
+
+fn log_of(stack: &Stack, unique: &str, partitions: u32) -> KafkaConfig {
+    KafkaConfig {
+        client_id: format!("test-{unique}"),
+        events_topic: format!("{unique}.events"),
+        owners_topic: format!("{unique}.owners"),
+        log_topic: format!("{unique}.log"),
+        partitions,
+        lanes: 0,
+        ..KafkaConfig::local(&stack.addresses().kafka_brokers)
+    }
+}
+
+/// The variables of programs that share a log, a group and a database which nobody else has.
+pub fn fresh_environment(stack: &Stack, name: &str, partitions: u32) -> Vec<(String, String)> {
+    let unique = format!("{name}-{}", &Uuid::new_v4().simple().to_string()[..8]);
+    environment(stack, &log_of(stack, &unique, partitions), &unique)
 }
 
 fn environment(stack: &Stack, kafka: &KafkaConfig, unique: &str) -> Vec<(String, String)> {

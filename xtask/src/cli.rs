@@ -60,6 +60,13 @@ pub enum Command {
         #[arg(last = true)]
         cargo: Vec<String>,
     },
+    /// Measure Groot beside its floors, on servers of its own: `./dev bench write`
+    #[command(disable_help_flag = true, after_help = "Benches: write, project; `./dev bench write --help` tells more.")]
+    Bench {
+        /// The bench and its options
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        bench: Vec<String>,
+    },
     /// Check format, clippy, dependencies, spelling, shell scripts, compose and the map
     Lint,
     /// Say what this machine lacks, and check the downloads against their pinned digests

@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         Command::Status => commands::status(),
         Command::Logs { part, follow } => commands::logs(part.as_deref(), follow),
         Command::Test { cargo } => commands::test(&cargo),
+        Command::Bench { bench } => commands::bench(&bench),
         Command::Lint => commands::lint(),
         Command::Doctor => commands::doctor(),
         Command::Digests => commands::digests(),

@@ -44,6 +44,17 @@ impl Identity {
         Self::of(self.pid) == Some(self)
     }
 
+    /// Seconds of processor time taken so far, in user mode and in the kernel; `None` once it is gone.
+    pub fn cpu_seconds(self) -> Option<f64> {
+        /// The kernel counts in hundredths of a second on every Linux that Groot runs on (USER_HZ).
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        let (_, columns) = stat.rsplit_once(") ")?;
+        let columns: Vec<&str> = columns.split(' ').collect();
+        let ticks = |column: usize| columns.get(column)?.parse::<u32>().ok();
+        Some(f64::from(ticks(11)? + ticks(12)?) / TICKS_PER_SECOND)
+    }
+
     /// Sends `signal` to the process and to all it started.
     pub fn signal(self, signal: Signal) {
         if !self.is_alive() {

@@ -1,5 +1,6 @@
 //! What each command of `./dev` does.
 
+mod bench;
 mod doctor;
 mod down;
 mod lint;
@@ -7,6 +8,7 @@ mod status;
 mod test;
 mod up;
 
+pub use bench::bench;
 pub use doctor::doctor;
 pub use down::down;
 pub use lint::lint;

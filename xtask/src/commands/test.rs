@@ -18,7 +18,8 @@ pub fn test(arguments: &[String]) -> Result<()> {
     run::openly(&mut command, "the test suite")
 }
 
-fn prepare(cache: &Cache, progress: &Progress) -> Result<()> {
+/// Downloads what the servers need.
+pub(super) fn prepare(cache: &Cache, progress: &Progress) -> Result<()> {
     let results: Vec<Result<()>> = std::thread::scope(|scope| {
         let mut threads: Vec<_> =
             Service::ALL.iter().map(|service| scope.spawn(|| server::provision(*service, cache, progress))).collect();

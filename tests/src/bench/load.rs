@@ -1,0 +1,166 @@
+//! Load over HTTP/1.1: each connection has one request on its way.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use hdrhistogram::Histogram;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+/// What is asked, and of whom.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub address: SocketAddr,
+    pub method: Method,
+    pub path: String,
+    pub token: Option<String>,
+    /// Taken in turn; one empty body for requests without any.
+    pub bodies: Arc<Vec<Bytes>>,
+    /// The status of every good answer.
+    pub status: u16,
+}
+
+/// When requests are sent.
+#[derive(Clone, Copy, Debug)]
+pub enum Pace {
+    /// Each connection sends the next as soon as it has an answer.
+    Closed,
+    /// So many in a second over all connections. A request that is late because its connection still waits for an
+    /// answer counts from when it was due, so that a slow server cannot hide behind the requests that it held up.
+    PerSecond(f64),
+}
+
+/// What came of a load.
+#[derive(Debug)]
+pub struct Outcome {
+    pub answers: u64,
+    pub seconds: f64,
+    /// In microseconds.
+    pub latency: Histogram<u64>,
+}
+
+impl Outcome {
+    pub fn per_second(&self) -> f64 {
+        self.answers as f64 / self.seconds
+    }
+
+    pub fn millis(&self, quantile: f64) -> f64 {
+        self.latency.value_at_quantile(quantile) as f64 / 1000.0
+    }
+}
+
+/// Sends for `warm_up` and then for `duration`, of which the second alone is counted.
+///
+/// # Errors
+/// On the first answer that is not the expected one: figures of a server that fails mean nothing.
+pub async fn run(
+    target: &Target,
+    connections: usize,
+    pace: Pace,
+    warm_up: Duration,
+    duration: Duration,
+) -> Result<Outcome> {
+    let begin = Instant::now() + warm_up;
+    let end = begin + duration;
+    let mut tasks = JoinSet::new();
+    for number in 0..connections {
+        let mut connection = Connection::open(target.clone(), number).await?;
+        let interval = match pace {
+            Pace::Closed => None,
+            Pace::PerSecond(rate) => Some(Duration::from_secs_f64(connections as f64 / rate)),
+        };
+        // Spread over the interval, so that the connections do not send in step.
+        let offset = interval.unwrap_or_default().mul_f64(number as f64 / connections as f64);
+        tasks.spawn(async move { connection.send_until(begin, end, interval, offset).await });
+    }
+    let mut latency = histogram();
+    while let Some(done) = tasks.join_next().await {
+        latency.add(done.context("a connection's task ended")??)?;
+    }
+    Ok(Outcome { answers: latency.len(), seconds: duration.as_secs_f64(), latency })
+}
+
+fn histogram() -> Histogram<u64> {
+    // To a minute in microseconds, with three digits; the bounds are constants that fit.
+    Histogram::new_with_bounds(1, 60_000_000, 3).expect("constant bounds")
+}
+
+struct Connection {
+    target: Target,
+    sender: SendRequest<Full<Bytes>>,
+    next_body: usize,
+}
+
+impl Connection {
+    async fn open(target: Target, number: usize) -> Result<Self> {
+        let stream = TcpStream::connect(target.address)
+            .await
+            .with_context(|| format!("nobody listens on {}", target.address))?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // It ends with its sender.
+        tokio::spawn(connection);
+        // Far apart, so that two connections seldom send the same body.
+        Ok(Self { target, sender, next_body: number * 31 })
+    }
+
+    async fn send_until(
+        &mut self,
+        begin: Instant,
+        end: Instant,
+        interval: Option<Duration>,
+        offset: Duration,
+    ) -> Result<Histogram<u64>> {
+        let mut latency = histogram();
+        let mut due = Instant::now() + offset;
+        loop {
+            let mut start = Instant::now();
+            if let Some(interval) = interval {
+                if start < due {
+                    sleep_until(due).await;
+                    start = Instant::now();
+                } else {
+                    start = due;
+                }
+                due += interval;
+            }
+            if start >= end {
+                return Ok(latency);
+            }
+            self.send().await?;
+            let now = Instant::now();
+            if start >= begin && now <= end {
+                latency.saturating_record((now - start).as_micros() as u64);
+            }
+        }
+    }
+
+    async fn send(&mut self) -> Result<()> {
+        let body = self.target.bodies[self.next_body % self.target.bodies.len()].clone();
+        self.next_body += 1;
+        let mut request = Request::builder()
+            .method(self.target.method.clone())
+            .uri(&self.target.path)
+            .header(HOST, "localhost")
+            .header(CONTENT_TYPE, "application/json");
+        if let Some(token) = &self.target.token {
+            request = request.header(AUTHORIZATION, token);
+        }
+        let response = self.sender.send_request(request.body(Full::new(body))?).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        if status != self.target.status {
+            bail!("{} answered {status}: {}", self.target.path, String::from_utf8_lossy(&body));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,15 @@
+//! Measurements: each figure stands beside its floor, the least that a server can do for the same effect, measured in
+//! the same run on the same machine.
+//!
+//! - [`load`]: requests over many connections, as fast as they are answered or at a fixed rate
+//! - [`floor`]: the bare handlers
+//! - [`write`](mod@write): commands through HTTP; [`project`]: the documents projection
+//! - [`report`]: the table and the JSON file; [`picture`]: latency against load
+
+pub mod body;
+pub mod floor;
+pub mod load;
+pub mod picture;
+pub mod project;
+pub mod report;
+pub mod write;

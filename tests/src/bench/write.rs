@@ -1,0 +1,215 @@
+//! Commands through HTTP: as many as go, and how long one takes at a light load; beside the bare handler.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use hyper::Method;
+use serde::Serialize;
+use xtask::stack::Stack;
+use xtask::token::{self, Person, Role};
+
+use super::load::{self, Outcome, Pace, Target};
+use super::report::{self, Aim, Round, Row};
+use super::{body, picture};
+use crate::program::Program;
+use crate::servers::Servers;
+use crate::system;
+
+/// What a person may choose.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub connections: usize,
+    pub rounds: usize,
+    /// Of each measurement.
+    pub duration: Duration,
+    /// Measure latency at ten loads up to saturation as well, and draw it.
+    pub curve: bool,
+}
+
+const WARM_UP: Duration = Duration::from_secs(2);
+/// A broker's and a JIT's first seconds are slow.
+const FIRST_WARM_UP: Duration = Duration::from_secs(8);
+/// The floor's topic has as many partitions as the log.
+pub const PARTITIONS: u32 = 12;
+const SEED: u64 = 1;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Results<'a> {
+    connections: usize,
+    content_bytes: usize,
+    rows: &'a [Row],
+    curve: &'a [Point],
+    /// Milliseconds of processor time of command-api for each command at saturation; the broker's are not in it.
+    cpu_millis_per_command: f64,
+    floor_cpu_millis_per_command: f64,
+}
+
+/// Latency at one load.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Point {
+    pub commands_per_second: f64,
+    pub groot_p50_ms: f64,
+    pub groot_p99_ms: f64,
+    pub floor_p50_ms: f64,
+    pub floor_p99_ms: f64,
+}
+
+/// A server under load.
+struct Side {
+    program: Program,
+    target: Target,
+}
+
+/// The two, measured in turn.
+struct Both {
+    groot: Side,
+    floor: Side,
+    options: Options,
+}
+
+/// Measures, prints the table, and writes JSON and picture.
+pub async fn run(options: Options) -> Result<()> {
+    let stack = Servers::Bench.stack().await;
+    let both = Both { groot: groot(stack).await?, floor: floor(stack)?, options };
+    both.groot.program.is_ready().await;
+    both.floor.listens().await;
+    eprintln!("warming up");
+    for side in [&both.groot, &both.floor] {
+        load::run(&side.target, options.connections, Pace::Closed, FIRST_WARM_UP, Duration::from_secs(1)).await?;
+    }
+    let (saturation, cpu) = both.saturation().await?;
+    let light = report::median(saturation.iter().map(|round| round.groot)) / 10.0;
+    let (p50, p99) = both.at(light, options.rounds).await?;
+    let curve = if options.curve { both.curve(light * 10.0).await? } else { Vec::new() };
+    let rows = [
+        Row::of("commands at saturation", "1/s", saturation, Aim::RatioAtLeast(0.8)),
+        Row::of(format!("command latency p50 at {light:.0}/s"), "ms", p50, Aim::RatioAtMost(1.5)),
+        Row::of(format!("command latency p99 at {light:.0}/s"), "ms", p99, Aim::RatioAtMost(2.0)),
+    ];
+    let title = format!(
+        "Commands through HTTP, {} connections, posts of {} bytes; the floor is a bare handler with one produce",
+        options.connections,
+        body::CONTENT_BYTES,
+    );
+    report::print(&title, &rows);
+    println!(
+        "\nprocessor time a command: command-api {:.3} ms, bare handler {:.3} ms",
+        cpu.groot,
+        cpu.floor.unwrap_or(0.0)
+    );
+    let results = Results {
+        connections: options.connections,
+        content_bytes: body::CONTENT_BYTES,
+        rows: &rows,
+        curve: &curve,
+        cpu_millis_per_command: cpu.groot,
+        floor_cpu_millis_per_command: cpu.floor.unwrap_or(0.0),
+    };
+    println!("results in {}", report::write("write", &results)?.display());
+    if !curve.is_empty() {
+        println!("picture in {}", picture::latency_against_load(&curve)?.display());
+    }
+    Ok(())
+}
+
+async fn groot(stack: &'static Stack) -> Result<Side> {
+    let env = system::fresh_environment(stack, "bench", PARTITIONS);
+    let program = Program::start(stack, "bench-command-api", "command-api", &[], &env);
+    let person = Person { role: Role::Author, user: None, name: None };
+    let token = token::issue(stack.paths(), &person).map_err(|failure| anyhow::anyhow!("{failure}"))?;
+    Side::new(program, Some(format!("Bearer {token}")))
+}
+
+fn floor(stack: &'static Stack) -> Result<Side> {
+    let program = Program::start(stack, "bench-floor", "bench", &["floor"], &stack.addresses().env());
+    Side::new(program, None)
+}
+
+impl Side {
+    fn new(program: Program, token: Option<String>) -> Result<Self> {
+        let address: SocketAddr = program.base.trim_start_matches("http://").parse().context("an address")?;
+        let target = Target {
+            address,
+            method: Method::POST,
+            path: system::POSTS.to_owned(),
+            token,
+            bodies: Arc::new(body::posts(SEED)),
+            status: 201,
+        };
+        Ok(Self { program, target })
+    }
+
+    async fn listens(&self) {
+        crate::waiting::until("the bare handler", async || {
+            tokio::net::TcpStream::connect(self.target.address).await.ok()
+        })
+        .await;
+    }
+}
+
+impl Both {
+    /// Commands per second, and milliseconds of processor time for each.
+    async fn saturation(&self) -> Result<(Vec<Round>, Round)> {
+        let mut rounds = Vec::new();
+        let mut cpu = Vec::new();
+        for number in 1..=self.options.rounds {
+            eprintln!("saturation, round {number} of {}", self.options.rounds);
+            let (floor, floor_cpu) = self.saturate(&self.floor).await?;
+            let (groot, groot_cpu) = self.saturate(&self.groot).await?;
+            rounds.push(Round { groot, floor: Some(floor) });
+            cpu.push(Round { groot: groot_cpu, floor: Some(floor_cpu) });
+        }
+        let cpu = Round {
+            groot: report::median(cpu.iter().map(|round| round.groot)),
+            floor: Some(report::median(cpu.iter().filter_map(|round| round.floor))),
+        };
+        Ok((rounds, cpu))
+    }
+
+    async fn saturate(&self, side: &Side) -> Result<(f64, f64)> {
+        load::run(&side.target, self.options.connections, Pace::Closed, WARM_UP, Duration::ZERO).await?;
+        let before = side.program.cpu_seconds();
+        let outcome =
+            load::run(&side.target, self.options.connections, Pace::Closed, Duration::ZERO, self.options.duration)
+                .await?;
+        let cpu = side.program.cpu_seconds() - before;
+        Ok((outcome.per_second(), cpu * 1000.0 / outcome.answers as f64))
+    }
+
+    /// Medians and 99th percentiles of latency in milliseconds, at so many commands a second.
+    async fn at(&self, rate: f64, rounds: usize) -> Result<(Vec<Round>, Vec<Round>)> {
+        let (mut p50, mut p99) = (Vec::new(), Vec::new());
+        for number in 1..=rounds {
+            eprintln!("latency at {rate:.0}/s, round {number} of {rounds}");
+            let floor = self.pace(&self.floor, rate).await?;
+            let groot = self.pace(&self.groot, rate).await?;
+            p50.push(Round { groot: groot.millis(0.5), floor: Some(floor.millis(0.5)) });
+            p99.push(Round { groot: groot.millis(0.99), floor: Some(floor.millis(0.99)) });
+        }
+        Ok((p50, p99))
+    }
+
+    async fn pace(&self, side: &Side, rate: f64) -> Result<Outcome> {
+        load::run(&side.target, self.options.connections, Pace::PerSecond(rate), WARM_UP, self.options.duration).await
+    }
+
+    async fn curve(&self, saturation: f64) -> Result<Vec<Point>> {
+        let mut points = Vec::new();
+        for tenth in 1..=10 {
+            let rate = saturation * f64::from(tenth) / 10.0;
+            let (p50, p99) = self.at(rate, 1).await?;
+            points.push(Point {
+                commands_per_second: rate,
+                groot_p50_ms: p50[0].groot,
+                groot_p99_ms: p99[0].groot,
+                floor_p50_ms: p50[0].floor.unwrap_or(0.0),
+                floor_p99_ms: p99[0].floor.unwrap_or(0.0),
+            });
+        }
+        Ok(points)
+    }
+}

@@ -1,0 +1,66 @@
+//! The benches, as `./dev bench` runs them on a release build.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use groot_tests::bench::{floor, project, write};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "./dev bench",
+    bin_name = "./dev bench",
+    about = "Measures Groot beside its floors, on servers of its own"
+)]
+struct Cli {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// Commands through HTTP beside a bare handler with one produce
+    Write {
+        /// Connections, each with one request on its way
+        #[arg(long, default_value_t = 64)]
+        connections: usize,
+        /// Rounds of each measurement; medians are shown
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+        rounds: u16,
+        /// Seconds of each measurement
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        seconds: u64,
+        /// Also measure latency at ten loads up to saturation, and draw it
+        #[arg(long)]
+        curve: bool,
+    },
+    /// The documents projection beside insert_many of the same documents
+    Project {
+        /// Rounds; medians are shown
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+        rounds: u16,
+        /// How many events the log holds at least
+        #[arg(long, default_value_t = 50_000)]
+        events: u64,
+    },
+    /// Serve the bare handler at GROOT_HTTP_ADDR
+    #[command(hide = true)]
+    Floor,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Cli::parse().bench {
+        Bench::Write { connections, rounds, seconds, curve } => {
+            let duration = Duration::from_secs(seconds);
+            write::run(write::Options { connections, rounds: rounds.into(), duration, curve }).await
+        }
+        Bench::Project { rounds, events } => project::run(project::Options { rounds: rounds.into(), events }).await,
+        Bench::Floor => {
+            let variable = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));
+            let address: SocketAddr = variable("GROOT_HTTP_ADDR")?.parse().context("GROOT_HTTP_ADDR is no address")?;
+            floor::serve_writes(address, &variable("GROOT_KAFKA_BROKERS")?, write::PARTITIONS).await
+        }
+    }
+}

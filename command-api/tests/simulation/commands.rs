@@ -52,15 +52,19 @@ pub fn run(seed: u64) {
         // Whoever has read to the end knows what the log says, and nothing else, wherever it started.
         assert_eq!(aggregates.len(), history.latest.len() as u64);
         for id in history.latest.keys() {
-            let aggregate = history.fold.get(*id, true).unwrap().expect("it has events");
-            assert_eq!(aggregates.get(*id, true).unwrap().as_ref(), Some(&aggregate), "a member disagrees about {id}");
+            let aggregate = history.fold.get(*id, true).expect("memory can be read").expect("it has events");
+            assert_eq!(
+                aggregates.get(*id, true).expect("memory can be read").as_ref(),
+                Some(&aggregate),
+                "a member disagrees about {id}"
+            );
             let due = domain::due(&aggregate.state);
             let overdue = serves && due.is_some_and(|at| at <= clock);
             assert!(!overdue, "{id} was due at {due:?} and nothing came of it by {clock}");
         }
         for (command, (id, version, offset)) in &history.by_command {
-            let aggregate = aggregates.get(*id, true).unwrap().expect("it has a command");
-            let known = aggregates.remembered(*id, &aggregate, *command).unwrap();
+            let aggregate = aggregates.get(*id, true).expect("memory can be read").expect("it has a command");
+            let known = aggregates.remembered(*id, &aggregate, *command).expect("memory can be read");
             let known = known.map(|known| (known.version, known.offset));
             assert_eq!(known, Some((*version, *offset)), "a member has forgotten {command}");
         }
@@ -129,7 +133,7 @@ impl History {
             let value = record.value.as_deref().expect("it has a value");
             let event = codec().decode_cached(&meta.event_type, schema_fp, value).expect("it is an event");
             let (offset, timestamp) = (record.offset, record.timestamp);
-            history.fold.apply(&Recorded { event: &event, meta: &meta, offset, timestamp }).unwrap();
+            history.fold.apply(&Recorded { event: &event, meta: &meta, offset, timestamp }).expect("it comes next");
         }
         for commit in commits {
             let last = commit.records.last().expect("a commit has a record");
@@ -182,12 +186,11 @@ pub struct RuntimeNode {
 
 impl RuntimeNode {
     fn clock(&self, now: Now) -> DateTime<Utc> {
-        let clock = DateTime::from_timestamp_millis(START + now.as_millis() as i64).expect("a time of this century");
-        clock + self.skew
+        clock_at(now) + self.skew
     }
 }
 
-fn codec() -> Arc<Codec> {
+pub fn codec() -> Arc<Codec> {
     static CODEC: OnceLock<Arc<Codec>> = OnceLock::new();
     CODEC.get_or_init(|| Arc::new(Codec::offline())).clone()
 }
@@ -326,19 +329,9 @@ impl Authors {
 }
 
 fn command(rng: &mut StdRng, now: Now) -> PostCommand {
-    let at = DateTime::from_timestamp_millis(START + now.as_millis() as i64).expect("a time of this century");
+    let at = clock_at(now);
     match rng.random_range(0..10) {
-        0..3 => PostCommand::Create(PostContents {
-            post_type: PostType::Article,
-            title: "A title".to_owned(),
-            content: "Text".to_owned(),
-            excerpt: String::new(),
-            tags: Vec::new(),
-            category: String::new(),
-            media: Vec::new(),
-            author_id: None,
-            published_at: None,
-        }),
+        0..3 => PostCommand::Create(contents()),
         3..6 => PostCommand::Edit(PostChanges {
             title: Some(format!("Title {}", rng.random_range(0..4))),
             published_at: Change::Keep,
@@ -350,4 +343,22 @@ fn command(rng: &mut StdRng, now: Now) -> PostCommand {
         _ if rng.random_bool(0.5) => PostCommand::Delete,
         _ => PostCommand::Restore,
     }
+}
+
+pub fn contents() -> PostContents {
+    PostContents {
+        post_type: PostType::Article,
+        title: "A title".to_owned(),
+        content: "Text".to_owned(),
+        excerpt: String::new(),
+        tags: Vec::new(),
+        category: String::new(),
+        media: Vec::new(),
+        author_id: None,
+        published_at: None,
+    }
+}
+
+pub fn clock_at(now: Now) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(START + now.as_millis() as i64).expect("a time of this century")
 }

@@ -7,6 +7,7 @@
 //! `GROOT_SIMULATION_SEEDS=100000 cargo test -p command-api --test simulation` runs more schedules than CI does;
 //! `GROOT_SIMULATION_SEED=42` replays a single one, which a failure names.
 
+mod broken_store;
 mod commands;
 mod commits;
 mod fold;

@@ -174,7 +174,7 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
             self.unflushed_since = Some(now);
         }
         if self.released.unflushed() > self.config.flush_entries {
-            self.flush(now, clock);
+            self.save(now, clock);
         }
     }
 
@@ -183,12 +183,12 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
         self.owner.tick(&mut self.log, now);
         self.listen(now, clock);
         if self.flush_at().is_some_and(|at| at <= now) {
-            self.flush(now, clock);
+            self.save(now, clock);
         }
         while let Some(due) = self.next_due().filter(|(at, _)| *at <= clock.timestamp_millis()) {
             self.released.due_mut().take(due);
             if self.released.due().is_exhausted() {
-                self.flush(now, clock);
+                self.save(now, clock);
                 self.or_break_down(now, clock, Aggregates::find_more_due);
             }
             let (millis, id) = due;
@@ -209,7 +209,7 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
     }
 
     /// Stores what was released, with the position up to which it was.
-    fn flush(&mut self, now: Now, clock: DateTime<Utc>) {
+    fn save(&mut self, now: Now, clock: DateTime<Utc>) {
         self.unflushed_since = None;
         let position = self.position();
         // After a record that could not be applied the position is ahead of the state.
@@ -344,7 +344,7 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
             match told {
                 Told::Serving(epoch) => {
                     // What was due in an earlier reign and came to nothing is due again.
-                    self.flush(now, clock);
+                    self.save(now, clock);
                     self.or_break_down(now, clock, Aggregates::find_due);
                     self.output.push_back(Output::Serving(epoch));
                     for command in std::mem::take(&mut self.waiting) {
@@ -363,7 +363,7 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
                 Told::Stopped { unsettled } => {
                     self.retry(now, clock, &unsettled);
                     self.send_on_if_not_serving();
-                    self.flush(now, clock);
+                    self.save(now, clock);
                     self.output.push_back(Output::Stopped);
                 }
                 Told::Skipped(skip) => self.output.push_back(Output::Skipped(skip)),

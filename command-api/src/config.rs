@@ -66,6 +66,21 @@ pub struct Config {
     /// The public keys that access tokens are verified with.
     #[arg(long, env = "GROOT_JWKS_FILE", value_name = "FILE", default_value = ".groot/dev/data/keys/jwks.json")]
     pub jwks_file: PathBuf,
+    /// Where this instance keeps the state of its partitions; a directory of its own. What is in it can be derived from the log
+    /// again, so it may be lost, but a start takes longer then.
+    #[arg(long, env = "GROOT_STATE_DIR", value_name = "DIR", default_value = ".groot/dev/data/command-api")]
+    pub state_dir: PathBuf,
+    /// The object storage that all instances share, for snapshots of partitions: a directory, or a URL such as
+    /// s3://bucket/folder, which takes region, credentials and endpoint from the usual AWS_ variables.
+    #[arg(long, env = "GROOT_OBJECT_STORE", value_name = "DIR|URL", default_value = ".groot/dev/data/objects", value_parser = not_blank)]
+    pub object_store: String,
+    /// Records of a partition after which a snapshot of it is stored.
+    #[arg(long, env = "GROOT_SNAPSHOT_RECORDS", value_name = "COUNT", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub snapshot_records: u64,
+    /// Discard local state and snapshots of every partition that this instance gets, and fold the whole log. For use once, after
+    /// a partition was halted because the log was cut back, when it is known what was lost.
+    #[arg(long, env = "GROOT_REBUILD_STATE")]
+    pub rebuild_state: bool,
     #[command(flatten)]
     pub http: HttpArgs,
     #[command(flatten)]

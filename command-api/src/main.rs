@@ -18,6 +18,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     init_logging(&config.telemetry)?;
     let metrics = init_metrics()?;
     event_log::kafka::describe_metrics();
+    event_log::state::describe_state_metrics();
     command_api::partition::meters::describe_metrics();
     let signal = on_signals().context("cannot listen for signals")?;
     let running = tokio::select! {

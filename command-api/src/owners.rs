@@ -9,7 +9,7 @@ use event_log::kafka::OwnerHint;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::partition::seat::{Phase, Standing};
+use crate::partition::seat::{Phase, Standing, Start};
 use crate::routing::Seats;
 
 /// What the page is made from.
@@ -53,7 +53,20 @@ struct Here {
     epoch: Option<String>,
     pending: usize,
     position: u64,
-    aggregates: usize,
+    aggregates: u64,
+    /// What the fold of the partition began with; absent until that is known.
+    start: Option<FoldStart>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FoldStart {
+    /// `local state`, `snapshot` or `nothing`.
+    from: &'static str,
+    /// The offset of the first record that was folded.
+    offset: u64,
+    /// How many records were folded until the partition was served; absent before.
+    folded: Option<u64>,
 }
 
 pub fn routes(owners: Owners) -> Router {
@@ -92,6 +105,11 @@ impl From<Standing> for Here {
             pending: standing.pending,
             position: standing.next_offset,
             aggregates: standing.aggregates,
+            start: standing.start.map(|Start { origin, offset, folded }| FoldStart {
+                from: origin.label(),
+                offset,
+                folded,
+            }),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! From a configuration to a running instance, and back.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,6 +12,7 @@ use event_log::kafka::{
     provision,
 };
 use event_log::owner::OwnerConfig;
+use event_log::state::{LocalConfig, LocalStates, OpenError, Provenance, Snapshots, connect_objects};
 use event_schema::codec::{Codec, RegistryConfig, RegistryError};
 use service::auth::Verifier;
 use service::config::ConfigError;
@@ -31,7 +33,9 @@ use crate::http::{Api, LogId};
 use crate::owners::Owners;
 use crate::ownership::{Ownership, all_served};
 use crate::partition::actor::Host;
+use crate::partition::recovery::{Recovery, chain};
 use crate::partition::runtime::RuntimeConfig;
+use crate::partition::stored;
 use crate::routing::{Routing, Seats};
 use crate::{http, owners, peer};
 
@@ -43,6 +47,14 @@ const HAND_OVER_LIMIT: Duration = Duration::from_secs(10);
 const QUEUE: usize = 4096;
 /// Bytes of records that may be pending for one partition: twice the largest record.
 const QUEUE_BYTES: usize = 2 * MAX_RECORD_BYTES;
+/// Bytes of aggregates that are kept decoded in memory, of blocks of the local store, and of its unwritten tables: each for
+/// all partitions together.
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+const BLOCK_CACHE_BYTES: u64 = 8 * 1024 * 1024;
+const WRITE_BUFFER_BYTES: u64 = 12 * 1024 * 1024;
+/// Entries of a partition's state that may be unflushed, and for how long.
+const FLUSH_ENTRIES: usize = 512;
+const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
 /// An instance could not start.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +77,8 @@ pub enum StartError {
     },
     #[error("the client for other instances cannot be set up")]
     Peers(#[from] reqwest::Error),
+    #[error("the local state cannot be used")]
+    State(#[source] OpenError),
 }
 
 /// A running instance.
@@ -94,6 +108,7 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
     let instance = config.instance.clone().unwrap_or_else(fresh_name);
     let kafka = config.kafka(&instance);
     let (identity, codec) = tokio::try_join!(connect_to_log(&kafka), connect_to_registry(config.registry()))?;
+    let recovery = open_state(&config, identity)?;
 
     let log = KafkaLog::connect(&kafka)?;
     let hints = Arc::new(OwnerHints::connect(&kafka, identity)?);
@@ -135,10 +150,15 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
             queue_bytes: QUEUE_BYTES,
             record_limit: MAX_RECORD_BYTES,
             source: "/groot/command-api".to_owned(),
+            flush_entries: FLUSH_ENTRIES,
+            flush_after: FLUSH_AFTER,
         },
         address,
         settle_limit: SETTLE_LIMIT,
         waiting_for_registry,
+        recovery: recovery.clone(),
+        cache_bytes: CACHE_BYTES / u64::from(identity.partitions.max(1)),
+        snapshot_records: config.snapshot_records,
     };
     let ownership = Ownership {
         host,
@@ -156,6 +176,11 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
             keep_metrics(metrics, cancel).await;
             Ok::<_, std::convert::Infallible>(())
         }
+    });
+    // Without a store no partition can go on here; other instances take over when this one ends.
+    supervisor.spawn("local state", OnError::Shutdown, OnCancel::Drop, move |_| {
+        let states = recovery.states.clone();
+        async move { Err::<Infallible, _>(StateFailed(states.failed().await)).map(|never| match never {}) }
     });
     let clients = Server::start(&supervisor, "clients", clients, public, Port::Clients);
     let admin = Server::start(&supervisor, "admin", admin, internal, Port::Admin);
@@ -264,6 +289,31 @@ async fn connect_to_registry(registry: RegistryConfig) -> Result<Codec, StartErr
     let address = service::config::without_credentials(&registry.url);
     Ok(connect_with_retries("the schema registry", &address, attempt).await??)
 }
+
+/// The store of this instance and the snapshots that all share.
+fn open_state(config: &Config, identity: LogIdentity) -> Result<Recovery, StartError> {
+    let objects = connect_objects(&config.object_store)
+        .map_err(|error| ConfigError(format!("GROOT_OBJECT_STORE is {}: {}", config.object_store, chain(&error))))?;
+    let local = LocalConfig {
+        directory: config.state_dir.clone(),
+        partitions: identity.partitions,
+        provenance: Provenance { log_id: identity.log_id, schema: stored::schema() },
+        block_cache: BLOCK_CACHE_BYTES,
+        write_buffers: WRITE_BUFFER_BYTES,
+    };
+    let states = tokio::task::block_in_place(|| LocalStates::open(&local)).map_err(|error| match error {
+        OpenError::InUse(_) | OpenError::Directory { .. } => {
+            StartError::Config(ConfigError(format!("GROOT_STATE_DIR: {}", chain(&error))))
+        }
+        OpenError::Store { .. } => StartError::State(error),
+    })?;
+    let rebuild = if config.rebuild_state { (0..identity.partitions).collect() } else { Default::default() };
+    Ok(Recovery { states, snapshots: Snapshots::new(objects), rebuild: Arc::new(Mutex::new(rebuild)) })
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct StateFailed(String);
 
 fn health(
     seats: &watch::Sender<Seats>,

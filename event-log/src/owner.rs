@@ -46,7 +46,7 @@ impl Default for OwnerConfig {
             backoff_base: Duration::from_millis(50),
             backoff_max: Duration::from_secs(5),
             lanes: 3,
-            appends_on_their_way: 1,
+            appends_on_their_way: std::env::var("EXP_ON").ok().and_then(|v| v.parse().ok()).unwrap_or(1),
         }
     }
 }

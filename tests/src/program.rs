@@ -33,6 +33,8 @@ impl Program {
             let ports = [(); 2].map(|()| ports::reserve().expect("a free port"));
             let [http, admin] = ports.each_ref().map(|port| format!("127.0.0.1:{}", port.port));
             let mut env = env.to_vec();
+            let state = stack.paths().data("state").join(name).display().to_string();
+            env.push(("GROOT_STATE_DIR".to_owned(), state));
             env.push(("GROOT_HTTP_ADDR".to_owned(), http.clone()));
             env.push(("GROOT_ADMIN_ADDR".to_owned(), admin.clone()));
             let args = args.iter().map(|arg| (*arg).to_owned()).collect();
@@ -51,6 +53,10 @@ impl Program {
             self.http.is_ok(&url).await.then_some(())
         })
         .await;
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process().identity.pid
     }
 
     pub fn is_alive(&self) -> bool {

@@ -189,6 +189,7 @@ fn environment(stack: &Stack, kafka: &KafkaConfig, unique: &str) -> Vec<(String,
         ("GROOT_EVENTS_PARTITIONS", kafka.partitions.to_string()),
         ("GROOT_GROUP_PREFIX", unique.to_owned()),
         ("GROOT_MONGODB_DATABASE", unique.to_owned()),
+        ("GROOT_OBJECT_STORE", stack.paths().data("objects").join(unique).display().to_string()),
         ("NO_COLOR", "1".to_owned()),
     ];
     let mut env = stack.addresses().env();

@@ -45,6 +45,11 @@ impl Part {
     fn launch(&self, stack: &Stack) -> Launch {
         let mut env = stack.addresses().env();
         env.push(("GROOT_ADMIN_ADDR".to_owned(), format!("127.0.0.1:{}", self.admin)));
+        if self.name == "command-api" {
+            let data = |part: &str| stack.paths().data(part).display().to_string();
+            env.push(("GROOT_STATE_DIR".to_owned(), data("command-api")));
+            env.push(("GROOT_OBJECT_STORE".to_owned(), data("objects")));
+        }
         if let Some(port) = self.http {
             env.push(("GROOT_HTTP_ADDR".to_owned(), format!("127.0.0.1:{port}")));
         }

@@ -9,20 +9,22 @@ use chrono::Utc;
 use event_log::kafka::{Inbox, KafkaLog, OwnerHint, OwnerHints, PartitionLog, epoch_changed, record_skipped};
 use event_log::log::LogEvent;
 use event_log::owner::{Now, Owner, OwnerConfig};
-use event_log::position::Position;
 use event_log::record::Epoch;
+use event_log::state::{Checkpoint, LocalState, SnapshotsError, StateError, StateStore};
 use event_schema::codec::Codec;
 use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::aggregates::Aggregates;
 use super::learning::{self, Learnt};
 use super::meters::Meters;
-use super::request::{Reply, Request};
+use super::recovery::{Origin, Recovery, chain};
+use super::request::Request;
 use super::runtime::{Runtime, RuntimeConfig};
-use super::seat::{Mailbox, Order, Phase, Standing};
-use super::submission::Output;
+use super::seat::{Mailbox, Order, Phase, Standing, Start};
+use super::submission::{Halted, Output};
 use super::waiters::Waiters;
 
 /// What the tasks of all partitions share.
@@ -39,19 +41,31 @@ pub struct Host {
     pub settle_limit: Duration,
     /// How many partitions wait for the registry now.
     pub waiting_for_registry: Arc<AtomicUsize>,
+    pub recovery: Recovery,
+    /// Bytes of aggregates that each partition keeps in memory.
+    pub cache_bytes: u64,
+    /// Records after which a new snapshot is stored.
+    pub snapshot_records: u64,
 }
 
 /// Why a run of the task ended before its time.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum ActorError {
     #[error("the log of partition {0} was closed while the partition was served")]
     LogClosed(u32),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Halted(#[from] Halted),
 }
 
 /// Records, and commands, that are taken at a time before answers go out.
 const BATCH: usize = 256;
 /// The longest sleep; a due time farther off is looked at again then.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// What an operator can do about a partition that the log has halted.
+const CURE: &str = "once it is known what was lost, a start with GROOT_REBUILD_STATE=true folds the log anew";
 
 /// Runs until the partition was given up, or the token is cancelled.
 pub async fn run(
@@ -64,19 +78,29 @@ pub async fn run(
     if mailbox.leaving {
         return Ok(());
     }
+    let Some((state, origin)) = recover(&host, partition, &mut mailbox, &cancel).await? else {
+        mailbox.close();
+        return Ok(());
+    };
+    let position = state.checkpoint().position;
+    tracing::info!(partition, from = origin.label(), offset = position.next_offset, "folding the partition");
     let (log, inbox) = host.log.partition(partition);
-    // There is no local state yet: every owner folds the partition from its start.
-    let owner = Owner::new(host.owner.clone(), partition, Position::START, rand::random());
-    let mut runtime = Runtime::new(host.runtime.clone(), log, owner, host.codec.clone(), rand::random());
+    let owner = Owner::new(host.owner.clone(), partition, position, rand::random());
+    let aggregates = Aggregates::new(state, host.cache_bytes);
+    let mut runtime = Runtime::new(host.runtime.clone(), log, owner, host.codec.clone(), aggregates, rand::random());
     runtime.open();
     let mut actor = Actor {
         began: Instant::now(),
         meters: Meters::new(partition),
         waiters: Waiters::default(),
         learning: None,
+        snapshotting: None,
+        snapshot_at: if origin == Origin::Snapshot { position.next_offset } else { 0 },
+        start: Start { origin, offset: position.next_offset, folded: None },
         leave_by: None,
         epoch: None,
         halted: None,
+        broken: None,
         ended: false,
         partition,
         runtime,
@@ -85,21 +109,55 @@ pub async fn run(
     };
     let now = actor.now();
     actor.runtime.assign(now, mailbox.generation);
-    let result = actor.drive(&mut mailbox, &cancel).await;
+    let mut result = actor.drive(&mut mailbox, &cancel).await;
+    if let Err(ActorError::Halted(Halted::State { damaged: true, .. })) = &result {
+        tracing::warn!(partition, "the local state is discarded, since it is damaged");
+        let discarded = actor.runtime.aggregates_mut().store_mut().discard();
+        result = result.and(discarded.map_err(ActorError::from));
+    }
     actor.farewell(&mut mailbox);
     result
+}
+
+/// What to start from; nothing if the partition is to be given up before that is known.
+async fn recover(
+    host: &Host,
+    partition: u32,
+    mailbox: &mut Mailbox,
+    cancel: &CancellationToken,
+) -> Result<Option<(LocalState, Origin)>, StateError> {
+    let mut opening = std::pin::pin!(host.recovery.open(partition));
+    loop {
+        tokio::select! {
+            biased;
+            order = mailbox.orders.recv() => match order {
+                Some(Order::Confirm { generation }) => mailbox.generation = generation,
+                Some(Order::Release | Order::Abandon) | None => break,
+            },
+            () = cancel.cancelled() => break,
+            opened = &mut opening => return opened.map(Some),
+        }
+    }
+    mailbox.leaving = true;
+    Ok(None)
 }
 
 struct Actor {
     host: Host,
     partition: u32,
-    runtime: Runtime<PartitionLog>,
+    runtime: Runtime<PartitionLog, LocalState>,
     inbox: Inbox,
     began: Instant,
     waiters: Waiters,
     meters: Meters,
     /// A record waits for its schema to be fetched; nothing more is read until then.
     learning: Option<(LogEvent, BoxFuture<'static, Learnt>)>,
+    snapshotting: Option<BoxFuture<'static, Result<Option<Checkpoint>, SnapshotsError>>>,
+    /// The offset at which the last snapshot was stored or tried.
+    snapshot_at: u64,
+    start: Start,
+    /// The state cannot be used any more: this run ends.
+    broken: Option<Halted>,
     /// Set when the partition is to be given up: until then pending commands may settle.
     leave_by: Option<Instant>,
     epoch: Option<Epoch>,
@@ -117,6 +175,7 @@ enum Happening {
     Learnt(Learnt),
     Log(Option<LogEvent>),
     Request(Option<Request>),
+    Snapshot(Result<Option<Checkpoint>, SnapshotsError>),
     Time,
 }
 
@@ -124,6 +183,10 @@ impl Actor {
     async fn drive(&mut self, mailbox: &mut Mailbox, cancel: &CancellationToken) -> Result<(), ActorError> {
         loop {
             self.flush();
+            if let Some(broken) = self.broken.take() {
+                return Err(broken.into());
+            }
+            self.snapshot_if_due();
             mailbox.standing.send_replace(self.standing());
             if self.ended {
                 return Ok(());
@@ -137,6 +200,7 @@ impl Actor {
                 Happening::Log(None) => return Err(ActorError::LogClosed(self.partition)),
                 Happening::Request(Some(request)) => self.take(request, mailbox),
                 Happening::Request(None) => self.obey(Order::Abandon, mailbox),
+                Happening::Snapshot(outcome) => self.snapshotted(outcome),
                 Happening::Time => {}
             }
             if self.leave_by.is_some_and(|limit| limit <= Instant::now()) {
@@ -159,6 +223,7 @@ impl Actor {
             learnt = learning::wait(&mut self.learning) => Happening::Learnt(learnt),
             event = self.inbox.recv(), if self.learning.is_none() => Happening::Log(event),
             request = mailbox.requests.recv(), if serving => Happening::Request(request),
+            outcome = in_hand(&mut self.snapshotting) => Happening::Snapshot(outcome),
             () = sleep_until(wake) => Happening::Time,
         }
     }
@@ -250,10 +315,13 @@ impl Actor {
             match output {
                 Output::Answer(ticket, answer) => self.waiters.answer(ticket, answer, &self.meters),
                 Output::Serving(epoch) => {
+                    let folded = *self.start.folded.get_or_insert(epoch.offset - self.start.offset.min(epoch.offset));
                     tracing::info!(
                         partition = self.partition,
                         epoch = epoch.offset,
                         aggregates = self.runtime.aggregates().len(),
+                        from = self.start.origin.label(),
+                        folded,
                         "serving the partition"
                     );
                     epoch_changed(self.partition);
@@ -280,9 +348,16 @@ impl Actor {
                     self.epoch = None;
                 }
                 Output::Skipped(skip) => record_skipped(self.partition, skip),
+                Output::Halted(why @ Halted::State { .. }) => {
+                    self.epoch = None;
+                    self.broken = Some(why);
+                }
                 Output::Halted(why) => {
                     tracing::error!(partition = self.partition, "the partition is halted: {why}");
-                    self.halted = Some(why.to_string());
+                    self.halted = Some(match why {
+                        Halted::Log(_) => format!("{why} ({CURE})"),
+                        _ => why.to_string(),
+                    });
                     self.epoch = None;
                 }
                 // A halted partition keeps its seat, so that operators see why.
@@ -292,7 +367,38 @@ impl Actor {
         self.meters.show(self.epoch.filter(|_| self.runtime.owner().serving().is_some()), self.runtime.queued());
     }
 
-    /// Whoever still waits is sent on: nothing of what never entered was appended here.
+    /// Begins to store a snapshot when enough has come since the last one.
+    fn snapshot_if_due(&mut self) {
+        let stored = self.runtime.aggregates().store().checkpoint().position.next_offset;
+        let due = stored >= self.snapshot_at.saturating_add(self.host.snapshot_records);
+        // While a long log is folded, there will soon be a better one.
+        if due && self.snapshotting.is_none() && self.runtime.owner().serving().is_some() {
+            self.snapshot_at = stored;
+            let state = self.runtime.aggregates().store();
+            self.snapshotting = Some(Box::pin(self.host.recovery.snapshots.store(state, self.host.snapshot_records)));
+        }
+    }
+
+    fn snapshotted(&mut self, outcome: Result<Option<Checkpoint>, SnapshotsError>) {
+        self.snapshotting = None;
+        match outcome {
+            Ok(Some(Checkpoint { position, aggregates, .. })) => tracing::info!(
+                partition = self.partition,
+                offset = position.next_offset,
+                aggregates,
+                "stored a snapshot of the partition"
+            ),
+            Ok(None) => {}
+            // The next is tried after as many records again.
+            Err(error) => tracing::warn!(
+                partition = self.partition,
+                error = chain(&error),
+                "no snapshot of the partition could be stored"
+            ),
+        }
+    }
+
+    /// Whoever still waits is sent on.
     fn farewell(mut self, mailbox: &mut Mailbox) {
         self.flush();
         if self.learning.take().is_some() {
@@ -300,11 +406,7 @@ impl Actor {
         }
         self.meters.show(None, 0);
         if mailbox.leaving {
-            mailbox.requests.close();
-            while let Ok(request) = mailbox.requests.try_recv() {
-                // Nobody waits any more if this fails.
-                let _ = request.reply.send(Reply::NotServed);
-            }
+            mailbox.close();
             tracing::info!(partition = self.partition, "gave the partition up");
         }
     }
@@ -323,6 +425,7 @@ impl Actor {
             pending: self.runtime.queued(),
             next_offset: self.runtime.position().next_offset,
             aggregates: self.runtime.aggregates().len(),
+            start: Some(self.start),
         }
     }
 
@@ -333,11 +436,20 @@ impl Actor {
     /// When something is to be done though nothing happens.
     fn wake_at(&self) -> Instant {
         let owner = self.runtime.owner().wake_at().map(|at| self.began + at);
+        let flush = self.runtime.flush_at().map(|at| self.began + at);
         let due = self.runtime.next_due().map(|(at, _)| {
-            let wait = (at - Utc::now()).to_std().unwrap_or_default();
+            let wait = Duration::from_millis(u64::try_from(at - Utc::now().timestamp_millis()).unwrap_or_default());
             // A timer may fire within the millisecond before.
             Instant::now() + wait.min(LONGEST_SLEEP) + Duration::from_millis(1)
         });
-        [owner, due, self.leave_by].into_iter().flatten().fold(Instant::now() + LONGEST_SLEEP, Instant::min)
+        [owner, flush, due, self.leave_by].into_iter().flatten().fold(Instant::now() + LONGEST_SLEEP, Instant::min)
+    }
+}
+
+/// Waits for what is in hand; for ever if nothing is.
+async fn in_hand<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
     }
 }

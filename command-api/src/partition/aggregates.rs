@@ -1,20 +1,31 @@
 //! The released state of a partition's aggregates: what the log says, and nothing that is merely hoped for.
+//!
+//! It lives in a store. What changed since the last flush is held here until the next one, and beside it as much of what was
+//! used last as the cache takes; so memory is bounded whatever the number of aggregates.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use event_log::position::Position;
+use event_log::state::{Checkpoint, CommandKey, CommandToRemember, StateBatch, StateError, StateStore};
 use event_schema::event::DomainEvent;
 use event_schema::hash::CommandHash;
 use event_schema::meta::EventMeta;
+use quick_cache::Weighter;
+use quick_cache::unsync::Cache;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::due::DueTimes;
+use super::stored;
 use crate::domain::{self, AggregateState};
 
 /// How long a command id is remembered, in milliseconds of log time.
 pub const REMEMBERED_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
 /// One aggregate as the log has it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Aggregate {
     pub state: AggregateState,
     /// The number of its events.
@@ -23,32 +34,22 @@ pub struct Aggregate {
     pub time: DateTime<Utc>,
     /// The offset of its last record.
     pub offset: u64,
+    /// Log time of its last record, in milliseconds since the Unix epoch.
+    pub timestamp: i64,
     /// Its first command is remembered for ever: a keyed create never expires.
-    created_by: Remembered,
-    /// The others, oldest first, for [`REMEMBERED_MILLIS`].
-    recent: VecDeque<Remembered>,
+    pub created_by: Remembered,
 }
 
 /// A command that counts, and the answer that it got.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
     pub command_id: Uuid,
+    #[serde(with = "stored::hash")]
     pub command_hash: CommandHash,
     pub version: u64,
     pub offset: u64,
     /// Log time of its last record, in milliseconds since the Unix epoch.
-    timestamp: i64,
-}
-
-impl Aggregate {
-    pub fn remembered(&self, command_id: Uuid) -> Option<&Remembered> {
-        // Retries come soon after: the latest first.
-        self.recent
-            .iter()
-            .rev()
-            .chain(std::iter::once(&self.created_by))
-            .find(|remembered| remembered.command_id == command_id)
-    }
+    pub timestamp: i64,
 }
 
 /// An event as it was released, with its place in the log.
@@ -62,29 +63,115 @@ pub struct Recorded<'a> {
 }
 
 /// All aggregates of one partition.
-#[derive(Debug, Default)]
-pub struct Aggregates {
-    by_id: HashMap<Uuid, Aggregate>,
-    /// When which aggregate wants the system to act.
-    due: BTreeSet<(DateTime<Utc>, Uuid)>,
+#[derive(Debug)]
+pub struct Aggregates<S> {
+    store: S,
+    /// As the store has them. Never an aggregate that is among the changed.
+    cache: Cache<Uuid, Cached, Size>,
+    /// Aggregates since the last flush, and commands.
+    changed: HashMap<Uuid, Arc<Aggregate>>,
+    commands: HashMap<CommandKey, Remembered>,
+    due: DueTimes,
+    count: u64,
     /// Log time of the last record, in milliseconds since the Unix epoch: the only clock by which ids expire.
     log_time: i64,
 }
 
-impl Aggregates {
-    pub fn get(&self, id: Uuid) -> Option<&Aggregate> {
-        self.by_id.get(&id)
+#[derive(Clone, Debug)]
+struct Cached {
+    aggregate: Arc<Aggregate>,
+    /// Bytes that it takes in the store.
+    size: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Size;
+
+/// What an aggregate takes in memory beyond its encoded size: strings and the entries of tables, about.
+const OVERHEAD: u64 = 400;
+
+impl Weighter<Uuid, Cached> for Size {
+    fn weight(&self, _id: &Uuid, cached: &Cached) -> u64 {
+        u64::from(cached.size) + OVERHEAD
+    }
+}
+
+impl<S: StateStore> Aggregates<S> {
+    /// The aggregates as the store has them, with a cache of so many bytes.
+    pub fn new(store: S, cache_bytes: u64) -> Self {
+        let Checkpoint { log_time, aggregates, .. } = store.checkpoint();
+        let items = usize::try_from(cache_bytes / (2 * OVERHEAD)).unwrap_or(usize::MAX);
+        Self {
+            store,
+            cache: Cache::with_weighter(items, cache_bytes, Size),
+            changed: HashMap::new(),
+            commands: HashMap::new(),
+            due: DueTimes::default(),
+            count: aggregates,
+            log_time,
+        }
     }
 
-    pub fn len(&self) -> usize {
-        self.by_id.len()
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    pub fn store_mut(&mut self) -> &mut S {
+        &mut self.store
+    }
+
+    /// The aggregate, if there is one. `expected` says that it is probably there.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn get(&mut self, id: Uuid, expected: bool) -> Result<Option<Arc<Aggregate>>, StateError> {
+        if let Some(aggregate) = self.changed.get(&id) {
+            return Ok(Some(aggregate.clone()));
+        }
+        if let Some(cached) = self.cache.get(&id) {
+            return Ok(Some(cached.aggregate.clone()));
+        }
+        let Some(value) = self.store.aggregate(id, expected)? else { return Ok(None) };
+        let aggregate = Arc::new(stored::read::<Aggregate>(&value)?);
+        self.cache.insert(id, Cached { aggregate: aggregate.clone(), size: value.len() as u32 });
+        Ok(Some(aggregate))
+    }
+
+    /// The command of the aggregate, if it was made and may not be forgotten yet.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn remembered(
+        &self,
+        id: Uuid,
+        aggregate: &Aggregate,
+        command_id: Uuid,
+    ) -> Result<Option<Remembered>, StateError> {
+        if aggregate.created_by.command_id == command_id {
+            return Ok(Some(aggregate.created_by.clone()));
+        }
+        // Nothing but its creation happened to it, or nothing lately: so there is no other command to look for.
+        if aggregate.created_by.version == aggregate.version || aggregate.timestamp < self.forgotten_before() {
+            return Ok(None);
+        }
+        let key = (id, command_id);
+        let remembered = match self.commands.get(&key) {
+            Some(remembered) => Some(remembered.clone()),
+            None => self.store.command(key)?.map(|value| stored::read::<Remembered>(&value)).transpose()?,
+        };
+        Ok(remembered.filter(|remembered| remembered.timestamp >= self.forgotten_before()))
+    }
+
+    /// How many aggregates there are.
+    pub fn len(&self) -> u64 {
+        self.count
     }
 
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.count == 0
     }
 
-    /// Log time before which command ids may have been forgotten, in milliseconds since the Unix epoch.
+    /// Log time before which command ids are forgotten, in milliseconds since the Unix epoch.
     pub fn forgotten_before(&self) -> i64 {
         self.log_time - REMEMBERED_MILLIS
     }
@@ -93,31 +180,43 @@ impl Aggregates {
         self.log_time = self.log_time.max(timestamp);
     }
 
-    /// The aggregate that wants the system to act first, and when.
-    pub fn next_due(&self) -> Option<(DateTime<Utc>, Uuid)> {
-        self.due.first().copied()
+    pub fn due(&self) -> &DueTimes {
+        &self.due
     }
 
-    /// Looks through all aggregates for what they want the system to do, whatever was taken before.
-    pub fn find_due(&mut self) {
-        let due = self.by_id.iter().filter_map(|(id, aggregate)| Some((domain::due(&aggregate.state)?, *id)));
-        self.due = due.collect();
+    pub fn due_mut(&mut self) -> &mut DueTimes {
+        &mut self.due
     }
 
-    /// The system has been told to act on this; it is not due again until an event says so.
-    pub fn take_due(&mut self, due: (DateTime<Utc>, Uuid)) {
-        self.due.remove(&due);
+    /// Looks anew for what the aggregates want the system to do, whatever was taken before. Flush first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn find_due(&mut self) -> Result<(), StateError> {
+        self.due.begin(&self.store)
     }
 
-    pub fn apply(&mut self, recorded: &Recorded<'_>) {
+    /// Looks for what is due after that which was found before. Flush first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn find_more_due(&mut self) -> Result<(), StateError> {
+        self.due.go_on(&self.store)
+    }
+
+    /// # Errors
+    /// When the store cannot be read, or holds what comes after this event.
+    pub fn apply(&mut self, recorded: &Recorded<'_>) -> Result<(), StateError> {
         let Recorded { event, meta, offset, timestamp } = *recorded;
         let id = meta.aggregate_id;
         self.advance_log_time(timestamp);
-        let forgotten_before = self.forgotten_before();
-        let former = self.by_id.remove(&id);
-        if let Some(at) = former.as_ref().and_then(|aggregate| domain::due(&aggregate.state)) {
-            self.due.remove(&(at, id));
+        let former = self.get(id, meta.version > 1)?;
+        if let Some(former) = former.as_ref().filter(|former| former.offset >= offset) {
+            let last = former.offset;
+            return Err(StateError::Damaged(format!("it has {id} as of offset {last}, and {offset} comes only now")));
         }
+        self.changed.remove(&id);
+        self.cache.remove(&id);
         let remembered = Remembered {
             command_id: meta.command_id,
             command_hash: meta.command_hash,
@@ -125,30 +224,57 @@ impl Aggregates {
             offset,
             timestamp,
         };
-        let (state, created_by, mut recent) = match former {
-            Some(former) => (Some(former.state), former.created_by, former.recent),
-            None => (None, remembered.clone(), VecDeque::new()),
+        let former = former.map(Arc::unwrap_or_clone);
+        let was_due = former.as_ref().and_then(|aggregate| domain::due(&aggregate.state));
+        let (state, mut created_by) = match former {
+            Some(former) => (Some(former.state), former.created_by),
+            None => {
+                self.count += 1;
+                (None, remembered.clone())
+            }
         };
-        let created_by = remember(created_by, &mut recent, remembered);
-        while recent.front().is_some_and(|oldest| oldest.timestamp < forgotten_before) {
-            recent.pop_front();
+        // The events of one command come one after the other: the last one's version and offset are its answer.
+        if created_by.command_id == remembered.command_id {
+            created_by = remembered;
+        } else {
+            self.commands.insert((id, remembered.command_id), remembered);
         }
         let state = domain::evolve(state, event, meta.time);
-        if let Some(at) = domain::due(&state) {
-            self.due.insert((at, id));
+        let is_due = domain::due(&state);
+        if was_due != is_due {
+            self.due.replace(id, was_due, is_due);
         }
-        self.by_id.insert(id, Aggregate { state, version: meta.version, time: meta.time, offset, created_by, recent });
+        let aggregate = Aggregate { state, version: meta.version, time: meta.time, offset, timestamp, created_by };
+        self.changed.insert(id, Arc::new(aggregate));
+        Ok(())
     }
-}
 
-/// The events of one command come one after the other: the last one's version and offset are its answer.
-fn remember(created_by: Remembered, recent: &mut VecDeque<Remembered>, now: Remembered) -> Remembered {
-    if created_by.command_id == now.command_id {
-        return now;
+    /// Entries that the next flush will write.
+    pub fn unflushed(&self) -> usize {
+        self.changed.len() + self.commands.len() + self.due.unflushed()
     }
-    if recent.back().is_some_and(|last| last.command_id == now.command_id) {
-        recent.pop_back();
+
+    /// Stores what changed. `position` is where the reader stands whose commits have been applied, all of them.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn flush(&mut self, position: Position) -> Result<(), StateError> {
+        let mut batch = StateBatch {
+            checkpoint: Checkpoint { position, log_time: self.log_time, aggregates: self.count },
+            aggregates: Vec::with_capacity(self.changed.len()),
+            commands: Vec::with_capacity(self.commands.len()),
+            forgotten_before: self.forgotten_before(),
+            due: self.due.flush(),
+        };
+        for (key, remembered) in self.commands.drain() {
+            let answer = stored::write(&remembered)?;
+            batch.commands.push(CommandToRemember { key, at: remembered.timestamp, answer });
+        }
+        for (id, aggregate) in self.changed.drain() {
+            let value = stored::write(&*aggregate)?;
+            self.cache.insert(id, Cached { aggregate, size: value.len() as u32 });
+            batch.aggregates.push((id, value));
+        }
+        self.store.write(batch)
     }
-    recent.push_back(now);
-    created_by
 }

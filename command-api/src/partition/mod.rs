@@ -3,11 +3,14 @@
 pub mod actor;
 pub mod aggregates;
 mod drafts;
+mod due;
 mod learning;
 pub mod meters;
 mod pending;
+pub mod recovery;
 pub mod request;
 pub mod runtime;
 pub mod seat;
+pub mod stored;
 pub mod submission;
 mod waiters;

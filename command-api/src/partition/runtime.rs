@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use event_log::log::{Log, LogEvent};
@@ -10,14 +11,16 @@ use event_log::owner::{Now, Owner, Told};
 use event_log::position::Position;
 use event_log::reader::Commit;
 use event_log::record::RecordDraft;
+use event_log::state::{Due, StateError, StateStore};
 use event_schema::codec::Codec;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use uuid::Uuid;
 
-use super::aggregates::{Aggregates, Recorded};
+use super::aggregates::{Aggregate, Aggregates, Recorded, Remembered};
 use super::drafts::{self, Decided, Drafted};
 use super::pending::{Deferred, Pending, PendingCommit};
+use super::recovery::chain;
 use super::submission::{Answer, Halted, Output, Receipt, Submission, Ticket};
 use crate::domain::{self, Context, due_command};
 
@@ -31,16 +34,22 @@ pub struct RuntimeConfig {
     pub record_limit: usize,
     /// `ce_source` of the events.
     pub source: String,
+    /// Entries of state that may be unflushed; with one more all are.
+    pub flush_entries: usize,
+    /// How long anything may be unflushed.
+    pub flush_after: Duration,
 }
 
 #[derive(Debug)]
-pub struct Runtime<L> {
+pub struct Runtime<L, S> {
     config: RuntimeConfig,
     log: L,
     owner: Owner,
     codec: Arc<Codec>,
     rng: StdRng,
-    released: Aggregates,
+    released: Aggregates<S>,
+    /// Since when something is unflushed.
+    unflushed_since: Option<Now>,
     pending: Pending,
     /// Commands that came, or came back, while no commit can be proposed.
     waiting: VecDeque<Waiting>,
@@ -56,16 +65,25 @@ struct Waiting {
     tickets: Vec<Ticket>,
 }
 
-impl<L: Log> Runtime<L> {
-    /// A runtime that has folded nothing yet; `seed` makes the ids of its events and must be random in production.
-    pub fn new(config: RuntimeConfig, log: L, owner: Owner, codec: Arc<Codec>, seed: u64) -> Self {
+impl<L: Log, S: StateStore> Runtime<L, S> {
+    /// A runtime that goes on from this state, where the owner's reader must stand as well; `seed` makes the ids of its
+    /// events and must be random in production.
+    pub fn new(
+        config: RuntimeConfig,
+        log: L,
+        owner: Owner,
+        codec: Arc<Codec>,
+        released: Aggregates<S>,
+        seed: u64,
+    ) -> Self {
         Self {
             config,
             log,
             owner,
             codec,
             rng: StdRng::seed_from_u64(seed),
-            released: Aggregates::default(),
+            released,
+            unflushed_since: None,
             pending: Pending::default(),
             waiting: VecDeque::new(),
             output: VecDeque::new(),
@@ -89,8 +107,12 @@ impl<L: Log> Runtime<L> {
         self.owner.position()
     }
 
-    pub fn aggregates(&self) -> &Aggregates {
+    pub fn aggregates(&self) -> &Aggregates<S> {
         &self.released
+    }
+
+    pub fn aggregates_mut(&mut self) -> &mut Aggregates<S> {
+        &mut self.released
     }
 
     /// Commands pending or waiting.
@@ -148,6 +170,12 @@ impl<L: Log> Runtime<L> {
             LogEvent::ReadFailed { halt, .. } => self.owner.halt(&mut self.log, halt),
         }
         self.listen(now, clock);
+        if self.unflushed_since.is_none() && self.position() != self.released.store().checkpoint().position {
+            self.unflushed_since = Some(now);
+        }
+        if self.released.unflushed() > self.config.flush_entries {
+            self.save(now, clock);
+        }
     }
 
     /// Appends what was decided. Call it when there is nothing more to take in at the moment.
@@ -159,17 +187,65 @@ impl<L: Log> Runtime<L> {
     pub fn tick(&mut self, now: Now, clock: DateTime<Utc>) {
         self.owner.tick(&mut self.log, now);
         self.listen(now, clock);
-        while let Some(due) = self.next_due().filter(|(at, _)| *at <= clock) {
-            self.released.take_due(due);
-            let (at, id) = due;
+        if self.flush_at().is_some_and(|at| at <= now) {
+            self.save(now, clock);
+        }
+        while let Some(due) = self.next_due().filter(|(at, _)| *at <= clock.timestamp_millis()) {
+            self.released.due_mut().take(due);
+            if self.released.due().is_exhausted() {
+                self.save(now, clock);
+                self.or_break_down(now, clock, Aggregates::find_more_due);
+            }
+            let (millis, id) = due;
+            let Some(at) = DateTime::from_timestamp_millis(millis) else { continue };
             let submission = drafts::system_submission(due_command(id, at), at);
             self.admit(now, clock, Waiting { submission, tickets: Vec::new() });
         }
     }
 
-    /// When an aggregate next wants something done, while this runtime can do it.
-    pub fn next_due(&self) -> Option<(DateTime<Utc>, Uuid)> {
-        self.owner.serving().and_then(|_| self.released.next_due())
+    /// When an aggregate next wants something done, in milliseconds since the Unix epoch, while this runtime can do it.
+    pub fn next_due(&self) -> Option<Due> {
+        self.owner.serving().and_then(|_| self.released.due().first())
+    }
+
+    /// When [`Runtime::tick`] will flush, if nothing makes it flush before.
+    pub fn flush_at(&self) -> Option<Now> {
+        self.unflushed_since.filter(|_| !self.halted).map(|since| since + self.config.flush_after)
+    }
+
+    /// Stores what was released, with the position up to which it was.
+    fn save(&mut self, now: Now, clock: DateTime<Utc>) {
+        self.unflushed_since = None;
+        let position = self.position();
+        // After a record that could not be applied the position is ahead of the state.
+        if !self.halted && self.released.store().checkpoint().position != position {
+            self.or_break_down(now, clock, |released| released.flush(position));
+        }
+    }
+
+    fn or_break_down<T>(
+        &mut self,
+        now: Now,
+        clock: DateTime<Utc>,
+        call: impl FnOnce(&mut Aggregates<S>) -> Result<T, StateError>,
+    ) -> Option<T> {
+        match call(&mut self.released) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.break_down(&error);
+                self.listen(now, clock);
+                None
+            }
+        }
+    }
+
+    /// Nothing can be decided without state: gives the partition up.
+    fn break_down(&mut self, error: &StateError) {
+        let reason = chain(error);
+        let damaged = matches!(error, StateError::Damaged(_));
+        self.halted = true;
+        self.owner.abandon(&mut self.log);
+        self.output.push_back(Output::Halted(Halted::State { partition: self.owner.partition(), reason, damaged }));
     }
 
     fn admit(&mut self, now: Now, clock: DateTime<Utc>, command: Waiting) {
@@ -192,8 +268,10 @@ impl<L: Log> Runtime<L> {
                 first.defer(&tickets, &submission, Some(&Answer::KeyReused));
             };
         }
-        let aggregate = self.released.get(id);
-        if let Some(known) = aggregate.and_then(|aggregate| aggregate.remembered(submission.command_id)) {
+        let expected = !submission.command.is_create();
+        let known = self.or_break_down(now, clock, |released| look_up(released, id, submission.command_id, expected));
+        let Some((aggregate, known)) = known else { return self.answer_all(&tickets, &Answer::NotOwner) };
+        if let Some(known) = known {
             let answer = if known.command_hash == submission.command_hash {
                 Answer::Done(self.receipt(id, known.version, known.offset, true))
             } else {
@@ -204,7 +282,7 @@ impl<L: Log> Runtime<L> {
         if drafts::is_older_than(submission.command_id, self.released.forgotten_before()) {
             return self.answer_all(&tickets, &Answer::TooOld);
         }
-        let (state, version, time) = match (self.pending.latest(id), aggregate) {
+        let (state, version, time) = match (self.pending.latest(id), &aggregate) {
             (Some(hoped), _) => (Some(&hoped.state), hoped.version, Some(hoped.time)),
             (None, Some(aggregate)) => (Some(&aggregate.state), aggregate.version, Some(aggregate.time)),
             (None, None) => (None, 0, None),
@@ -217,8 +295,10 @@ impl<L: Log> Runtime<L> {
             expected_version: submission.expected_version,
         };
         match domain::decide(state, &submission.command, &context) {
-            Err(rejection) => self.answer_when_settled(id, &submission, &tickets, Some(Answer::Rejected(rejection))),
-            Ok(events) if events.is_empty() => self.answer_when_settled(id, &submission, &tickets, None),
+            Err(rejection) => {
+                self.answer_when_settled(&submission, &tickets, aggregate, Some(Answer::Rejected(rejection)))
+            }
+            Ok(events) if events.is_empty() => self.answer_when_settled(&submission, &tickets, aggregate, None),
             Ok(events) => {
                 let state = state.cloned();
                 let decided = Decided { submission: &submission, state, version, time: clock, events };
@@ -246,17 +326,22 @@ impl<L: Log> Runtime<L> {
 
     /// Answers what appended nothing: at once if it was decided on released state, else when that is released.
     /// `None` stands for "nothing to change", whose answer is where the aggregate stands then.
-    fn answer_when_settled(&mut self, id: Uuid, submission: &Submission, tickets: &[Ticket], answer: Option<Answer>) {
+    fn answer_when_settled(
+        &mut self,
+        submission: &Submission,
+        tickets: &[Ticket],
+        aggregate: Option<Arc<Aggregate>>,
+        answer: Option<Answer>,
+    ) {
+        let id = submission.command.aggregate_id();
         if let Some(last) = self.pending.last_of(id) {
             return last.defer(tickets, submission, answer.as_ref());
         }
-        let answer = answer.unwrap_or_else(|| self.unchanged(id));
+        let answer = answer.unwrap_or_else(|| {
+            let (version, offset) = aggregate.map_or((0, 0), |aggregate| (aggregate.version, aggregate.offset));
+            Answer::Done(self.receipt(id, version, offset, false))
+        });
         self.answer_all(tickets, &answer);
-    }
-
-    fn unchanged(&self, id: Uuid) -> Answer {
-        let (version, offset) = self.released.get(id).map_or((0, 0), |aggregate| (aggregate.version, aggregate.offset));
-        Answer::Done(self.receipt(id, version, offset, false))
     }
 
     fn listen(&mut self, now: Now, clock: DateTime<Utc>) {
@@ -264,12 +349,15 @@ impl<L: Log> Runtime<L> {
             match told {
                 Told::Serving(epoch) => {
                     // What was due in an earlier reign and came to nothing is due again.
-                    self.released.find_due();
+                    self.save(now, clock);
+                    self.or_break_down(now, clock, Aggregates::find_due);
                     self.output.push_back(Output::Serving(epoch));
                     for command in std::mem::take(&mut self.waiting) {
                         self.admit(now, clock, command);
                     }
                 }
+                // What is told after the halt rests on what could not be applied.
+                Told::Released(_) if self.halted => {}
                 Told::Released(commit) => self.release_commit(commit),
                 Told::InDoubt => self.output.push_back(Output::InDoubt),
                 Told::Void(commits) => self.retry(now, clock, &commits),
@@ -280,6 +368,7 @@ impl<L: Log> Runtime<L> {
                 Told::Stopped { unsettled } => {
                     self.retry(now, clock, &unsettled);
                     self.send_on_if_not_serving();
+                    self.save(now, clock);
                     self.output.push_back(Output::Stopped);
                 }
                 Told::Skipped(skip) => self.output.push_back(Output::Skipped(skip)),
@@ -296,12 +385,11 @@ impl<L: Log> Runtime<L> {
         for record in &commit.records {
             match drafts::read(&self.codec, record) {
                 Ok((meta, event)) => {
-                    self.released.apply(&Recorded {
-                        event: &event,
-                        meta: &meta,
-                        offset: record.offset,
-                        timestamp: record.timestamp,
-                    });
+                    let (offset, timestamp) = (record.offset, record.timestamp);
+                    let recorded = Recorded { event: &event, meta: &meta, offset, timestamp };
+                    if let Err(error) = self.released.apply(&recorded) {
+                        return self.break_down(&error);
+                    }
                 }
                 Err(reason) => {
                     let halted = Halted::Unreadable { partition: record.partition, offset: record.offset, reason };
@@ -312,11 +400,12 @@ impl<L: Log> Runtime<L> {
             }
         }
         if let Some(mine) = self.pending.take(commit.id) {
-            let receipt = self.receipt(mine.hoped.aggregate_id, mine.hoped.version, commit.last_offset(), true);
-            self.answer_all(&mine.tickets, &Answer::Done(receipt));
+            let receipt =
+                |changed| self.receipt(mine.hoped.aggregate_id, mine.hoped.version, commit.last_offset(), changed);
+            let (done, unchanged) = (Answer::Done(receipt(true)), Answer::Done(receipt(false)));
+            self.answer_all(&mine.tickets, &done);
             for Deferred { ticket, answer, .. } in mine.deferred {
-                let answer = answer.unwrap_or_else(|| self.unchanged(mine.hoped.aggregate_id));
-                self.answer(ticket, answer);
+                self.answer(ticket, answer.unwrap_or_else(|| unchanged.clone()));
             }
         }
         self.output.push_back(Output::Released(commit));
@@ -355,4 +444,16 @@ impl<L: Log> Runtime<L> {
     fn answer(&mut self, ticket: Ticket, answer: Answer) {
         self.output.push_back(Output::Answer(ticket, answer));
     }
+}
+
+/// The aggregate and, if it was made before, the command.
+fn look_up<S: StateStore>(
+    released: &mut Aggregates<S>,
+    id: Uuid,
+    command_id: Uuid,
+    expected: bool,
+) -> Result<(Option<Arc<Aggregate>>, Option<Remembered>), StateError> {
+    let Some(aggregate) = released.get(id, expected)? else { return Ok((None, None)) };
+    let known = released.remembered(id, &aggregate, command_id)?;
+    Ok((Some(aggregate), known))
 }

@@ -7,6 +7,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::recovery::Origin;
 use super::request::{Entry, Reply, Request};
 use super::submission::{Answer, Submission};
 
@@ -33,7 +34,18 @@ pub struct Standing {
     pub pending: usize,
     /// The offset of the next record to read.
     pub next_offset: u64,
-    pub aggregates: usize,
+    pub aggregates: u64,
+    /// What the fold began with, once that is known.
+    pub start: Option<Start>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    pub origin: Origin,
+    /// The offset of the first record that was folded.
+    pub offset: u64,
+    /// How many records were folded until the partition was first served; not known before.
+    pub folded: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,9 +166,20 @@ impl Seat {
     }
 }
 
+impl Mailbox {
+    /// Sends away whoever waits: nothing of what never entered was appended here.
+    pub fn close(&mut self) {
+        self.requests.close();
+        while let Ok(request) = self.requests.try_recv() {
+            // Nobody waits any more if this fails.
+            let _ = request.reply.send(Reply::NotServed);
+        }
+    }
+}
+
 impl Standing {
     pub fn folding(next_offset: u64) -> Self {
-        Self { phase: Phase::Folding, epoch: None, pending: 0, next_offset, aggregates: 0 }
+        Self { phase: Phase::Folding, epoch: None, pending: 0, next_offset, aggregates: 0, start: None }
     }
 }
 

@@ -76,4 +76,7 @@ pub enum Halted {
     Log(#[from] Halt),
     #[error("partition {partition} holds at offset {offset} a record that cannot be read: {reason}")]
     Unreadable { partition: u32, offset: u64, reason: String },
+    /// What was decided on is not to be had any more. `damaged` says that it has to be derived anew; else the store failed.
+    #[error("the state of partition {partition} cannot be used: {reason}")]
+    State { partition: u32, reason: String, damaged: bool },
 }

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use command_api::domain::post::{Change, PostChanges, PostCommand, PostContents};
 use command_api::domain::{self, Actor, Command, Rights};
+use command_api::partition::aggregates::{Aggregates, Recorded};
 use command_api::partition::runtime::{Runtime, RuntimeConfig};
-use command_api::partition::submission::{Answer, Output, Receipt, Submission, Ticket};
+use command_api::partition::submission::{Answer, Halted, Output, Receipt, Submission, Ticket};
 use event_log::log::LogEvent;
 use event_log::owner::{Now, Owner, OwnerConfig};
-use event_log::position::Position;
 use event_log::reader::Commit;
-use event_log::simulated::SimulatedLog;
+use event_log::simulated::{Fate, SimulatedLog};
+use event_log::state::{MemoryState, StateStore};
 use event_schema::codec::Codec;
 use event_schema::hash::CommandHash;
 use event_schema::id::{PersonId, PostId};
@@ -36,33 +38,83 @@ pub fn run(seed: u64) {
     let records = schedule.cluster.records(PARTITION);
     let commits = fold::fold(&records);
     fold::assert_resuming_changes_nothing(&records);
-    let history = History::of(&commits);
+    let mut history = History::of(&commits);
     for order in schedule.clients.orders.values() {
         history.assert_true(order);
     }
-    let serving: Vec<_> =
-        schedule.members.iter().filter(|member| member.node.runtime.owner().serving().is_some()).collect();
-    assert!(!serving.is_empty(), "nobody serves");
-    for member in serving {
-        let clock = member.node.clock(schedule.now());
+    let serving = schedule.members.iter().filter(|member| member.node.runtime.owner().serving().is_some()).count();
+    assert!(serving > 0, "nobody serves");
+    let now = schedule.now();
+    for member in &mut schedule.members {
+        let clock = member.node.clock(now);
+        let serves = member.node.runtime.owner().serving().is_some();
+        let aggregates = member.node.runtime.aggregates_mut();
+        // Whoever has read to the end knows what the log says, and nothing else, wherever it started.
+        assert_eq!(aggregates.len(), history.latest.len() as u64);
         for id in history.latest.keys() {
-            let due = member.node.runtime.aggregates().get(*id).and_then(|aggregate| domain::due(&aggregate.state));
-            assert!(due.is_none_or(|at| at > clock), "{id} was due at {due:?} and nothing came of it by {clock}");
+            let aggregate = history.fold.get(*id, true).expect("memory can be read").expect("it has events");
+            assert_eq!(
+                aggregates.get(*id, true).expect("memory can be read").as_ref(),
+                Some(&aggregate),
+                "a member disagrees about {id}"
+            );
+            let due = domain::due(&aggregate.state);
+            let overdue = serves && due.is_some_and(|at| at <= clock);
+            assert!(!overdue, "{id} was due at {due:?} and nothing came of it by {clock}");
         }
-    }
-    for member in &schedule.members {
-        // Whoever has read to the end knows what the log says, and nothing else.
-        for (id, (version, offset)) in &history.latest {
-            let known =
-                member.node.runtime.aggregates().get(*id).map(|aggregate| (aggregate.version, aggregate.offset));
-            assert_eq!(known, Some((*version, *offset)), "a member disagrees about {id}");
+        for (command, (id, version, offset)) in &history.by_command {
+            let aggregate = aggregates.get(*id, true).expect("memory can be read").expect("it has a command");
+            let known = aggregates.remembered(*id, &aggregate, *command).expect("memory can be read");
+            let known = known.map(|known| (known.version, known.offset));
+            assert_eq!(known, Some((*version, *offset)), "a member has forgotten {command}");
         }
     }
 }
 
+/// As [`run`], but then the log loses its end. An owner whose state rests on what is lost must halt, whatever is appended after
+/// the cut, and neither serve nor read over it.
+pub fn run_with_cut(seed: u64) {
+    let mut schedule = Schedule::<RuntimeNode, Authors>::new(seed, Authors::default());
+    schedule.disturb(300);
+    schedule.heal();
+    let now = schedule.now();
+    for member in &mut schedule.members {
+        // It flushes then.
+        member.node.release(now);
+    }
+    let end = schedule.cluster.records(PARTITION).len();
+    let lost = schedule.rng.random_range(1..=end.min(6));
+    schedule.cluster.cut(PARTITION, lost);
+    for disk in schedule.members.iter().map(|member| member.disk.clone()).collect::<Vec<_>>() {
+        let ahead = disk.checkpoint().position.is_past((end - lost) as u64);
+        let instance = 1_000_000 + schedule.rng.random_range(0..1_000_000);
+        let config = OwnerConfig { owner: "restarted".to_owned(), ..OwnerConfig::default() };
+        let mut node = RuntimeNode::start(schedule.cluster.log(instance), config, seed, disk);
+        node.assign(schedule.now(), 1_000_000);
+        let (mut halted, mut served) = (false, false);
+        let mut now = schedule.now();
+        for _ in 0..100 {
+            for route in schedule.cluster.in_flight() {
+                schedule.cluster.land(route, Fate::Lands);
+            }
+            while let Some(event) = schedule.cluster.deliver(instance, PARTITION, true) {
+                node.handle(now, event);
+            }
+            now += Duration::from_secs(10);
+            node.tick(now);
+            while let Some(output) = node.runtime.poll() {
+                halted |= matches!(output, Output::Halted(Halted::Log(_)));
+                served |= matches!(output, Output::Serving(_));
+            }
+        }
+        assert_eq!((halted, served), (ahead, !ahead), "state that was flushed past the cut is {ahead}");
+    }
+}
+
 /// What the log says, by command and by aggregate.
-#[derive(Default)]
 struct History {
+    /// A fold of its own, from the first record on.
+    fold: Aggregates<MemoryState>,
     by_command: BTreeMap<Uuid, (Uuid, u64, u64)>,
     versions: BTreeMap<(Uuid, u64), u64>,
     latest: BTreeMap<Uuid, (u64, u64)>,
@@ -70,7 +122,19 @@ struct History {
 
 impl History {
     fn of(commits: &[Commit]) -> Self {
-        let mut history = Self::default();
+        let mut history = Self {
+            fold: Aggregates::new(MemoryState::default(), 1_000_000),
+            by_command: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            latest: BTreeMap::new(),
+        };
+        for record in commits.iter().flat_map(|commit| &commit.records) {
+            let (meta, schema_fp) = EventMeta::from_headers(|name| record.headers.get(name)).expect("it has metadata");
+            let value = record.value.as_deref().expect("it has a value");
+            let event = codec().decode_cached(&meta.event_type, schema_fp, value).expect("it is an event");
+            let (offset, timestamp) = (record.offset, record.timestamp);
+            history.fold.apply(&Recorded { event: &event, meta: &meta, offset, timestamp }).expect("it comes next");
+        }
         for commit in commits {
             let last = commit.records.last().expect("a commit has a record");
             let (meta, _) = EventMeta::from_headers(|name| last.headers.get(name)).expect("an event has metadata");
@@ -115,27 +179,41 @@ impl History {
 }
 
 pub struct RuntimeNode {
-    runtime: Runtime<SimulatedLog>,
+    runtime: Runtime<SimulatedLog, MemoryState>,
     /// How far this instance's wall clock is off.
     skew: TimeDelta,
 }
 
 impl RuntimeNode {
     fn clock(&self, now: Now) -> DateTime<Utc> {
-        let clock = DateTime::from_timestamp_millis(START + now.as_millis() as i64).expect("a time of this century");
-        clock + self.skew
+        clock_at(now) + self.skew
     }
 }
 
+pub fn codec() -> Arc<Codec> {
+    static CODEC: OnceLock<Arc<Codec>> = OnceLock::new();
+    CODEC.get_or_init(|| Arc::new(Codec::offline())).clone()
+}
+
 impl Node for RuntimeNode {
-    fn start(log: SimulatedLog, config: OwnerConfig, seed: u64) -> Self {
-        static CODEC: OnceLock<Arc<Codec>> = OnceLock::new();
-        let codec = CODEC.get_or_init(|| Arc::new(Codec::offline())).clone();
-        let owner = Owner::new(config, PARTITION, Position::START, seed);
-        let config =
-            RuntimeConfig { queue: 64, queue_bytes: 8_192, record_limit: 4 << 20, source: "/simulation".to_owned() };
+    type Disk = MemoryState;
+
+    fn start(log: SimulatedLog, config: OwnerConfig, seed: u64, disk: MemoryState) -> Self {
+        let owner = Owner::new(config, PARTITION, disk.checkpoint().position, seed);
+        let config = RuntimeConfig {
+            queue: 64,
+            queue_bytes: 8_192,
+            record_limit: 4 << 20,
+            source: "/simulation".to_owned(),
+            flush_entries: (seed % 7) as usize * 3,
+            flush_after: Duration::from_millis(seed % 5 * 500),
+        };
+        // A cache that holds nothing, one that holds an aggregate or two, and one that holds all.
+        let cache = [1, 1_500, 1_000_000][(seed % 3) as usize];
         let skew = TimeDelta::minutes((seed % 240) as i64 - 120);
-        Self { runtime: Runtime::new(config, log, owner, codec, seed), skew }
+        let mut runtime = Runtime::new(config, log, owner, codec(), Aggregates::new(disk, cache), seed);
+        runtime.open();
+        Self { runtime, skew }
     }
 
     fn assign(&mut self, now: Now, generation: i32) {
@@ -253,19 +331,9 @@ impl Authors {
 }
 
 fn command(rng: &mut StdRng, now: Now) -> PostCommand {
-    let at = DateTime::from_timestamp_millis(START + now.as_millis() as i64).expect("a time of this century");
+    let at = clock_at(now);
     match rng.random_range(0..10) {
-        0..3 => PostCommand::Create(PostContents {
-            post_type: PostType::Article,
-            title: "A title".to_owned(),
-            content: "Text".to_owned(),
-            excerpt: String::new(),
-            tags: Vec::new(),
-            category: String::new(),
-            media: Vec::new(),
-            author_id: None,
-            published_at: None,
-        }),
+        0..3 => PostCommand::Create(contents()),
         3..6 => PostCommand::Edit(PostChanges {
             title: Some(format!("Title {}", rng.random_range(0..4))),
             published_at: Change::Keep,
@@ -277,4 +345,22 @@ fn command(rng: &mut StdRng, now: Now) -> PostCommand {
         _ if rng.random_bool(0.5) => PostCommand::Delete,
         _ => PostCommand::Restore,
     }
+}
+
+pub fn contents() -> PostContents {
+    PostContents {
+        post_type: PostType::Article,
+        title: "A title".to_owned(),
+        content: "Text".to_owned(),
+        excerpt: String::new(),
+        tags: Vec::new(),
+        category: String::new(),
+        media: Vec::new(),
+        author_id: None,
+        published_at: None,
+    }
+}
+
+pub fn clock_at(now: Now) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(START + now.as_millis() as i64).expect("a time of this century")
 }

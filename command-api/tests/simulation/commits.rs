@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use event_log::log::LogEvent;
+use event_log::log::{Log, LogEvent};
 use event_log::owner::{Now, Owner, OwnerConfig, Told};
 use event_log::position::Position;
 use event_log::reader::{CommitReader, Halt};
@@ -86,7 +86,10 @@ pub struct OwnerNode {
 }
 
 impl Node for OwnerNode {
-    fn start(log: SimulatedLog, config: OwnerConfig, seed: u64) -> Self {
+    type Disk = ();
+
+    fn start(mut log: SimulatedLog, config: OwnerConfig, seed: u64, (): ()) -> Self {
+        log.open(PARTITION, 0);
         Self { owner: Owner::new(config, PARTITION, Position::START, seed), log }
     }
 

@@ -1,11 +1,13 @@
 //! The simulation: the product's own reader, owner and partition runtime under seeded schedules that no real cluster can
-//! be made to take. Appends are delayed, lost, repeated and misreported; owners crash, pause and come back deposed;
+//! be made to take. Appends are delayed, lost, repeated and misreported; owners crash and restart from what they had flushed, or from
+//! nothing, pause and come back deposed;
 //! clients retry everything everywhere. Afterwards everything heals, and what is in the log is held against every answer
 //! that was ever given.
 //!
 //! `GROOT_SIMULATION_SEEDS=100000 cargo test -p command-api --test simulation` runs more schedules than CI does;
 //! `GROOT_SIMULATION_SEED=42` replays a single one, which a failure names.
 
+mod broken_store;
 mod commands;
 mod commits;
 mod fold;
@@ -38,6 +40,11 @@ fn for_each_seed(run: impl Fn(u64)) {
 #[test]
 fn every_answer_to_a_command_is_true_of_the_log() {
     for_each_seed(commands::run);
+}
+
+#[test]
+fn an_owner_whose_state_is_ahead_of_a_cut_log_halts() {
+    for_each_seed(commands::run_with_cut);
 }
 
 #[test]

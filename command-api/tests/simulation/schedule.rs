@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use event_log::log::{Log, LogEvent};
+use event_log::log::LogEvent;
 use event_log::owner::{Now, OwnerConfig};
 use event_log::simulated::{Fate, Instance, SimulatedCluster, SimulatedLog};
 use rand::rngs::StdRng;
@@ -20,7 +20,10 @@ const ROUNDS_TO_REST: usize = 2_000;
 
 /// What runs at a member: the product's code behind the five things that can be done to it.
 pub trait Node {
-    fn start(log: SimulatedLog, config: OwnerConfig, seed: u64) -> Self;
+    /// What it leaves behind when it crashes.
+    type Disk: Clone + Default;
+    /// Starts it and opens its log where its disk says that it stopped.
+    fn start(log: SimulatedLog, config: OwnerConfig, seed: u64, disk: Self::Disk) -> Self;
     fn assign(&mut self, now: Now, generation: i32);
     fn release(&mut self, now: Now);
     fn abandon(&mut self, now: Now);
@@ -40,13 +43,14 @@ pub trait Clients<N> {
     fn insist(&mut self, now: Now, member: usize, node: &mut N) -> bool;
 }
 
-pub struct Member<N> {
+pub struct Member<N: Node> {
     pub node: N,
+    pub disk: N::Disk,
     instance: Instance,
     paused: bool,
 }
 
-pub struct Schedule<N, C> {
+pub struct Schedule<N: Node, C> {
     pub rng: StdRng,
     pub cluster: SimulatedCluster,
     pub members: Vec<Member<N>>,
@@ -67,8 +71,9 @@ impl<N: Node, C: Clients<N>> Schedule<N, C> {
             group: Group::default(),
             next_instance: 0,
         };
+        schedule.pass(1..2);
         for _ in 0..MEMBERS {
-            let member = schedule.member();
+            let member = schedule.member(N::Disk::default());
             schedule.members.push(member);
         }
         schedule.rebalance();
@@ -152,9 +157,8 @@ impl<N: Node, C: Clients<N>> Schedule<N, C> {
     fn pass(&mut self, millis: std::ops::Range<u64>) {
         self.now += Duration::from_millis(self.rng.random_range(millis));
         self.cluster.set_clock(START + self.now.as_millis() as i64);
-        for member in 0..MEMBERS {
-            if !self.members[member].paused {
-                let node = &mut self.members[member].node;
+        for (member, Member { node, paused, .. }) in self.members.iter_mut().enumerate() {
+            if !*paused {
                 node.tick(self.now);
                 self.clients.listen(member, node);
             }
@@ -198,7 +202,9 @@ impl<N: Node, C: Clients<N>> Schedule<N, C> {
     fn crash(&mut self, member: usize) {
         self.cluster.crash(self.members[member].instance);
         self.clients.crashed(member);
-        self.members[member] = self.member();
+        // A machine that does not come back is replaced by one with an empty disk.
+        let disk = if self.rng.random_bool(0.8) { self.members[member].disk.clone() } else { N::Disk::default() };
+        self.members[member] = self.member(disk);
         self.group.believers.remove(&member);
         if self.group.owner == Some(member) {
             self.group.owner = None;
@@ -206,13 +212,12 @@ impl<N: Node, C: Clients<N>> Schedule<N, C> {
         }
     }
 
-    fn member(&mut self) -> Member<N> {
+    fn member(&mut self, disk: N::Disk) -> Member<N> {
         let instance = self.next_instance;
         self.next_instance += 1;
-        let mut log = self.cluster.log(instance);
-        log.open(PARTITION, 0);
+        let log = self.cluster.log(instance);
         let config = OwnerConfig { owner: format!("instance-{instance}"), ..OwnerConfig::default() };
-        Member { node: N::start(log, config, self.rng.random()), instance, paused: false }
+        Member { node: N::start(log, config, self.rng.random(), disk.clone()), disk, instance, paused: false }
     }
 
     /// Everybody wakes up, hears everything, and every append still under way lands. Clients insist until all of them

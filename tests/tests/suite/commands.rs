@@ -6,4 +6,5 @@ mod instances;
 mod lifecycle;
 mod process;
 mod roles_and_versions;
+mod state;
 mod world;

@@ -26,6 +26,13 @@ impl Instance {
     }
 
     pub async fn start_with(world: &World, env: &[(&str, &str)]) -> Self {
+        let instance = Self::begin_with(world, env).await;
+        instance.is_ready(world).await;
+        instance
+    }
+
+    /// Starts one and does not wait until it is ready.
+    pub async fn begin_with(world: &World, env: &[(&str, &str)]) -> Self {
         let (child, mut stderr) = spawn(world, env).await;
         let lines = Arc::new(Mutex::new(Vec::new()));
         let find = async {
@@ -47,9 +54,7 @@ impl Instance {
                 rest.lock().unwrap().push(line);
             }
         });
-        let instance = Self { child, base, admin, lines };
-        instance.is_ready(world).await;
-        instance
+        Self { child, base, admin, lines }
     }
 
     pub async fn is_ready(&self, world: &World) {
@@ -74,6 +79,17 @@ impl Instance {
             .filter(|(_, partition)| partition["here"]["phase"] == "serving")
             .map(|(number, _)| number.parse().unwrap())
             .collect()
+    }
+
+    /// What it says of a partition that it has.
+    pub async fn here(&self, world: &World, partition: u32) -> Value {
+        let page: Value = world.http.get(format!("{}/owners", self.admin)).send().await.unwrap().json().await.unwrap();
+        page["partitions"][partition.to_string()]["here"].clone()
+    }
+
+    /// How often it has said something so far.
+    pub fn has_said(&self, text: &str) -> usize {
+        self.lines.lock().unwrap().iter().filter(|line| line.contains(text)).count()
     }
 
     pub async fn serves_until(&self, world: &World, what: &str, enough: impl Fn(usize) -> bool) {

@@ -1,14 +1,17 @@
 //! What the tests share: servers, and topics and a group for each test.
 
 use std::future::Future;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use event_log::kafka::{KafkaConfig, KafkaLog, provision, read_all};
+use event_log::kafka::{KafkaConfig, KafkaLog, LogIdentity, provision, read_all};
 use event_log::record::LogRecord;
 use groot_tests::servers::Servers;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use uuid::Uuid;
 use xtask::stack::Stack;
 use xtask::token::{Person, Role, issue};
@@ -33,6 +36,10 @@ pub struct World {
     kafka: KafkaConfig,
     log: KafkaLog,
     group: String,
+    pub identity: LogIdentity,
+    /// State of instances, and the object storage that they share.
+    directory: TempDir,
+    machines: AtomicUsize,
 }
 
 /// An answer, read to its end.
@@ -59,10 +66,20 @@ impl World {
             partitions,
             ..KafkaConfig::local(stack.addresses().kafka_brokers.clone())
         };
-        provision(&kafka).await.unwrap();
+        let identity = provision(&kafka).await.unwrap();
         let log = KafkaLog::connect(&kafka).unwrap();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
-        Self { http, kafka, log, group: name }
+        let directory = TempDir::new().unwrap();
+        Self { http, kafka, log, group: name, identity, directory, machines: AtomicUsize::new(0) }
+    }
+
+    /// A place for the state of an instance, empty.
+    pub fn new_machine(&self) -> PathBuf {
+        self.directory.path().join(format!("machine-{}", self.machines.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    pub fn objects(&self) -> PathBuf {
+        self.directory.path().join("objects")
     }
 
     pub fn env(&self) -> Vec<(String, String)> {
@@ -75,6 +92,8 @@ impl World {
             ("GROOT_EVENTS_PARTITIONS", self.kafka.partitions.to_string()),
             ("GROOT_GROUP_PREFIX", self.group.clone()),
             ("GROOT_LOG_FORMAT", "json".to_owned()),
+            ("GROOT_STATE_DIR", self.new_machine().display().to_string()),
+            ("GROOT_OBJECT_STORE", self.objects().display().to_string()),
         ];
         let mut env = stack().addresses().env();
         env.extend(own.map(|(name, value)| (name.to_owned(), value)));

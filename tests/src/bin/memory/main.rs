@@ -1,0 +1,127 @@
+//! The memory of command-api as its aggregates grow.
+//!
+//!     cargo build --release -p command-api
+//!     GROOT_TEST_PROGRAMS=$PWD/target/release cargo run --release -p groot-tests --bin memory -- 10000 500000 2000000
+//!
+//! For each number of posts it fills the log of servers of its own, starts a command-api with nothing, which folds the log,
+//! edits posts at random, and then starts it again from local state and edits as many. It prints resident memory in MiB.
+
+mod fill;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use event_log::kafka::{KafkaConfig, KafkaLog, provision};
+use event_schema::codec::{Codec, RegistryConfig};
+use groot_tests::client::{Answer, Client};
+use groot_tests::program::Program;
+use groot_tests::servers::Servers;
+use groot_tests::system::POSTS;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+use xtask::token::{self, Person, Role};
+
+use fill::Filler;
+
+const PARTITIONS: u32 = 12;
+/// Edits after each start, of posts drawn at random: most of them are not in any cache.
+const EDITS: usize = 20_000;
+const AT_ONCE: usize = 32;
+/// How long a fold may take.
+const PATIENCE: Duration = Duration::from_secs(1_800);
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let counts: Vec<u64> = std::env::args()
+        .skip(1)
+        .map(|count| count.parse().with_context(|| format!("{count} is no number of posts")))
+        .collect::<Result<_>>()?;
+    ensure!(!counts.is_empty() && counts.is_sorted(), "usage: memory <posts>.. (growing numbers)");
+    let stack = Servers::Steady.stack().await;
+    let addresses = stack.addresses();
+    let kafka = KafkaConfig { partitions: PARTITIONS, ..KafkaConfig::local(&addresses.kafka_brokers) };
+    provision(&kafka).await?;
+    let registry = RegistryConfig { url: addresses.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
+    let codec = Codec::connect(registry).await?;
+    let log = KafkaLog::connect(&kafka)?;
+    let person = Person { role: Role::Admin, user: None, name: None };
+    let token = token::issue(stack.paths(), &person)?;
+    let mut filler = Filler::new(log, codec);
+    let mut rng = StdRng::seed_from_u64(42);
+    println!("|     posts | start | ready after s | folded, MiB | after {EDITS} edits, MiB | most, MiB | edits/s |");
+    println!("|----------:|-------|--------------:|------------:|------------------------:|----------:|--------:|");
+    for count in counts {
+        filler.fill_to(count).await?;
+        let mut env = addresses.env();
+        let objects = stack.paths().data("memory-objects").display().to_string();
+        env.push(("GROOT_OBJECT_STORE".to_owned(), objects));
+        // None while it is measured: they are a moment's work, and the start from nothing is wanted each time.
+        env.push(("GROOT_SNAPSHOT_RECORDS".to_owned(), u64::MAX.to_string()));
+        let program = Program::start(stack, &format!("memory-{count}"), "command-api", &[], &env);
+        for start in ["nothing", "local"] {
+            let began = Instant::now();
+            ready(&program).await?;
+            let ready = began.elapsed();
+            let (folded, _) = memory(program.pid())?;
+            let began = Instant::now();
+            edit(&program, &filler, &token, &mut rng).await?;
+            let rate = EDITS as f64 / began.elapsed().as_secs_f64();
+            let (edited, most) = memory(program.pid())?;
+            let seconds = ready.as_secs_f64();
+            println!(
+                "| {count:>9} | {start:<7} | {seconds:>11.1} | {folded:>11.0} | {edited:>23.0} | {most:>9.0} | {rate:>7.0} |"
+            );
+            program.terminate();
+            let (code, said) = program.ended().await;
+            ensure!(code == Some(0), "command-api ended with {code:?}:\n{said}");
+            if start == "nothing" {
+                program.restart();
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn ready(program: &Program) -> Result<()> {
+    let http = Client::default();
+    let url = format!("{}/ready", program.admin);
+    let deadline = Instant::now() + PATIENCE;
+    while !http.is_ok(&url).await {
+        ensure!(program.is_alive() && Instant::now() < deadline, "command-api did not become ready");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+async fn edit(program: &Program, filler: &Filler, token: &str, rng: &mut StdRng) -> Result<()> {
+    let http = Client::default();
+    let mut left = EDITS;
+    while left > 0 {
+        let posts: Vec<_> = (0..AT_ONCE.min(left)).map(|_| filler.any(rng)).collect();
+        left -= posts.len();
+        let edits = posts.iter().map(|id| {
+            let body: Value = json!({ "title": format!("Edited {:x}", rng.random::<u64>()) });
+            Answer::of(http.request("PATCH", &format!("{}{POSTS}/{id}", program.base)).bearer_auth(token).json(&body))
+        });
+        let edits: Vec<_> = edits.collect();
+        for answer in futures::future::join_all(edits).await {
+            let answer = answer?;
+            if answer.status != 200 {
+                bail!("an edit was answered {answer:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Resident memory now and at its most, in MiB.
+fn memory(pid: u32) -> Result<(f64, f64)> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
+        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok::<_, anyhow::Error>(kib / 1024.0)
+    };
+    Ok((field("VmRSS:")?, field("VmHWM:")?))
+}

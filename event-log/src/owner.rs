@@ -33,9 +33,6 @@ pub struct OwnerConfig {
     pub backoff_max: Duration,
     /// How many producers there are to move between.
     pub lanes: u8,
-    /// How many appends may be on their way at once. What is proposed meanwhile goes out together as one append when an
-    /// earlier one has been read back: the busier the partition, the fewer and larger its appends.
-    pub appends_on_their_way: usize,
 }
 
 impl Default for OwnerConfig {
@@ -46,7 +43,6 @@ impl Default for OwnerConfig {
             backoff_base: Duration::from_millis(50),
             backoff_max: Duration::from_secs(5),
             lanes: 3,
-            appends_on_their_way: std::env::var("EXP_ON").ok().and_then(|v| v.parse().ok()).unwrap_or(1),
         }
     }
 }
@@ -98,8 +94,6 @@ pub struct Owner {
     pending: VecDeque<Pending>,
     /// The events of the last of them, which wait to be appended.
     outgoing: Vec<RecordDraft>,
-    /// Of each append on its way the last commit: it is on its way until that one is settled.
-    on_their_way: VecDeque<Uuid>,
     /// Claims in a row that did not lead to serving: doubles the deadline.
     failed_claims: u32,
     /// Depositions in a row without a commit of ours released: doubles the back-off.
@@ -160,7 +154,6 @@ impl Owner {
             next_append: 0,
             pending: VecDeque::new(),
             outgoing: Vec::new(),
-            on_their_way: VecDeque::new(),
             failed_claims: 0,
             depositions: 0,
             told: VecDeque::new(),
@@ -269,16 +262,13 @@ impl Owner {
         Ok(())
     }
 
-    /// Appends what was proposed, unless enough is on its way already. Call it when there is nothing more to propose or to
-    /// read at the moment.
+    /// Appends all that was proposed since the last time. Call it when there is nothing more to propose at the moment: what
+    /// goes out together takes fewer requests.
     pub fn flush(&mut self, log: &mut impl Log) {
-        let Some(last) = self.pending.back() else { return };
-        if self.outgoing.is_empty() || self.on_their_way.len() >= self.config.appends_on_their_way.max(1) {
-            return;
+        if !self.outgoing.is_empty() {
+            let events = std::mem::take(&mut self.outgoing);
+            self.append(log, events);
         }
-        self.on_their_way.push_back(last.commit);
-        let events = std::mem::take(&mut self.outgoing);
-        self.append(log, events);
     }
 
     /// The next record of the partition was read.
@@ -342,7 +332,7 @@ impl Owner {
     /// Past its deadline or after a produce error, nobody here can know what of the pending commits is in the log.
     /// A new claim draws the line: what was not read before it never counts.
     fn end_epoch(&mut self, log: &mut impl Log, now: Now) {
-        self.forget_appends();
+        self.outgoing.clear();
         self.told.push_back(Told::InDoubt);
         self.change_lane(log);
         self.claim(log, now);
@@ -410,24 +400,15 @@ impl Owner {
             self.pending.pop_front();
             self.depositions = 0;
         }
-        if self.on_their_way.front() == Some(&commit.id) {
-            self.on_their_way.pop_front();
-        }
         self.told.push_back(Told::Released(commit));
         self.stop_if_settled(log);
     }
 
     fn void_pending(&mut self) {
-        self.forget_appends();
+        self.outgoing.clear();
         if !self.pending.is_empty() {
             self.told.push_back(Told::Void(self.pending.drain(..).map(|pending| pending.commit).collect()));
         }
-    }
-
-    /// What waits to be appended will not be, and what is on its way belongs to an epoch that is over.
-    fn forget_appends(&mut self) {
-        self.outgoing.clear();
-        self.on_their_way.clear();
     }
 
     fn stop_if_settled(&mut self, log: &mut impl Log) {
@@ -442,7 +423,7 @@ impl Owner {
         }
         self.leaving = false;
         self.phase = Phase::Idle;
-        self.forget_appends();
+        self.outgoing.clear();
         log.leave(self.partition, self.lane);
         let unsettled = self.pending.drain(..).map(|pending| pending.commit).collect();
         self.told.push_back(Told::Stopped { unsettled });

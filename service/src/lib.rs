@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod admin;
+mod allocator;
 pub mod auth;
 pub mod config;
 pub mod health;

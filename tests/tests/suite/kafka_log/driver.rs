@@ -21,7 +21,7 @@ pub struct Driver {
 
 impl Driver {
     pub fn new(log: &KafkaLog, partition: u32, name: &str, seed: u64) -> Self {
-        let config = OwnerConfig { owner: name.to_owned(), appends_on_their_way: usize::MAX, ..OwnerConfig::default() };
+        let config = OwnerConfig { owner: name.to_owned(), ..OwnerConfig::default() };
         let owner = Owner::new(config, partition, Position::START, seed);
         let (mut log, inbox) = log.partition(partition);
         log.open(partition, owner.next_offset());

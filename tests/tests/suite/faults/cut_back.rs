@@ -50,7 +50,7 @@ fn bytes_before(offset: u64, file: &[u8]) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_every_replica_lost_its_last_kilobytes_the_store_halts_and_skips_nothing() {
+async fn after_every_replica_lost_its_last_kilobytes_every_store_halts_and_none_skips() {
     let (_alone, stack) = super::alone().await;
     let system = System::laid_out(stack, "cut-back").start().await;
     let author = system.caller(Role::Author);
@@ -80,6 +80,10 @@ async fn after_every_replica_lost_its_last_kilobytes_the_store_halts_and_skips_n
     let files = replicas(stack, &system.kafka.events_topic, partition);
     block_in_place(|| cut(stack, &files, |file| file.len() as u64 - 2048));
 
+    // Each is told that the log ends before where it had read to, whether it was connected throughout or comes back with what it
+    // has stored.
+    until("the owner to halt", async || (system.commands.standing(partition).await["phase"] == "halted").then_some(()))
+        .await;
     let halted = async || readiness_names(&system.projectors.admin, partition).await.then_some(());
     until("the projector to halt", halted).await;
     let other = until("a post in another partition", async || {
@@ -91,7 +95,7 @@ async fn after_every_replica_lost_its_last_kilobytes_the_store_halts_and_skips_n
     let post = format!("{POSTS}/{}", last.id());
     system.read(&post, Some(&author)).await.expect(200);
 
-    // An owner that remembers nothing of what was lost goes on from what there is, past where the log had ended before.
+    // An instance on another machine remembers nothing of what was lost: it goes on from what there is, past the former end.
     system.commands.kill();
     let fresh = system.another_command_api("fresh").await;
     until("the log to be longer than it was", async || {

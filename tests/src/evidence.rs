@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use event_log::kafka::read_all;
-use projectors::documents::fold::{differences, expected};
+use projectors::documents::fold::{Difference, differences, expected};
 use projectors::documents::read;
 use projectors::documents::write::Store;
 use projectors::event::LoggedEvent;
@@ -78,9 +78,14 @@ impl System {
 
     /// Waits until the store has come to the last command in the log, then compares all of it with a fold of the log.
     pub async fn assert_documents_are_the_fold_of_the_log(&self) {
-        let facts = self.facts().await;
+        let found = self.documents_other_than_the_fold_of(&self.facts().await).await;
+        assert!(found.is_empty(), "{}", found.iter().map(|one| format!("{one}\n")).collect::<String>());
+    }
+
+    /// Waits until the store has come to the last of these, which are all that are in the log, and names what differs.
+    pub async fn documents_other_than_the_fold_of(&self, facts: &[Fact]) -> Vec<Difference> {
         let mut last = BTreeMap::new();
-        for fact in &facts {
+        for fact in facts {
             last.insert(fact.position.partition, fact.position.offset);
         }
         let store = Store::new(self.database.clone(), DOCUMENTS, self.identity.log_id);
@@ -95,7 +100,6 @@ impl System {
         })
         .await;
         let stored = read::read_all(&self.database, DOCUMENTS).await.expect("the store can be read");
-        let found = differences(&stored, &expected(facts.iter().flat_map(|fact| &fact.events)));
-        assert!(found.is_empty(), "{}", found.iter().map(|one| format!("{one}\n")).collect::<String>());
+        differences(&stored, &expected(facts.iter().flat_map(|fact| &fact.events)))
     }
 }

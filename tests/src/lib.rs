@@ -4,6 +4,7 @@ pub mod bench;
 pub mod binaries;
 pub mod client;
 pub mod evidence;
+pub mod faults;
 pub mod program;
 pub mod servers;
 pub mod system;

@@ -73,6 +73,16 @@ impl Program {
         block_in_place(|| self.process().kill());
     }
 
+    /// Stops its clock (SIGSTOP): it keeps its connections and does nothing.
+    pub fn pause(&self) {
+        self.process().signal(Signal::SIGSTOP);
+    }
+
+    /// Undoes `pause`.
+    pub fn resume(&self) {
+        self.process().signal(Signal::SIGCONT);
+    }
+
     /// Starts it again after its end.
     pub fn restart(&self) {
         block_in_place(|| *self.process() = self.stack.spawn(&self.launch).expect("the program starts again"));
@@ -95,10 +105,19 @@ impl Program {
         (code, said)
     }
 
+    /// What a command-api says of one partition: how it stands there, or null.
+    pub async fn standing(&self, partition: u32) -> Value {
+        self.owners().await["partitions"][partition.to_string()]["here"].take()
+    }
+
+    async fn owners(&self) -> Value {
+        let page = self.http.request("GET", &format!("{}/owners", self.admin)).send().await.expect("the owners");
+        page.json().await.expect("the owners")
+    }
+
     /// What a command-api says of the partitions: those that it serves itself.
     pub async fn serves(&self) -> Vec<u32> {
-        let page = self.http.request("GET", &format!("{}/owners", self.admin)).send().await.expect("the owners");
-        let page: Value = page.json().await.expect("the owners");
+        let page = self.owners().await;
         let serving = |(number, partition): (&String, &Value)| {
             (partition["here"]["phase"] == "serving").then(|| number.parse().expect("a number"))
         };

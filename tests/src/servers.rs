@@ -14,13 +14,19 @@ pub enum Servers {
     Failing,
     /// Those of a bench.
     Bench,
+    /// Three brokers, of which two must have each record, and [`WAYS`] ways to them through proxies.
+    Cluster,
 }
+
+/// How many ways there are to the brokers of the cluster, so that programs can be cut off one by one.
+pub const WAYS: usize = 5;
 
 const SERVICES: [Service; 3] = [Service::Kafka, Service::Registry, Service::Mongodb];
 
 static STEADY: OnceLock<Stack> = OnceLock::new();
 static FAILING: OnceLock<Stack> = OnceLock::new();
 static BENCH: OnceLock<Stack> = OnceLock::new();
+static CLUSTER: OnceLock<Stack> = OnceLock::new();
 
 impl Servers {
     /// Starts them for the first who asks; they end with the test binary. Blocks.
@@ -29,8 +35,22 @@ impl Servers {
             Self::Steady => (&STEADY, "steady"),
             Self::Failing => (&FAILING, "failing"),
             Self::Bench => (&BENCH, "bench"),
+            Self::Cluster => (&CLUSTER, "cluster"),
         };
-        cell.get_or_init(|| Stack::start(name, &Options::for_test(&SERVICES)).expect("the servers start"))
+        cell.get_or_init(|| Stack::start(name, &self.options()).expect("the servers start"))
+    }
+
+    /// What there is to start.
+    pub fn options(self) -> Options {
+        if self != Self::Cluster {
+            return Options::for_test(&SERVICES);
+        }
+        Options::for_test(&[SERVICES.as_slice(), &[Service::Toxiproxy]].concat())
+            .brokers(3)
+            .ways(WAYS)
+            // Brokers forget who wrote after a second without a record, not after a day: a retry after that is a duplicate.
+            .kafka_setting("producer.id.expiration.ms", "1000")
+            .kafka_setting("producer.id.expiration.check.interval.ms", "500")
     }
 
     /// The same for a task, whose thread must not be blocked.

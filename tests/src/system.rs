@@ -25,6 +25,8 @@ pub struct System {
     pub stack: &'static Stack,
     pub database: Database,
     pub identity: LogIdentity,
+    /// How the log is reached, not through any proxy.
+    pub kafka: KafkaConfig,
     pub(crate) log: KafkaLog,
     pub(crate) codec: Codec,
     name: String,
@@ -42,32 +44,19 @@ pub struct Caller {
 impl System {
     /// Starts one of each program and waits until all are ready. `name` is for logs.
     pub async fn start(servers: Servers, name: &str) -> Self {
-        let stack = servers.stack().await;
+        Self::laid_out(servers.stack().await, name).start().await
+    }
+
+    /// Says how the system would be, for those who want it otherwise.
+    pub fn laid_out(stack: &'static Stack, name: &str) -> Layout {
         let unique = format!("{name}-{}", &Uuid::new_v4().simple().to_string()[..8]);
-        let addresses = stack.addresses();
         let kafka = log_of(stack, &unique, PARTITIONS);
-        let identity = provision(&kafka).await.expect("topics");
-        let registry = RegistryConfig { url: addresses.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
-        let codec = Codec::connect(registry).await.expect("schemas");
-        let client = mongodb::Client::with_uri_str(&addresses.mongodb_uri).await.expect("MongoDB");
-        let env = environment(stack, &kafka, &unique);
-        let start =
-            |program: &str, args: &[&str]| Program::start(stack, &format!("{unique}-{program}"), program, args, &env);
-        let system = Self {
-            commands: start("command-api", &[]),
-            projectors: start("projectors", &["documents"]),
-            queries: start("query-api", &[]),
-            stack,
-            database: client.database(&unique),
-            identity,
-            log: KafkaLog::connect(&kafka).expect("the log"),
-            codec,
-            name: unique,
-            env,
-            http: Client::default(),
-        };
-        tokio::join!(system.commands.is_ready(), system.projectors.is_ready(), system.queries.is_ready());
-        system
+        Layout { kafka, way: None, stack, name: unique }
+    }
+
+    /// The setting by which a program of this system goes through the proxies of a way; ways count from 0.
+    pub fn through(&self, way: usize) -> [(&'static str, &'static str); 1] {
+        [("GROOT_KAFKA_BROKERS", &self.stack.addresses().ways[way])]
     }
 
     /// One more command-api beside the first, ready.
@@ -163,15 +152,69 @@ impl System {
     }
 }
 
+/// A system that is not started yet.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    pub kafka: KafkaConfig,
+    /// The way by which command-api reaches the brokers; not through proxies where there is none.
+    pub way: Option<usize>,
+    stack: &'static Stack,
+    name: String,
+}
+
+impl Layout {
+    #[must_use]
+    pub fn through(mut self, way: usize) -> Self {
+        self.way = Some(way);
+        self
+    }
+
+    /// Makes the topics that are missing, starts one of each program and waits until all are ready.
+    pub async fn start(self) -> System {
+        let Self { kafka, way, stack, name: unique } = self;
+        let addresses = stack.addresses();
+        let identity = provision(&kafka).await.expect("topics");
+        let registry = RegistryConfig { url: addresses.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
+        let codec = Codec::connect(registry).await.expect("schemas");
+        let client = mongodb::Client::with_uri_str(&addresses.mongodb_uri).await.expect("MongoDB");
+        let env = environment(stack, &kafka, &unique);
+        let start = |program: &str, args: &[&str], env: &[(String, String)]| {
+            Program::start(stack, &format!("{unique}-{program}"), program, args, env)
+        };
+        let mut through = env.clone();
+        through.extend(way.map(|way| ("GROOT_KAFKA_BROKERS".to_owned(), addresses.ways[way].clone())));
+        let system = System {
+            commands: start("command-api", &[], &through),
+            projectors: start("projectors", &["documents"], &env),
+            queries: start("query-api", &[], &env),
+            stack,
+            database: client.database(&unique),
+            identity,
+            log: KafkaLog::connect(&kafka).expect("the log"),
+            kafka,
+            codec,
+            name: unique,
+            env,
+            http: Client::default(),
+        };
+        tokio::join!(system.commands.is_ready(), system.projectors.is_ready(), system.queries.is_ready());
+        system
+    }
+}
+
 fn log_of(stack: &Stack, unique: &str, partitions: u32) -> KafkaConfig {
+    let brokers = &stack.addresses().kafka_brokers;
+    let copies = brokers.split(',').count() as i32;
     KafkaConfig {
         client_id: format!("test-{unique}"),
         events_topic: format!("{unique}.events"),
         owners_topic: format!("{unique}.owners"),
         log_topic: format!("{unique}.log"),
         partitions,
+        replication_factor: copies,
+        min_insync_replicas: (copies + 1) / 2,
         lanes: 0,
-        ..KafkaConfig::local(&stack.addresses().kafka_brokers)
+        ..KafkaConfig::local(brokers)
     }
 }
 
@@ -187,6 +230,8 @@ fn environment(stack: &Stack, kafka: &KafkaConfig, unique: &str) -> Vec<(String,
         ("GROOT_OWNERS_TOPIC", kafka.owners_topic.clone()),
         ("GROOT_LOG_TOPIC", kafka.log_topic.clone()),
         ("GROOT_EVENTS_PARTITIONS", kafka.partitions.to_string()),
+        ("GROOT_REPLICATION_FACTOR", kafka.replication_factor.to_string()),
+        ("GROOT_MIN_INSYNC_REPLICAS", kafka.min_insync_replicas.to_string()),
         ("GROOT_GROUP_PREFIX", unique.to_owned()),
         ("GROOT_MONGODB_DATABASE", unique.to_owned()),
         ("GROOT_OBJECT_STORE", stack.paths().data("objects").join(unique).display().to_string()),

@@ -15,14 +15,17 @@ pub struct Addresses {
     pub redis_url: String,
     pub jwks_file: String,
     pub peer_secret: String,
+    /// The brokers through the proxies of each way, for a stack that has ways.
+    pub ways: Vec<String>,
+    /// Where the proxies are told what to do.
+    pub toxiproxy_url: String,
     services: Vec<Service>,
 }
 
 impl Addresses {
     pub(crate) fn new(ports: &Ports, services: &[Service], secrets: &Secrets) -> Self {
-        let brokers: Vec<String> = ports.kafka.iter().map(|(port, _)| format!("127.0.0.1:{port}")).collect();
         Self {
-            kafka_brokers: brokers.join(","),
+            kafka_brokers: list(ports.kafka.iter().map(|(port, _)| *port)),
             schema_registry_url: format!("http://127.0.0.1:{}/apis/ccompat/v7", ports.registry),
             mongodb_uri: format!("mongodb://127.0.0.1:{}/?replicaSet=rs0", ports.mongodb),
             mongodb_database: "groot".to_owned(),
@@ -31,6 +34,8 @@ impl Addresses {
             redis_url: format!("redis://127.0.0.1:{}", ports.redis),
             jwks_file: secrets.jwks_file.display().to_string(),
             peer_secret: secrets.peer_secret.clone(),
+            ways: ports.ways.iter().map(|way| list(way.iter().map(|(_, proxy)| *proxy))).collect(),
+            toxiproxy_url: format!("http://127.0.0.1:{}", ports.toxiproxy),
             services: services.to_vec(),
         }
     }
@@ -59,4 +64,8 @@ impl Addresses {
     pub(crate) fn to_env_file(&self) -> String {
         self.env().iter().map(|(key, value)| format!("{key}={value}\n")).collect()
     }
+}
+
+fn list(ports: impl Iterator<Item = u16>) -> String {
+    ports.map(|port| format!("127.0.0.1:{port}")).collect::<Vec<_>>().join(",")
 }

@@ -67,6 +67,20 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         bench: Vec<String>,
     },
+    /// Take owners and brokers of a cluster away in a random order while clients write, and check what they were told
+    #[command(
+        after_help = "Three brokers, three command-api and a projector are killed (-9), stopped (SIGSTOP), cut off and\n\
+                            slowed. The same seed gives the same faults at the same times. The report, the schedule and\n\
+                            every request with its answer are left in .groot/faults/<seed>."
+    )]
+    Faults {
+        /// How long, in minutes
+        #[arg(long, default_value_t = 5.0)]
+        minutes: f64,
+        /// Repeat the faults of an earlier run; a new seed when absent
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Check format, clippy, dependencies, spelling, shell scripts, compose and the map
     Lint,
     /// Say what this machine lacks, and check the downloads against their pinned digests

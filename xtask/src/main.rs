@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Command::Logs { part, follow } => commands::logs(part.as_deref(), follow),
         Command::Test { cargo } => commands::test(&cargo),
         Command::Bench { bench } => commands::bench(&bench),
+        Command::Faults { minutes, seed } => commands::faults(minutes, seed),
         Command::Lint => commands::lint(),
         Command::Doctor => commands::doctor(),
         Command::Digests => commands::digests(),

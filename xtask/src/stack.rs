@@ -31,6 +31,10 @@ pub struct Options {
     pub services: Vec<Service>,
     /// How many Kafka brokers; three make a cluster with replication factor 3 and two in-sync replicas.
     pub brokers: u16,
+    /// How many ways there are to the brokers through proxies of their own, beside the direct one.
+    pub ways: usize,
+    /// Lines that go into each broker's configuration.
+    pub kafka_settings: Vec<(String, String)>,
     pub lifetime: Lifetime,
 }
 
@@ -45,12 +49,29 @@ pub enum Lifetime {
 impl Options {
     /// A stack for a test: the services named, one broker, gone afterwards.
     pub fn for_test(services: &[Service]) -> Self {
-        Self { services: services.to_vec(), brokers: 1, lifetime: Lifetime::WithThisProgram }
+        Self::new(services, Lifetime::WithThisProgram)
     }
 
     /// The developer's stack: everything, on the documented ports.
     pub fn for_developer() -> Self {
-        Self { services: Service::ALL.to_vec(), brokers: 1, lifetime: Lifetime::Stays }
+        Self::new(&Service::ALL, Lifetime::Stays)
+    }
+
+    fn new(services: &[Service], lifetime: Lifetime) -> Self {
+        Self { services: services.to_vec(), brokers: 1, ways: 0, kafka_settings: Vec::new(), lifetime }
+    }
+
+    /// Proxies between programs and brokers; needs [`Service::Toxiproxy`].
+    #[must_use]
+    pub fn ways(mut self, ways: usize) -> Self {
+        self.ways = ways;
+        self
+    }
+
+    #[must_use]
+    pub fn kafka_setting(mut self, name: &str, value: &str) -> Self {
+        self.kafka_settings.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     #[must_use]
@@ -95,7 +116,7 @@ impl Stack {
             Lifetime::WithThisProgram => {
                 end_all(&paths, Duration::ZERO);
                 paths.wipe()?;
-                Ports::reserved(options.brokers)?
+                Ports::reserved(options.brokers, options.ways)?
             }
         };
         disk::require(&paths.root, SPACE_FOR_DATA, "the stack")?;
@@ -106,7 +127,8 @@ impl Stack {
         };
         let secrets = keys::provide(&paths)?;
         let addresses = Addresses::new(&ports, &options.services, &secrets);
-        let site = Site { cache: &cache, paths: &paths, ports: &ports, progress };
+        let site =
+            Site { cache: &cache, paths: &paths, ports: &ports, progress, kafka_settings: &options.kafka_settings };
         let started = start_all(&options.services, &site);
         let running = match started {
             Ok(running) => running,

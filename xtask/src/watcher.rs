@@ -14,7 +14,7 @@ for file in "$1"/run/*.pid; do
     [ -f "$file" ] || continue
     read -r pid start < "$file"
     now=$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f20)
-    [ "$now" = "$start" ] && kill -9 -- "-$pid" 2>/dev/null
+    [ "$now" = "$start" ] && kill -9 "-$pid" 2>/dev/null
 done
 rm -rf "$1"
 "#;
@@ -45,5 +45,28 @@ impl Drop for Watcher {
     fn drop(&mut self) {
         drop(self.pipe.take());
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::process::{Launch, Process};
+
+    #[test]
+    fn what_would_go_on_without_its_data_is_ended_as_well() {
+        let paths = StackPaths { root: std::env::temp_dir().join(format!("groot-watched-{}", std::process::id())) };
+        paths.create().unwrap();
+        let args = vec!["60".to_owned()];
+        let launch = Launch { name: "part".to_owned(), program: PathBuf::from("sleep"), args, env: Vec::new() };
+        let mut process = Process::start(&paths, &launch).unwrap();
+        // As when this program ends: the other end of the pipe is closed.
+        drop(Watcher::start(&paths).unwrap());
+        while process.is_alive() {
+            std::thread::yield_now();
+        }
+        assert!(!paths.root.exists());
     }
 }

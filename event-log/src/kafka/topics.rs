@@ -86,6 +86,12 @@ fn at_least(name: &'static str, value: impl ToString) -> Setting {
     Setting { name, value: value.to_string(), at_least: true }
 }
 
+/// Records bear the time of the broker, not of a writer: deduplication expires by it, and brokers refuse a writer's that is an
+/// hour ahead.
+fn log_time() -> Setting {
+    exactly("message.timestamp.type", "LogAppendTime")
+}
+
 fn plans(config: &KafkaConfig) -> [Plan<'_>; 3] {
     let kept_for_ever = |cleanup| {
         vec![
@@ -95,15 +101,18 @@ fn plans(config: &KafkaConfig) -> [Plan<'_>; 3] {
             // A replica that lacks acknowledged records must never lead.
             exactly("unclean.leader.election.enable", "false"),
             at_least("min.insync.replicas", config.min_insync_replicas),
+            log_time(),
         ]
     };
     let mut events = kept_for_ever("delete");
-    // Deduplication expires by the log's own time, which must not be a writer's.
-    events.push(exactly("message.timestamp.type", "LogAppendTime"));
     events.push(at_least("max.message.bytes", MAX_BATCH_BYTES));
     [
         Plan { name: &config.events_topic, partitions: config.partitions, settings: events },
-        Plan { name: &config.owners_topic, partitions: 1, settings: vec![exactly("cleanup.policy", "compact")] },
+        Plan {
+            name: &config.owners_topic,
+            partitions: 1,
+            settings: vec![exactly("cleanup.policy", "compact"), log_time()],
+        },
         Plan { name: &config.log_topic, partitions: 1, settings: kept_for_ever("delete") },
     ]
 }

@@ -1,6 +1,6 @@
 //! The log on a real broker: claims, positions, large records, slow readers, membership, topics and hints.
 
-mod driver;
+pub mod driver;
 mod hints;
 mod membership;
 mod outage;

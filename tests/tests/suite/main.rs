@@ -5,6 +5,7 @@
 mod brokers;
 mod commands;
 mod documents;
+mod faults;
 mod journeys;
 mod kafka_log;
 mod query_api;

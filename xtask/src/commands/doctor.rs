@@ -8,7 +8,7 @@ use crate::server::{Ports, Service};
 use crate::{compose, digests, disk, groot, packages, ports, run};
 
 /// A tool and the Debian package it comes from.
-const TOOLS: [(&str, &str); 13] = [
+const TOOLS: [(&str, &str); 14] = [
     ("cc", "build-essential"),
     ("make", "build-essential"),
     ("mold", "mold"),
@@ -18,6 +18,7 @@ const TOOLS: [(&str, &str); 13] = [
     ("mvn", "maven"),
     ("npm", "npm"),
     ("redis-server", "redis-server"),
+    ("go", "golang-go"),
     ("curl", "curl"),
     ("jq", "jq"),
     ("shellcheck", "shellcheck"),

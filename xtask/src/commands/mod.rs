@@ -3,6 +3,7 @@
 mod bench;
 mod doctor;
 mod down;
+mod faults;
 mod lint;
 mod status;
 mod test;
@@ -11,6 +12,7 @@ mod up;
 pub use bench::bench;
 pub use doctor::doctor;
 pub use down::down;
+pub use faults::faults;
 pub use lint::lint;
 pub use status::status;
 pub use test::test;

@@ -18,11 +18,15 @@ pub fn test(arguments: &[String]) -> Result<()> {
     run::openly(&mut command, "the test suite")
 }
 
+fn services() -> impl Iterator<Item = Service> {
+    Service::ALL.into_iter().chain([Service::Toxiproxy])
+}
+
 /// Downloads what the servers need.
 pub(super) fn prepare(cache: &Cache, progress: &Progress) -> Result<()> {
     let results: Vec<Result<()>> = std::thread::scope(|scope| {
         let mut threads: Vec<_> =
-            Service::ALL.iter().map(|service| scope.spawn(|| server::provision(*service, cache, progress))).collect();
+            services().map(|service| scope.spawn(move || server::provision(service, cache, progress))).collect();
         threads.push(scope.spawn(|| packages::corpus_folder(cache, progress).map(drop)));
         threads
             .into_iter()

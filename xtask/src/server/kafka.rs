@@ -67,17 +67,27 @@ fn properties(site: &Site, index: usize, data: &Path) -> String {
     let (port, controller) = brokers[index];
     let voters: Vec<String> =
         brokers.iter().enumerate().map(|(i, (_, controller))| format!("{}@127.0.0.1:{controller}", i + 1)).collect();
+    let mut listeners = format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}");
+    let mut advertised = format!("PLAINTEXT://127.0.0.1:{port}");
+    let mut protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned();
+    for (way, brokers) in (1..).zip(&site.ports.ways) {
+        let (listener, proxy) = brokers[index];
+        listeners += &format!(",WAY{way}://127.0.0.1:{listener}");
+        advertised += &format!(",WAY{way}://127.0.0.1:{proxy}");
+        protocols += &format!(",WAY{way}:PLAINTEXT");
+    }
+    let settings: String = site.kafka_settings.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
     let replicas = brokers.len().min(3);
     let in_sync = if replicas == 3 { 2 } else { 1 };
     format!(
         "process.roles=broker,controller
 node.id={id}
 controller.quorum.voters={voters}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners={listeners}
+advertised.listeners={advertised}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map={protocols}
 log.dirs={log}
 auto.create.topics.enable=false
 default.replication.factor={replicas}
@@ -99,7 +109,7 @@ num.io.threads=4
 num.recovery.threads.per.data.dir=2
 log.cleaner.threads=1
 log.cleaner.dedupe.buffer.size=16777216
-",
+{settings}",
         id = index + 1,
         voters = voters.join(","),
         log = data.join("log").display(),

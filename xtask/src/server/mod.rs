@@ -6,6 +6,7 @@ mod kafka;
 mod mongodb;
 mod redis;
 mod registry;
+pub mod toxiproxy;
 
 use std::fmt;
 use std::fs;
@@ -28,9 +29,12 @@ pub enum Service {
     Elasticsearch,
     Clickhouse,
     Redis,
+    /// For tests: proxies between programs and brokers.
+    Toxiproxy,
 }
 
 impl Service {
+    /// Those that a developer's stack has.
     pub const ALL: [Self; 6] =
         [Self::Kafka, Self::Registry, Self::Mongodb, Self::Elasticsearch, Self::Clickhouse, Self::Redis];
 
@@ -42,6 +46,7 @@ impl Service {
             Self::Elasticsearch => "elasticsearch",
             Self::Clickhouse => "clickhouse",
             Self::Redis => "redis",
+            Self::Toxiproxy => "toxiproxy",
         }
     }
 }
@@ -68,6 +73,8 @@ pub(crate) struct Site<'a> {
     pub paths: &'a StackPaths,
     pub ports: &'a Ports,
     pub progress: &'a Progress,
+    /// Lines that go into each broker's configuration.
+    pub kafka_settings: &'a [(String, String)],
 }
 
 /// Fetches what `service` needs, writes its configuration and says how to start it.
@@ -79,6 +86,7 @@ pub(crate) fn lay_out(service: Service, site: &Site) -> Result<Vec<Server>> {
         Service::Elasticsearch => elasticsearch::lay_out(site).map(only),
         Service::Clickhouse => clickhouse::lay_out(site).map(only),
         Service::Redis => redis::lay_out(site).map(only),
+        Service::Toxiproxy => toxiproxy::lay_out(site).map(only),
     }
 }
 
@@ -91,6 +99,7 @@ pub(crate) fn provision(service: Service, cache: &Cache, progress: &Progress) ->
         Service::Elasticsearch => elasticsearch::provide(cache, progress).map(drop),
         Service::Clickhouse => cache.provide(&crate::packages::CLICKHOUSE, progress).map(drop),
         Service::Redis => Ok(()),
+        Service::Toxiproxy => cache.provide(&crate::packages::TOXIPROXY, progress).map(drop),
     }
 }
 
@@ -109,6 +118,10 @@ pub struct Ports {
     pub elasticsearch: (u16, u16),
     pub clickhouse: u16,
     pub redis: u16,
+    /// Where the proxies are told what to do.
+    pub toxiproxy: u16,
+    /// Ways through proxies to the brokers; each has for every broker the broker's port and the proxy's.
+    pub ways: Vec<Vec<(u16, u16)>>,
     _held: Vec<Reserved>,
 }
 
@@ -122,6 +135,8 @@ impl Ports {
             elasticsearch: (9200, 9300),
             clickhouse: 8123,
             redis: 6379,
+            toxiproxy: 8474,
+            ways: Vec::new(),
             _held: Vec::new(),
         }
     }
@@ -129,7 +144,14 @@ impl Ports {
     /// Every port that `service` listens on.
     pub(crate) fn of(&self, service: Service) -> Vec<u16> {
         match service {
-            Service::Kafka => self.kafka.iter().flat_map(|(clients, controllers)| [*clients, *controllers]).collect(),
+            Service::Kafka => {
+                let ways = self.ways.iter().flatten().map(|(broker, _)| *broker);
+                self.kafka.iter().flat_map(|(clients, controllers)| [*clients, *controllers]).chain(ways).collect()
+            }
+            Service::Toxiproxy => {
+                let proxies = self.ways.iter().flatten().map(|(_, proxy)| *proxy);
+                proxies.chain([self.toxiproxy]).collect()
+            }
             Service::Elasticsearch => vec![self.elasticsearch.0, self.elasticsearch.1],
             _ => vec![self.probe(service).port()],
         }
@@ -145,11 +167,12 @@ impl Ports {
             Service::Elasticsearch => http(self.elasticsearch.0, "/_cluster/health?wait_for_status=yellow&timeout=1s"),
             Service::Clickhouse => http(self.clickhouse, "/ping"),
             Service::Redis => Probe::Redis { port: self.redis },
+            Service::Toxiproxy => http(self.toxiproxy, "/version"),
         }
     }
 
     /// Free ports that no other stack of this machine takes as long as the answer lives.
-    pub fn reserved(brokers: u16) -> Result<Self> {
+    pub fn reserved(brokers: u16, ways: usize) -> Result<Self> {
         let mut held = Vec::new();
         let mut next = || -> Result<u16> {
             let reserved = ports::reserve()?;
@@ -159,8 +182,10 @@ impl Ports {
         };
         let kafka = (0..brokers).map(|_| Ok((next()?, next()?))).collect::<Result<Vec<_>>>()?;
         let (registry, mongodb, elasticsearch) = (next()?, next()?, (next()?, next()?));
-        let (clickhouse, redis) = (next()?, next()?);
-        Ok(Self { kafka, registry, mongodb, elasticsearch, clickhouse, redis, _held: held })
+        let (clickhouse, redis, toxiproxy) = (next()?, next()?, next()?);
+        let mut way = || (0..brokers).map(|_| Ok((next()?, next()?))).collect::<Result<Vec<_>>>();
+        let ways = (0..ways).map(|_| way()).collect::<Result<Vec<_>>>()?;
+        Ok(Self { kafka, registry, mongodb, elasticsearch, clickhouse, redis, toxiproxy, ways, _held: held })
     }
 }
 

@@ -11,6 +11,7 @@ pub mod domain;
 mod error;
 mod forward;
 pub mod http;
+mod named_id;
 mod owners;
 mod ownership;
 pub mod partition;

@@ -89,7 +89,7 @@ impl Routing {
     }
 
     async fn attempt(&self, submission: &Submission, hops: u8, deadline: Instant) -> Attempt {
-        let key = submission.command.aggregate_id().to_string();
+        let key = submission.command.root_id().to_string();
         let partition = partition_for(key.as_bytes(), self.partitions);
         let seat = self.seats.borrow().get(&partition).cloned();
         if let Some(seat) = seat {

@@ -5,7 +5,10 @@ use std::fmt;
 use apache_avro::AvroResult;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::writer::datum::GenericDatumWriter;
+use uuid::Uuid;
 
+use crate::comment::{CommentAdded, CommentDeleted, CommentEdited, CommentEvent};
+use crate::like::{LikeEvent, PostLiked, PostUnliked};
 use crate::person::{PersonCreated, PersonEvent};
 use crate::post::{
     PostCreated, PostDeleted, PostEdited, PostEvent, PostPublished, PostRestored, PostScheduled, PostUnpublished,
@@ -15,15 +18,22 @@ use crate::post::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AggregateKind {
     Post,
+    /// Of one person under one post.
+    Comment,
+    /// Of one person for one post.
+    Like,
     Person,
 }
 
 impl AggregateKind {
-    pub const ALL: [AggregateKind; 2] = [AggregateKind::Post, AggregateKind::Person];
+    pub const ALL: [AggregateKind; 4] =
+        [AggregateKind::Post, AggregateKind::Comment, AggregateKind::Like, AggregateKind::Person];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             AggregateKind::Post => "post",
+            AggregateKind::Comment => "comment",
+            AggregateKind::Like => "like",
             AggregateKind::Person => "person",
         }
     }
@@ -32,6 +42,8 @@ impl AggregateKind {
     pub const fn namespace(self) -> &'static str {
         match self {
             AggregateKind::Post => "groot.post",
+            AggregateKind::Comment => "groot.comment",
+            AggregateKind::Like => "groot.like",
             AggregateKind::Person => "groot.person",
         }
     }
@@ -52,7 +64,21 @@ impl fmt::Display for AggregateKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DomainEvent {
     Post(PostEvent),
+    Comment(CommentEvent),
+    Like(LikeEvent),
     Person(PersonEvent),
+}
+
+impl DomainEvent {
+    /// The key of the event's record, which decides its partition: the root that its aggregate belongs to, or the
+    /// aggregate itself where it is one. A root and all that belongs to it have one owner and one order.
+    pub fn key(&self, aggregate_id: Uuid) -> Uuid {
+        match self {
+            DomainEvent::Comment(event) => event.post_id().as_uuid(),
+            DomainEvent::Like(event) => event.post_id().as_uuid(),
+            DomainEvent::Post(_) | DomainEvent::Person(_) => aggregate_id,
+        }
+    }
 }
 
 /// The schemas that an event has been published with, the first version first. The last one is written; every one is read.
@@ -136,6 +162,15 @@ events! {
         Deleted(PostDeleted) = "groot.post.PostDeleted" ["post/PostDeleted.v1.avsc"],
         Restored(PostRestored) = "groot.post.PostRestored" ["post/PostRestored.v1.avsc"],
     }
+    Comment(CommentEvent) {
+        Added(CommentAdded) = "groot.comment.CommentAdded" ["comment/CommentAdded.v1.avsc"],
+        Edited(CommentEdited) = "groot.comment.CommentEdited" ["comment/CommentEdited.v1.avsc"],
+        Deleted(CommentDeleted) = "groot.comment.CommentDeleted" ["comment/CommentDeleted.v1.avsc"],
+    }
+    Like(LikeEvent) {
+        Liked(PostLiked) = "groot.like.PostLiked" ["like/PostLiked.v1.avsc"],
+        Unliked(PostUnliked) = "groot.like.PostUnliked" ["like/PostUnliked.v1.avsc"],
+    }
     Person(PersonEvent) {
         Created(PersonCreated) = "groot.person.PersonCreated" ["person/PersonCreated.v1.avsc"],
     }
@@ -152,5 +187,23 @@ mod tests {
         assert_eq!(AggregateKind::of_event_type("groot.person.PersonRenamedSomeDay"), Some(AggregateKind::Person));
         assert_eq!(AggregateKind::of_event_type("groot.log.Claim"), None);
         assert_eq!(AggregateKind::of_event_type("PostCreated"), None);
+    }
+
+    #[test]
+    fn what_is_under_a_post_stands_in_the_partition_of_the_post() {
+        let [own, post, person] = [1, 2, 3].map(Uuid::from_u128);
+        let (post_id, person_id) = (post.into(), person.into());
+        let under: [DomainEvent; 5] = [
+            CommentAdded { post_id, author_id: person_id, content: "c".to_owned() }.into(),
+            CommentEdited { post_id, content: "d".to_owned() }.into(),
+            CommentDeleted { post_id }.into(),
+            PostLiked { post_id, person_id }.into(),
+            PostUnliked { post_id, person_id }.into(),
+        ];
+        for event in under {
+            assert_eq!(event.key(own), post, "{event:?}");
+        }
+        assert_eq!(DomainEvent::from(PostDeleted {}).key(own), own);
+        assert_eq!(DomainEvent::from(PersonCreated { name: "Ada".to_owned() }).key(own), own);
     }
 }

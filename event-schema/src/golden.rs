@@ -9,8 +9,10 @@ use apache_avro::schema::RecordSchema;
 use serde_json::{Value, json};
 
 use crate::codec::Codec;
+use crate::comment::{CommentAdded, CommentDeleted, CommentEdited};
 use crate::event::{DomainEvent, SCHEMAS};
 use crate::hash::SchemaFp;
+use crate::like::{PostLiked, PostUnliked};
 use crate::person::PersonCreated;
 use crate::post::{
     PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostType, PostUnpublished,
@@ -60,6 +62,16 @@ fn samples() -> Vec<DomainEvent> {
         PostScheduled { at: time("2038-01-19T03:14:08Z") }.into(),
         PostDeleted {}.into(),
         PostRestored { status: RestoredStatus::Published }.into(),
+        CommentAdded {
+            post_id: id(6).into(),
+            author_id: id(7).into(),
+            content: "So *wahr* 🎃\n\n> Kürbisse".to_owned(),
+        }
+        .into(),
+        CommentEdited { post_id: id(6).into(), content: "Doch nicht".to_owned() }.into(),
+        CommentDeleted { post_id: id(6).into() }.into(),
+        PostLiked { post_id: id(8).into(), person_id: id(9).into() }.into(),
+        PostUnliked { post_id: id(8).into(), person_id: id(9).into() }.into(),
         PersonCreated { name: "Ælfgifu Łukasz".to_owned() }.into(),
     ]
 }

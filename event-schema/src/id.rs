@@ -73,6 +73,10 @@ typed_id!(
     /// The id of a post.
     PostId
 );
+typed_id!(
+    /// The id of a comment.
+    CommentId
+);
 
 fn not_a_uuid<E: Error>(text: &str) -> E {
     E::custom(format!("{text:?} is not a UUID"))

@@ -5,9 +5,11 @@
 
 pub mod canonical;
 pub mod codec;
+pub mod comment;
 pub mod event;
 pub mod hash;
 pub mod id;
+pub mod like;
 pub mod meta;
 pub mod person;
 pub mod post;

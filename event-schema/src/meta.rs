@@ -53,7 +53,7 @@ pub struct EventMeta {
     pub id: Uuid,
     /// The full Avro name of the event.
     pub event_type: String,
-    /// The aggregate, which is the key of the record as well.
+    /// The aggregate. The key of the record is [`crate::event::DomainEvent::key`].
     pub aggregate_id: Uuid,
     /// The aggregate's version after this event, from 1.
     pub version: u64,

@@ -5,8 +5,10 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use crate::codec::Codec;
+use crate::comment::{CommentAdded, CommentDeleted, CommentEdited};
 use crate::event::{DomainEvent, SCHEMAS};
-use crate::id::PersonId;
+use crate::id::{PersonId, PostId};
+use crate::like::{PostLiked, PostUnliked};
 use crate::person::PersonCreated;
 use crate::post::{
     PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostType, PostUnpublished,
@@ -24,6 +26,16 @@ pub(crate) fn any_event() -> impl Strategy<Value = DomainEvent> {
         time().prop_map(|at| PostScheduled { at }.into()),
         Just(PostDeleted {}.into()),
         prop::sample::select(RestoredStatus::ALL).prop_map(|status| PostRestored { status }.into()),
+        (post(), person(), "\\PC{0,200}").prop_map(|(post_id, author_id, content)| CommentAdded {
+            post_id,
+            author_id,
+            content
+        }
+        .into()),
+        (post(), "\\PC{0,200}").prop_map(|(post_id, content)| CommentEdited { post_id, content }.into()),
+        post().prop_map(|post_id| CommentDeleted { post_id }.into()),
+        (post(), person()).prop_map(|(post_id, person_id)| PostLiked { post_id, person_id }.into()),
+        (post(), person()).prop_map(|(post_id, person_id)| PostUnliked { post_id, person_id }.into()),
         ".{0,40}".prop_map(|name| PersonCreated { name }.into()),
     ]
 }
@@ -81,6 +93,10 @@ fn tags() -> impl Strategy<Value = Vec<String>> {
 
 fn media() -> impl Strategy<Value = Vec<Uuid>> {
     prop::collection::vec(any::<u128>().prop_map(Uuid::from_u128), 0..4)
+}
+
+fn post() -> impl Strategy<Value = PostId> {
+    any::<u128>().prop_map(|id| PostId::new(Uuid::from_u128(id)))
 }
 
 fn person() -> impl Strategy<Value = PersonId> {

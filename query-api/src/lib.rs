@@ -1,10 +1,12 @@
-//! The read side: lists, single posts, histories and people, served from the projection in MongoDB.
+//! The read side: lists, single posts, histories, comments and people, served from the projection in MongoDB.
 //!
 //! It knows nothing of the log. A client that wants to read its own writes sends the position token of its command, and
 //! the answer waits until the projection's checkpoint has passed it.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod comments;
 pub mod config;
+mod cursor;
 mod etag;
 mod freshness;
 mod page;

@@ -1,6 +1,9 @@
-//! `page` and `limit`, as all lists take them.
+//! `page`, `limit` and `cursor`, as all lists take them.
 
+use serde_json::Value;
 use service::params::{FromParams, Params};
+
+use crate::cursor::Cursor;
 
 /// A page of a list; page x limit never passes [`MAX_DEPTH`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,6 +11,14 @@ pub struct Page {
     /// Counted from 1.
     pub number: u32,
     pub limit: u32,
+}
+
+/// Which part of a list is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Paging {
+    Page(Page),
+    /// After that place; from the beginning if there is none.
+    Cursor(Option<Cursor>),
 }
 
 /// How deep pages reach: page x limit. Cursors reach everything.
@@ -42,8 +53,27 @@ pub fn limit(params: &mut Params) -> u32 {
     limit.and_then(|limit| u32::try_from(limit).ok()).unwrap_or(DEFAULT_LIMIT)
 }
 
+/// A page, or a place in the list that `list` names.
+pub fn paging(params: &mut Params, limit: u32, list: &Value) -> Option<Paging> {
+    match (params.opt_string("cursor"), params.opt_string("page")) {
+        (Some(_), Some(_)) => {
+            params.refuse("cursor", "conflict", "This cannot be used together with page; send one of the two.");
+            None
+        }
+        (Some(text), None) if text.is_empty() => Some(Paging::Cursor(None)),
+        (Some(text), None) => match Cursor::decode(&text, list) {
+            Ok(cursor) => Some(Paging::Cursor(Some(cursor))),
+            Err(error) => {
+                params.refuse("cursor", "cursor", error.to_string());
+                None
+            }
+        },
+        (None, text) => page(params, text.as_deref(), limit).map(Paging::Page),
+    }
+}
+
 /// The page with the number in `text`, the first without.
-pub fn page(params: &mut Params, text: Option<&str>, limit: u32) -> Option<Page> {
+fn page(params: &mut Params, text: Option<&str>, limit: u32) -> Option<Page> {
     let Some(text) = text else {
         return Some(Page { number: 1, limit });
     };

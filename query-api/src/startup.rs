@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::progress::Progress;
 use crate::read::Reads;
 use crate::store::Store;
-use crate::{people, posts};
+use crate::{comments, people, posts};
 
 /// A process that is ready to run: connected, and listening on both ports.
 pub struct App {
@@ -143,11 +143,15 @@ impl App {
 #[openapi(
     info(
         title = "Groot query API",
-        description = "Posts, their history and people, as the projection has them. To read what you have just \
+        description = "Posts, their history and comments, and people, as the projection has them. To read what you have just \
                        written, send the position of the command as Groot-Min-Position.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    tags((name = "posts", description = "Posts and their history"), (name = "people", description = "Authors")),
+    tags(
+        (name = "posts", description = "Posts and their history"),
+        (name = "comments", description = "What people say to posts"),
+        (name = "people", description = "Authors"),
+    ),
 )]
 struct Api;
 
@@ -156,6 +160,7 @@ fn routes(reads: Reads) -> Router {
         .routes(routes!(posts::list::route::list))
         .routes(routes!(posts::by_id::route::by_id))
         .routes(routes!(posts::history::route::history))
+        .routes(routes!(comments::route::list))
         .routes(routes!(people::route::by_id))
         .split_for_parts();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();

@@ -16,6 +16,8 @@ pub async fn ensure_indexes(database: &Database, projection: Projection) -> Resu
     try_join_all([
         create(database, projection.posts(), of_posts()),
         create(database, projection.post_events(), of_post_events()),
+        create(database, projection.comments(), of_comments()),
+        create(database, projection.likes(), Vec::new()),
         create(database, projection.people(), Vec::new()),
         create(database, projection.slugs(), Vec::new()),
         create(database, projection.checkpoints().to_owned(), Vec::new()),
@@ -45,6 +47,12 @@ fn of_posts() -> Vec<IndexModel> {
 /// The keys are texts, in which version 10 comes before version 2: the walk through a history needs numbers.
 fn of_post_events() -> Vec<IndexModel> {
     vec![index("by_post", doc! { "postId": 1, "version": 1 })]
+}
+
+/// A post's comments in the order of their creation, without the deleted ones: a page or a cursor is a walk along it in
+/// either direction.
+fn of_comments() -> Vec<IndexModel> {
+    vec![index("by_post", doc! { "postId": 1, "deletedAt": 1, "createdAt": 1, "_id": 1 })]
 }
 
 fn index(name: &str, keys: Document) -> IndexModel {

@@ -11,6 +11,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod checkpoint;
+pub mod comment;
 pub mod indexes;
 pub mod names;
 pub mod person;
@@ -19,6 +20,7 @@ pub mod post_event;
 pub mod stored;
 
 pub use checkpoint::Checkpoint;
+pub use comment::{Comment, Like};
 pub use indexes::ensure_indexes;
 pub use names::{DOCUMENTS, Projection};
 pub use person::Person;

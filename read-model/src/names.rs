@@ -8,7 +8,7 @@ pub struct Projection {
     pub version: u32,
 }
 
-/// The projection of posts, slugs, people and post events into MongoDB documents, in the version that readers read.
+/// The projection of posts, comments, likes, slugs, people and post events into MongoDB documents, in the version that readers read.
 pub const DOCUMENTS: Projection = Projection { name: "documents", version: 1 };
 
 impl Projection {
@@ -20,6 +20,16 @@ impl Projection {
     /// [`crate::Person`] by id.
     pub fn people(self) -> String {
         self.versioned("people")
+    }
+
+    /// [`crate::Comment`] by id.
+    pub fn comments(self) -> String {
+        self.versioned("comments")
+    }
+
+    /// [`crate::Like`] by id, which is made of post and person.
+    pub fn likes(self) -> String {
+        self.versioned("likes")
     }
 
     /// [`crate::Slug`] by slug.
@@ -61,6 +71,8 @@ mod tests {
         let next = Projection { name: "documents", version: 2 };
         assert_eq!(DOCUMENTS.posts(), "posts_v1");
         assert_eq!(DOCUMENTS.people(), "people_v1");
+        assert_eq!(DOCUMENTS.comments(), "comments_v1");
+        assert_eq!(DOCUMENTS.likes(), "likes_v1");
         assert_eq!(DOCUMENTS.slugs(), "slugs_v1");
         assert_eq!(DOCUMENTS.post_events(), "post_events_v1");
         assert_eq!(next.posts(), "posts_v2");

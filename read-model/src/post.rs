@@ -51,11 +51,32 @@ pub struct Post {
     pub deleted_at: Option<DateTime<Utc>>,
     #[serde(default)]
     pub status_before_delete: Option<PostStatus>,
+    /// How many people like it now.
+    #[serde(default)]
+    pub likes: i64,
+    /// How many comments it has that are not deleted.
+    #[serde(default)]
+    pub comments: i64,
+    /// The offset of the last event that `likes` and `comments` count, -1 before the first. It guards them as `version`
+    /// guards the rest.
+    #[serde(default = "nothing_counted")]
+    pub counted_to: i64,
     /// How many events the post has: the version guard of the projection and the version of the ETag.
     pub version: u64,
     /// Where the last event folded into this document stands in the log.
     pub partition: u32,
     pub offset: i64,
+}
+
+impl Post {
+    /// The offset of the last event that is in this document, of the post itself or of what is under it.
+    pub fn last_offset(&self) -> i64 {
+        self.offset.max(self.counted_to)
+    }
+}
+
+fn nothing_counted() -> i64 {
+    -1
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -147,6 +168,9 @@ mod tests {
             scheduled_at: None,
             deleted_at: None,
             status_before_delete: None,
+            likes: 3,
+            comments: 1,
+            counted_to: 43,
             version: 2,
             partition: 3,
             offset: 41,
@@ -180,10 +204,24 @@ mod tests {
     #[test]
     fn a_missing_optional_field_reads_as_none() {
         let mut document = bson::to_document(&post_of_1790()).unwrap();
-        for field in ["excerpt", "tags", "category", "media", "slug", "publishedAt", "scheduledAt", "deletedAt"] {
+        for field in [
+            "excerpt",
+            "tags",
+            "category",
+            "media",
+            "slug",
+            "publishedAt",
+            "scheduledAt",
+            "deletedAt",
+            "likes",
+            "comments",
+            "countedTo",
+        ] {
             document.remove(field);
         }
         let post: Post = bson::from_document(document).unwrap();
+        assert_eq!((post.likes, post.comments, post.counted_to), (0, 0, -1));
+        assert_eq!((post.last_offset(), post_of_1790().last_offset()), (41, 43));
         assert_eq!((post.excerpt, post.slug, post.published_at), (None, None, None));
         assert!(post.tags.is_empty() && post.media.is_empty());
     }

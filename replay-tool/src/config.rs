@@ -20,7 +20,7 @@ pub struct Cli {
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum ToolCommand {
-    /// Shows the history of one aggregate: every event of a post or a person that counts, decoded, in order.
+    /// Shows the history of one aggregate: every event of a post, a person, a comment or a like that counts, decoded, in order.
     ///
     /// The partition that the aggregate lives in is read from its beginning, by the same rule as every other reader's:
     /// records of deposed owners and of commits that were cut off are not shown, they never happened.
@@ -29,9 +29,12 @@ pub enum ToolCommand {
 
 #[derive(Clone, Debug, Args)]
 pub struct InspectArgs {
-    /// The id of a post or a person: a UUID, as the API gives it.
+    /// The id of a post or a person, or with --under of a comment or a like: a UUID, as the API gives it.
     #[arg(value_name = "AGGREGATE", value_parser = aggregate_id)]
     pub aggregate: Uuid,
+    /// The post that the comment or the like is about: it stands in the partition of that.
+    #[arg(long, value_name = "POST", value_parser = aggregate_id)]
+    pub under: Option<Uuid>,
     /// Print one JSON object with everything, rather than a table.
     #[arg(long)]
     pub json: bool,
@@ -43,12 +46,20 @@ pub struct InspectArgs {
 }
 
 fn aggregate_id(text: &str) -> Result<Uuid, String> {
-    text.parse().map_err(|_| "the UUID of a post or a person, such as 0197f0a2-7b1c-7d3e-9a4b-5c6d7e8f9a0b".to_owned())
+    text.parse().map_err(|_| "a UUID, such as 0197f0a2-7b1c-7d3e-9a4b-5c6d7e8f9a0b".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_aggregate_is_under_is_named_beside_it() {
+        let [comment, post] = [1, 2].map(Uuid::from_u128);
+        let arguments = ["replay-tool", "inspect", &comment.to_string(), "--under", &post.to_string()];
+        let ToolCommand::Inspect(args) = config::read_from::<Cli>(&arguments).unwrap().command;
+        assert_eq!((args.aggregate, args.under), (comment, Some(post)));
+    }
 
     #[test]
     fn an_id_that_is_no_uuid_is_refused_with_an_example() {

@@ -1,11 +1,10 @@
 //! The history of one aggregate, as it stands in the log.
 
-use bytes::Bytes;
 use event_log::kafka::{KafkaLog, ReadError, partition_for, read_partition};
 use event_log::position::Position;
 use event_log::record::{Epoch, LogRecord};
 use event_schema::codec::Codec;
-use event_schema::meta::EventMeta;
+use event_schema::meta::{EventMeta, header};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -55,15 +54,16 @@ impl History {
     }
 }
 
-/// Reads the aggregate's partition from its beginning to the end that it has now.
-pub async fn read(log: &KafkaLog, codec: &Codec, aggregate: Uuid) -> Result<History, ReadError> {
-    let key = Bytes::from(aggregate.to_string());
-    let partition = partition_for(&key, log.partitions());
+/// Reads the aggregate's partition, or that of the post which it is under, from its beginning to the end that it has now.
+pub async fn read(log: &KafkaLog, codec: &Codec, aggregate: Uuid, under: Option<Uuid>) -> Result<History, ReadError> {
+    let partition = partition_for(under.unwrap_or(aggregate).to_string().as_bytes(), log.partitions());
+    let subject = aggregate.to_string();
     let end = log.end_offsets().await?.get(partition as usize).copied().unwrap_or(0);
     let mut found: Vec<(Uuid, Epoch, LogRecord)> = Vec::new();
     read_partition(log, partition, Position::START, end, |delivery| {
         for commit in delivery.commits {
-            let records = commit.records.into_iter().filter(|record| record.key.as_ref() == Some(&key));
+            let of = |record: &LogRecord| record.headers.get(header::SUBJECT) == Some(subject.as_bytes());
+            let records = commit.records.into_iter().filter(of);
             found.extend(records.map(|record| (commit.id, commit.epoch, record)));
         }
     })

@@ -36,12 +36,12 @@ async fn inspect(args: InspectArgs) -> anyhow::Result<ExitCode> {
         connect_with_retries("the schema registry", &registry.url, || Codec::connect(registry.clone())),
     )?;
     let log = KafkaLog::connect(&kafka)?;
-    let history = history::read(&log, &codec, args.aggregate).await?;
+    let history = history::read(&log, &codec, args.aggregate, args.under).await?;
     log.close().await;
     if history.events.is_empty() {
         eprintln!(
-            "error: no event of {} is in the log; check the id, and that GROOT_KAFKA_BROKERS and GROOT_EVENTS_TOPIC name the \
-             log that it is in",
+            "error: no event of {} is in the log; check the id (a comment or a like needs --under <post>), and that \
+             GROOT_KAFKA_BROKERS and GROOT_EVENTS_TOPIC name the log that it is in",
             args.aggregate
         );
         return Ok(ExitCode::from(EXIT_NOTHING));

@@ -33,6 +33,10 @@ pub struct ValidQuery<T>(pub T);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PathUuid(pub Uuid);
 
+/// The path segments of a route, each of which must be a UUID; otherwise 400 with each bad one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PathUuids<const N: usize>(pub [Uuid; N]);
+
 /// More errors than this help nobody.
 const MAX_ERRORS: usize = 100;
 
@@ -145,22 +149,39 @@ impl<S: Send + Sync> FromRequestParts<S> for PathUuid {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let PathUuids([id]) = PathUuids::from_request_parts(parts, state).await?;
+        Ok(Self(id))
+    }
+}
+
+impl<const N: usize, S: Send + Sync> FromRequestParts<S> for PathUuids<N> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let segments = RawPathParams::from_request_parts(parts, state).await.map_err(|_| {
             Problem::invalid_parameters(vec![FieldError::new("", "encoding", "The path is not UTF-8.")])
         })?;
-        match segments.iter().next() {
-            Some((name, text)) => path_uuid(name, text).map(Self),
-            None => Err(Problem::internal("a route without a path parameter asks for one")),
-        }
+        path_uuids(segments.iter()).map(Self)
     }
 }
 
 /// Reads a path segment that must be a UUID; otherwise 400 naming it.
-pub fn path_uuid(name: &str, text: &str) -> Result<Uuid, Problem> {
-    hyphenated(text).ok_or_else(|| {
-        let message = "This part of the address must be a UUID, such as 01890a5d-ac96-774b-bcce-b302099a8057.";
-        Problem::invalid_parameters(vec![FieldError::new(name, "format", message)])
-    })
+fn path_uuids<'a, const N: usize>(segments: impl Iterator<Item = (&'a str, &'a str)>) -> Result<[Uuid; N], Problem> {
+    let mut ids = Vec::with_capacity(N);
+    let mut errors = Vec::new();
+    for (name, text) in segments {
+        match hyphenated(text) {
+            Some(id) => ids.push(id),
+            None => {
+                let message = "This part of the address must be a UUID, such as 01890a5d-ac96-774b-bcce-b302099a8057.";
+                errors.push(FieldError::new(name, "format", message));
+            }
+        }
+    }
+    if !errors.is_empty() {
+        return Err(Problem::invalid_parameters(errors));
+    }
+    ids.try_into().map_err(|_| Problem::internal("a route has another number of path parameters than it asks for"))
 }
 
 #[cfg(test)]
@@ -220,10 +241,15 @@ mod tests {
     }
 
     #[test]
-    fn a_path_segment_that_is_no_uuid_is_named() {
-        assert!(path_uuid("id", "01890a5d-ac96-774b-bcce-b302099a8057").is_ok());
-        let problem = path_uuid("id", "my-post").unwrap_err();
-        assert_eq!((problem.status().as_u16(), problem.field_errors()[0].field.as_str()), (400, "id"));
+    fn every_path_segment_that_is_no_uuid_is_named() {
+        const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+        let read = |id, cid| path_uuids::<2>([("id", id), ("cid", cid)].into_iter());
+        assert!(read(ID, ID).is_ok());
+        for (id, cid, bad) in [("my-post", ID, vec!["id"]), (ID, "1", vec!["cid"]), ("", "x", vec!["id", "cid"])] {
+            let problem = read(id, cid).unwrap_err();
+            let named: Vec<_> = problem.field_errors().iter().map(|error| error.field.as_str()).collect();
+            assert_eq!((problem.status().as_u16(), named), (400, bad));
+        }
     }
 
     proptest! {

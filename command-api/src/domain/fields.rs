@@ -10,6 +10,8 @@ use super::FieldError;
 pub const TITLE_MAX: usize = 200;
 /// Bytes of content: 1 MiB.
 pub const CONTENT_MAX: usize = 1024 * 1024;
+/// Characters of a comment after trimming.
+pub const COMMENT_MAX: usize = 10_000;
 /// Characters of an excerpt after trimming.
 pub const EXCERPT_MAX: usize = 500;
 pub const TAGS_MAX: usize = 20;
@@ -43,6 +45,11 @@ pub fn content(text: String) -> Result<String, FieldError> {
     }
     no_controls(FIELD, &text, Lines::Many)?;
     Ok(text)
+}
+
+/// Markdown of 1 to 10,000 characters, trimmed.
+pub fn comment(text: &str) -> Result<String, FieldError> {
+    filled("content", text, COMMENT_MAX, Lines::Many)
 }
 
 /// Up to 500 characters, trimmed; blank is none.
@@ -106,7 +113,11 @@ enum Lines {
 }
 
 fn filled_line(field: &str, text: &str, max: usize) -> Result<String, FieldError> {
-    let text = at_most(field, text, max, Lines::One)?;
+    filled(field, text, max, Lines::One)
+}
+
+fn filled(field: &str, text: &str, max: usize, lines: Lines) -> Result<String, FieldError> {
+    let text = at_most(field, text, max, lines)?;
     if text.is_empty() {
         return Err(FieldError::new(field, "required", "This must hold at least one character that is not blank."));
     }
@@ -150,6 +161,18 @@ mod tests {
         assert_eq!(code(title(&"é".repeat(201))), "too-long");
         assert_eq!(code(title("")), "required");
         assert_eq!(code(title(" \t\n ")), "required");
+    }
+
+    #[test]
+    fn a_comment_holds_1_to_10_000_characters_after_trimming_and_may_have_lines() {
+        assert_eq!(comment("  So *true*\n\n\tIndeed\n").unwrap(), "So *true*\n\n\tIndeed");
+        assert_eq!(comment(&format!(" {} ", "é".repeat(10_000))).unwrap(), "é".repeat(10_000));
+        assert_eq!(code(comment(&"é".repeat(10_001))), "too-long");
+        for blank in ["", " \n\t "] {
+            assert_eq!(code(comment(blank)), "required");
+        }
+        assert_eq!(code(comment("a\u{0}b")), "control-character");
+        assert_eq!(code(comment("a\r\nb")), "control-character");
     }
 
     #[test]

@@ -1,11 +1,13 @@
-//! What posts and people are and what may be done with them: pure functions from state and command to events, and from
+//! What posts, comments, likes and people are and what may be done with them: pure functions from state and command to events, and from
 //! events to state. No IO, no clock and no randomness: times and ids are arguments.
 //!
 //! The order of judgement is the same for every command: may this person do such a thing at all, does the aggregate
 //! exist, may the person do it to this one, is it the version the person saw, and then the rules of the aggregate.
 
 mod actor;
+pub mod comment;
 pub mod fields;
+pub mod like;
 pub mod person;
 pub mod post;
 mod rejection;
@@ -14,7 +16,7 @@ mod spec;
 
 use chrono::{DateTime, Utc};
 use event_schema::event::{AggregateKind, DomainEvent};
-use event_schema::id::{PersonId, PostId};
+use event_schema::id::{CommentId, PersonId, PostId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -23,27 +25,42 @@ pub use rejection::{Denial, FieldError, Rejection, Rule};
 
 /// An aggregate as its events made it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all aggregates are posts, and a box would be an allocation for each"
-)]
 pub enum AggregateState {
     Post(post::PostState),
+    Comment(comment::CommentState),
+    Like(like::LikeState),
     Person(person::PersonState),
 }
 
 /// A valid command and the aggregate it is for. It crosses instances as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
-    Post { id: PostId, command: post::PostCommand },
-    Person { id: PersonId, command: person::PersonCommand },
+    Post {
+        id: PostId,
+        command: post::PostCommand,
+    },
+    Comment {
+        post: PostId,
+        id: CommentId,
+        command: comment::CommentCommand,
+    },
+    /// The like's id is made of both.
+    Like {
+        post: PostId,
+        person: PersonId,
+        command: like::LikeCommand,
+    },
+    Person {
+        id: PersonId,
+        command: person::PersonCommand,
+    },
 }
 
 /// What a decision rests on beside the state and the command.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Context {
     pub actor: Actor,
-    /// The later of the clock and the time of the aggregate's last event, in whole milliseconds.
+    /// The latest of the clock and the times of the last events of the aggregate and its root, in whole milliseconds.
     pub now: DateTime<Utc>,
     /// The number of events the aggregate has.
     pub version: u64,
@@ -55,51 +72,82 @@ impl Command {
     pub fn aggregate_id(&self) -> Uuid {
         match self {
             Command::Post { id, .. } => id.as_uuid(),
+            Command::Comment { id, .. } => id.as_uuid(),
+            Command::Like { post, person, .. } => like::like_id(*post, *person),
             Command::Person { id, .. } => id.as_uuid(),
+        }
+    }
+
+    /// The aggregate in whose partition this one stands, and whose state it is decided with; itself where it stands alone.
+    pub fn root_id(&self) -> Uuid {
+        match self {
+            Command::Comment { post, .. } | Command::Like { post, .. } => post.as_uuid(),
+            Command::Post { .. } | Command::Person { .. } => self.aggregate_id(),
         }
     }
 
     pub fn kind(&self) -> AggregateKind {
         match self {
             Command::Post { .. } => AggregateKind::Post,
+            Command::Comment { .. } => AggregateKind::Comment,
+            Command::Like { .. } => AggregateKind::Like,
             Command::Person { .. } => AggregateKind::Person,
         }
     }
 
-    /// Whether the command begins a new aggregate.
+    /// Whether the command is for a new aggregate alone. (The first like begins one too, but does not ask for that.)
     pub fn is_create(&self) -> bool {
         match self {
             Command::Post { command, .. } => matches!(command, post::PostCommand::Create(_)),
+            Command::Comment { command, .. } => matches!(command, comment::CommentCommand::Add { .. }),
+            Command::Like { .. } => false,
             Command::Person { command, .. } => matches!(command, person::PersonCommand::Create { .. }),
         }
     }
 }
 
-/// The events that the command brings about; none if everything is already as it asks for.
+/// The events that the command brings about; none if everything is already as it asks for. `root` is the state of
+/// [`Command::root_id`], where that is another aggregate.
 ///
 /// # Errors
 /// Why the command is refused.
 pub fn decide(
     state: Option<&AggregateState>,
+    root: Option<&AggregateState>,
     command: &Command,
     context: &Context,
 ) -> Result<Vec<DomainEvent>, Rejection> {
+    let create = command.is_create();
     match command {
         Command::Post { id, command } => {
             let state = match state {
-                Some(AggregateState::Post(state)) => Some(state),
-                Some(AggregateState::Person(_)) => {
-                    return Err(taken_by_another_kind(matches!(command, post::PostCommand::Create(_))));
-                }
                 None => None,
+                Some(AggregateState::Post(state)) => Some(state),
+                Some(_) => return Err(taken_by_another_kind(create)),
             };
             post::decide(state, *id, command, context)
         }
+        Command::Comment { post, command, .. } => {
+            let state = match state {
+                None => None,
+                Some(AggregateState::Comment(state)) => Some(state),
+                Some(_) => return Err(taken_by_another_kind(create)),
+            };
+            comment::decide(state, root, *post, command, context)
+        }
+        Command::Like { post, person, command } => {
+            let state = match state {
+                None => None,
+                Some(AggregateState::Like(state)) => Some(state),
+                Some(_) => return Err(taken_by_another_kind(create)),
+            };
+            like::decide(state, root, (*post, *person), *command, context)
+        }
         Command::Person { command, .. } => {
             let state = match state {
-                Some(AggregateState::Person(state)) => Some(state),
-                Some(AggregateState::Post(_)) => return Err(taken_by_another_kind(true)),
                 None => None,
+                Some(AggregateState::Person(state)) => Some(state),
+                Some(_) => return Err(taken_by_another_kind(create)),
             };
             person::decide(state, command, context)
         }
@@ -112,12 +160,17 @@ pub fn evolve(state: Option<AggregateState>, event: &DomainEvent, time: DateTime
         (Some(AggregateState::Post(state)), DomainEvent::Post(event)) => {
             AggregateState::Post(post::evolve(Some(state), event, time))
         }
+        (Some(AggregateState::Comment(state)), DomainEvent::Comment(event)) => {
+            AggregateState::Comment(comment::evolve(Some(state), event))
+        }
+        (Some(AggregateState::Like(_)) | None, DomainEvent::Like(event)) => AggregateState::Like(like::evolve(event)),
         (Some(AggregateState::Person(state)), DomainEvent::Person(event)) => {
             AggregateState::Person(person::evolve(Some(state), event))
         }
         // An event of another kind under this id says nothing about the aggregate that has it.
         (Some(state), _) => state,
         (None, DomainEvent::Post(event)) => AggregateState::Post(post::evolve(None, event, time)),
+        (None, DomainEvent::Comment(event)) => AggregateState::Comment(comment::evolve(None, event)),
         (None, DomainEvent::Person(event)) => AggregateState::Person(person::evolve(None, event)),
     }
 }
@@ -126,7 +179,7 @@ pub fn evolve(state: Option<AggregateState>, event: &DomainEvent, time: DateTime
 pub fn due(state: &AggregateState) -> Option<DateTime<Utc>> {
     match state {
         AggregateState::Post(state) => state.due(),
-        AggregateState::Person(_) => None,
+        AggregateState::Comment(_) | AggregateState::Like(_) | AggregateState::Person(_) => None,
     }
 }
 
@@ -142,7 +195,9 @@ fn taken_by_another_kind(create: bool) -> Rejection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::spec::{ADMIN, at, given_nothing, id, new_post};
+    use crate::domain::spec::{ADMIN, at, comment_id, given_nothing, id, id_of, new_post, published_post};
+    use comment::CommentCommand;
+    use like::LikeCommand;
     use person::{PersonCommand, PersonState};
 
     fn context() -> Context {
@@ -153,9 +208,9 @@ mod tests {
     fn an_id_that_a_person_has_is_no_post() {
         let person = AggregateState::Person(PersonState {});
         let post = |command| Command::Post { id: id(), command };
-        assert_eq!(decide(Some(&person), &post(post::PostCommand::Delete), &context()), Err(Rejection::NotFound));
+        assert_eq!(decide(Some(&person), None, &post(post::PostCommand::Delete), &context()), Err(Rejection::NotFound));
         assert_eq!(
-            decide(Some(&person), &post(post::PostCommand::Create(new_post())), &context()),
+            decide(Some(&person), None, &post(post::PostCommand::Create(new_post())), &context()),
             Err(Rejection::AlreadyExists)
         );
     }
@@ -167,13 +222,54 @@ mod tests {
             id: PersonId::new(id().as_uuid()),
             command: PersonCommand::Create { name: "Ada".into() },
         };
-        assert_eq!(decide(Some(&AggregateState::Post(post)), &command, &context()), Err(Rejection::AlreadyExists));
+        assert_eq!(
+            decide(Some(&AggregateState::Post(post)), None, &command, &context()),
+            Err(Rejection::AlreadyExists)
+        );
+    }
+
+    #[test]
+    fn an_id_of_another_kind_is_no_comment_and_no_like() {
+        let post = published_post();
+        let comment = |command| Command::Comment { post: id(), id: CommentId::new(id().as_uuid()), command };
+        let decided = |command: &Command| decide(Some(&post), Some(&post), command, &context());
+        assert_eq!(decided(&comment(CommentCommand::Delete)), Err(Rejection::NotFound));
+        assert_eq!(decided(&comment(CommentCommand::Add { content: "c".into() })), Err(Rejection::AlreadyExists));
+        let like = Command::Like { post: id(), person: id_of(&ADMIN), command: LikeCommand::Like };
+        assert_eq!(decided(&like), Err(Rejection::NotFound));
+    }
+
+    #[test]
+    fn every_event_of_a_command_has_the_key_that_the_command_was_routed_by() {
+        let post = published_post();
+        let commands = [
+            Command::Post { id: id(), command: post::PostCommand::Create(new_post()) },
+            Command::Comment { post: id(), id: comment_id(), command: CommentCommand::Add { content: "c".into() } },
+            Command::Like { post: id(), person: id_of(&ADMIN), command: LikeCommand::Like },
+            Command::Person { id: id_of(&ADMIN), command: PersonCommand::Create { name: "Ada".into() } },
+        ];
+        for command in commands {
+            let events = decide(None, Some(&post), &command, &context()).unwrap();
+            assert!(!events.is_empty(), "{command:?}");
+            for event in events {
+                assert_eq!(event.key(command.aggregate_id()), command.root_id(), "{command:?}");
+            }
+        }
     }
 
     #[test]
     fn a_command_reads_back_from_the_json_it_crosses_instances_in() {
-        let command = Command::Post { id: id(), command: post::PostCommand::Create(new_post()) };
-        let json = serde_json::to_string(&command).unwrap();
-        assert_eq!(serde_json::from_str::<Command>(&json).unwrap(), command);
+        for command in [
+            Command::Post { id: id(), command: post::PostCommand::Create(new_post()) },
+            Command::Comment {
+                post: id(),
+                id: comment_id(),
+                command: CommentCommand::Edit { content: Some("c".into()) },
+            },
+            Command::Like { post: id(), person: id_of(&ADMIN), command: LikeCommand::Unlike },
+        ] {
+            let json = serde_json::to_string(&command).unwrap();
+            assert_eq!(serde_json::from_str::<Command>(&json).unwrap(), command);
+        }
     }
 }

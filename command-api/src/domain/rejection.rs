@@ -22,6 +22,12 @@ pub enum Rejection {
 /// What the person lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Denial {
+    /// Liking posts, which only a token can leave out.
+    LikePosts,
+    /// Commenting, which only a token can leave out.
+    Comment,
+    EditCommentsOfOthers,
+    DeleteCommentsOfOthers,
     WritePosts,
     WritePostsOfOthers,
     /// Setting author or time of publication.
@@ -35,6 +41,12 @@ impl Denial {
     /// One sentence for the person, which says who may.
     pub fn explanation(self) -> &'static str {
         match self {
+            Denial::LikePosts => "This token does not allow liking posts.",
+            Denial::Comment => "This token does not allow commenting.",
+            Denial::EditCommentsOfOthers => "This comment is another person's; only its author may change it.",
+            Denial::DeleteCommentsOfOthers => {
+                "This comment is another person's; only its author, an editor or an admin may delete it."
+            }
             Denial::WritePosts => "Writing posts needs the role author, editor or admin.",
             Denial::WritePostsOfOthers => {
                 "This post is another author's; only its author, an editor or an admin may change it."
@@ -53,6 +65,8 @@ impl Denial {
 pub enum Rule {
     DeletedPostsAreOnlyRestored,
     PublishedPostsAreNotScheduled,
+    OnlyPublishedPostsTakeResponses,
+    DeletedCommentsStayDeleted,
 }
 
 impl Rule {
@@ -61,6 +75,10 @@ impl Rule {
         match self {
             Rule::DeletedPostsAreOnlyRestored => "The post is deleted. Restore it first.",
             Rule::PublishedPostsAreNotScheduled => "The post is published already. Unpublish it before scheduling it.",
+            Rule::OnlyPublishedPostsTakeResponses => {
+                "The post is not published. Publish it before it can be liked or commented on."
+            }
+            Rule::DeletedCommentsStayDeleted => "The comment is deleted, for good. Write another one.",
         }
     }
 }

@@ -4,10 +4,12 @@ use std::fmt::Debug;
 
 use chrono::{DateTime, Utc};
 use event_schema::event::DomainEvent;
-use event_schema::id::{PersonId, PostId};
+use event_schema::id::{CommentId, PersonId, PostId};
 use event_schema::post::PostType;
 use uuid::Uuid;
 
+use super::comment::CommentCommand;
+use super::like::LikeCommand;
 use super::post::{PostCommand, PostContents, PostState};
 use super::{Actor, AggregateState, Command, Context, Rejection, Rights, decide, evolve};
 
@@ -17,6 +19,7 @@ pub const OTHER_AUTHOR: Actor = person(0xA1, Rights::AUTHOR);
 pub const EDITOR: Actor = person(0xED, Rights::EDITOR);
 pub const ADMIN: Actor = person(0xAD, Rights::ADMIN);
 
+pub const READER_ID: PersonId = PersonId::new(Uuid::from_u128(0x4EAD));
 pub const AUTHOR_ID: PersonId = PersonId::new(Uuid::from_u128(0xA0));
 pub const OTHER_AUTHOR_ID: PersonId = PersonId::new(Uuid::from_u128(0xA1));
 
@@ -31,6 +34,17 @@ pub fn at(text: &str) -> DateTime<Utc> {
 
 pub fn id() -> PostId {
     PostId::new(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_dead_beef))
+}
+
+pub fn comment_id() -> CommentId {
+    CommentId::new(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_c0ff_eeee))
+}
+
+pub fn id_of(actor: &Actor) -> PersonId {
+    match actor {
+        Actor::Person { id, .. } => *id,
+        Actor::System => panic!("the system is nobody"),
+    }
 }
 
 pub fn new_post() -> PostContents {
@@ -50,6 +64,7 @@ pub fn new_post() -> PostContents {
 #[derive(Debug)]
 pub struct Given {
     state: Option<AggregateState>,
+    root: Option<AggregateState>,
     version: u64,
 }
 
@@ -60,7 +75,7 @@ pub struct Outcome {
 }
 
 pub fn given_nothing() -> Given {
-    Given { state: None, version: 0 }
+    Given { state: None, root: None, version: 0 }
 }
 
 pub fn given(events: impl IntoIterator<Item = DomainEvent>) -> Given {
@@ -69,7 +84,12 @@ pub fn given(events: impl IntoIterator<Item = DomainEvent>) -> Given {
 
 impl Given {
     pub fn and(self, event: impl Into<DomainEvent>) -> Self {
-        Self { state: Some(evolve(self.state, &event.into(), now())), version: self.version + 1 }
+        Self { state: Some(evolve(self.state, &event.into(), now())), version: self.version + 1, ..self }
+    }
+
+    /// The post that what follows is about.
+    pub fn under(self, root: AggregateState) -> Self {
+        Self { root: Some(root), ..self }
     }
 
     pub fn when(self, actor: Actor, command: PostCommand) -> Outcome {
@@ -87,11 +107,62 @@ impl Given {
         actor: Actor,
         command: PostCommand,
     ) -> Outcome {
+        self.judge(now, expected_version, actor, &Command::Post { id: id(), command })
+    }
+
+    pub fn when_like(self, actor: &Actor, command: LikeCommand) -> Outcome {
+        self.judge(now(), None, actor.clone(), &like(actor, command))
+    }
+
+    pub fn when_like_seen(self, version: u64, actor: &Actor, command: LikeCommand) -> Outcome {
+        self.judge(now(), Some(version), actor.clone(), &like(actor, command))
+    }
+
+    pub fn when_comment(self, actor: &Actor, command: CommentCommand) -> Outcome {
+        self.judge(now(), None, actor.clone(), &comment(command))
+    }
+
+    pub fn when_comment_seen(self, version: u64, actor: &Actor, command: CommentCommand) -> Outcome {
+        self.judge(now(), Some(version), actor.clone(), &comment(command))
+    }
+
+    pub fn judge(self, now: DateTime<Utc>, expected_version: Option<u64>, actor: Actor, command: &Command) -> Outcome {
         let context = Context { actor, now, version: self.version, expected_version };
-        let command = Command::Post { id: id(), command };
-        let decision = decide(self.state.as_ref(), &command, &context);
+        let decision = decide(self.state.as_ref(), self.root.as_ref(), command, &context);
         Outcome { given: self, decision }
     }
+}
+
+/// A post of [`AUTHOR`] in each status.
+pub fn draft_post() -> AggregateState {
+    AggregateState::Post(given_nothing().when(AUTHOR, PostCommand::Create(new_post())).state())
+}
+
+pub fn published_post() -> AggregateState {
+    after(draft_post(), PostCommand::Publish { published_at: None })
+}
+
+pub fn scheduled_post() -> AggregateState {
+    after(draft_post(), PostCommand::Schedule { at: now() + chrono::Duration::days(1) })
+}
+
+pub fn deleted_post() -> AggregateState {
+    after(published_post(), PostCommand::Delete)
+}
+
+fn after(post: AggregateState, command: PostCommand) -> AggregateState {
+    let given = Given { state: Some(post), ..given_nothing() };
+    AggregateState::Post(given.when(AUTHOR, command).state())
+}
+
+fn like(actor: &Actor, command: LikeCommand) -> Command {
+    // Nobody but a person can be named.
+    let person = if *actor == Actor::System { READER_ID } else { id_of(actor) };
+    Command::Like { post: id(), person, command }
+}
+
+fn comment(command: CommentCommand) -> Command {
+    Command::Comment { post: id(), id: comment_id(), command }
 }
 
 impl Outcome {
@@ -123,6 +194,12 @@ impl Outcome {
             }
             other => panic!("expected {field} to be {code}, got {other:?}"),
         }
+    }
+
+    /// What was decided, and where that leads to.
+    pub fn and_then_what(self) -> (Given, Result<Vec<DomainEvent>, Rejection>) {
+        let events = self.decision.clone().unwrap_or_default();
+        (events.into_iter().fold(self.given, |given, event| given.and(event)), self.decision)
     }
 
     /// The state after whatever was decided.

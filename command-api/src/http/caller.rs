@@ -117,8 +117,12 @@ impl<S: Send + Sync> FromRequest<S> for OptionalFields {
 /// What the role allows and the token does not leave out.
 fn rights(person: &auth::Actor) -> Rights {
     Rights {
+        like_posts: person.may(Permission::LikePosts),
+        comment: person.may(Permission::Comment),
+        moderate_comments: person.may(Permission::ModerateComments),
         write_own_posts: person.may(Permission::WriteOwnPosts),
         write_any_post: person.may(Permission::WriteAnyPost),
+        read_any_post: person.may(Permission::ReadAnyPost),
         attribute_posts: person.may(Permission::AttributePosts),
         manage_people: person.may(Permission::ManagePeople),
     }
@@ -159,7 +163,7 @@ mod tests {
         let editor = auth::Actor::new(uuid::Uuid::nil(), None, auth::Role::Editor);
         assert_eq!(rights(&editor), Rights::EDITOR);
         let only_own = editor.restricted_to([Permission::WriteOwnPosts].into_iter().collect());
-        assert_eq!(rights(&only_own), Rights::AUTHOR);
+        assert_eq!(rights(&only_own), Rights { like_posts: false, comment: false, ..Rights::AUTHOR });
     }
 
     #[test]

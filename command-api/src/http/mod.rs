@@ -3,7 +3,9 @@
 
 mod answer;
 mod caller;
+mod comments;
 mod if_match;
+mod likes;
 mod people;
 mod post_fields;
 mod posts;
@@ -43,13 +45,13 @@ pub struct LogId(pub u64);
 #[openapi(
     info(
         title = "Groot commands",
-        description = "Every change to posts and people. A command is answered once it is in the log; the answer's \
+        description = "Every change to posts, comments, likes and people. A command is answered once it is in the log; the answer's \
                        position lets any later read wait until it can be seen.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     modifiers(&Bearer),
     security(("bearer" = [])),
-    tags((name = "posts"), (name = "people"))
+    tags((name = "posts"), (name = "comments"), (name = "likes"), (name = "people"))
 )]
 struct Commands;
 
@@ -71,6 +73,9 @@ pub fn routes(api: Api) -> (axum::Router, Description) {
         .routes(routes!(posts::unpublish))
         .routes(routes!(posts::schedule))
         .routes(routes!(posts::restore))
+        .routes(routes!(likes::like, likes::unlike))
+        .routes(routes!(comments::add))
+        .routes(routes!(comments::edit, comments::delete))
         .routes(routes!(people::create))
         .split_for_parts();
     (router.with_state(api), description)

@@ -27,7 +27,7 @@ use crate::domain::{Command, fields};
 pub async fn create(State(api): State<Api>, caller: Caller, mut body: Fields) -> Result<Response, Problem> {
     let name = body.string("name").and_then(|name| checked(&mut body, fields::name(&name)));
     let name = body.finish_with(name)?;
-    creating(&api, caller, AggregateKind::Person, |id| Command::Person {
+    creating(&api, caller, AggregateKind::Person, None, |id| Command::Person {
         id: PersonId::new(id),
         command: PersonCommand::Create { name },
     })

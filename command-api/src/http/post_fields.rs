@@ -92,7 +92,7 @@ fn read_changes(fields: &mut Fields) -> PostChanges {
 }
 
 /// A field of a patch that cannot be taken away.
-fn unless_null<T: service::json::FromJson>(fields: &mut Fields, name: &str) -> Option<T> {
+pub(super) fn unless_null<T: service::json::FromJson>(fields: &mut Fields, name: &str) -> Option<T> {
     match fields.patch(name) {
         Patch::Keep => None,
         Patch::Set(value) => Some(value),

@@ -32,7 +32,7 @@ use crate::domain::post::PostCommand;
 )]
 pub async fn create(State(api): State<Api>, caller: Caller, body: Fields) -> Result<Response, Problem> {
     let contents = post_fields::contents(body)?;
-    creating(&api, caller, AggregateKind::Post, |id| Command::Post {
+    creating(&api, caller, AggregateKind::Post, None, |id| Command::Post {
         id: PostId::new(id),
         command: PostCommand::Create(contents),
     })

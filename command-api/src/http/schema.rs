@@ -81,6 +81,22 @@ pub struct ScheduleBody {
     pub at: DateTime<Utc>,
 }
 
+/// What a comment says.
+#[derive(Debug, ToSchema)]
+pub struct CommentBody {
+    /// Markdown of 1 to 10,000 characters, counted after trimming.
+    #[schema(min_length = 1, max_length = 10_000)]
+    pub content: String,
+}
+
+/// What is to change of a comment.
+#[derive(Debug, ToSchema)]
+pub struct CommentPatch {
+    /// Left out, it stays.
+    #[schema(min_length = 1, max_length = 10_000, nullable = false)]
+    pub content: Option<String>,
+}
+
 /// A new person.
 #[derive(Debug, ToSchema)]
 pub struct PersonBody {
@@ -96,8 +112,8 @@ pub struct PersonBody {
 }))]
 pub struct CommandAnswer {
     pub id: Uuid,
-    /// The number of its events.
-    #[schema(minimum = 1)]
+    /// The number of its events; 0 only of a like that never was and was taken back.
+    #[schema(minimum = 0)]
     pub version: u64,
     /// Send it back in `Groot-Min-Position` to read what was written.
     pub position: String,

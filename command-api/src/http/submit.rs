@@ -3,18 +3,20 @@
 use axum::response::Response;
 use event_schema::event::AggregateKind;
 use event_schema::hash::CommandHash;
-use event_schema::id::{PersonId, PostId};
+use event_schema::id::{CommentId, PersonId, PostId};
 use serde::Serialize;
 use service::problem::Problem;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Api;
 use super::answer::answer;
 use super::caller::Caller;
 use crate::domain::Command;
+use crate::domain::comment::CommentCommand;
+use crate::domain::like::LikeCommand;
 use crate::domain::post::PostCommand;
 use crate::error::{failed, refused};
+use crate::named_id::named_id;
 use crate::partition::submission::{Answer, Submission};
 
 const POSTS: &str = "/api/universal/post";
@@ -22,26 +24,46 @@ const PEOPLE: &str = "/api/users";
 
 /// Makes a command on a post that is there, and answers 200.
 pub async fn on_post(api: &Api, caller: Caller, id: Uuid, command: PostCommand) -> Result<Response, Problem> {
-    let command = Command::Post { id: PostId::new(id), command };
+    on_existing(api, caller, Command::Post { id: PostId::new(id), command }).await
+}
+
+/// Makes a command on a comment that is there, and answers 200.
+pub async fn on_comment(
+    api: &Api,
+    caller: Caller,
+    [post, id]: [Uuid; 2],
+    command: CommentCommand,
+) -> Result<Response, Problem> {
+    on_existing(api, caller, Command::Comment { post: PostId::new(post), id: CommentId::new(id), command }).await
+}
+
+/// Makes a command on the like of the one who asks, and answers 200.
+pub async fn on_like(api: &Api, caller: Caller, post: Uuid, command: LikeCommand) -> Result<Response, Problem> {
+    let person = caller.person;
+    on_existing(api, caller, Command::Like { post: PostId::new(post), person, command }).await
+}
+
+async fn on_existing(api: &Api, caller: Caller, command: Command) -> Result<Response, Problem> {
     let command_id = match &caller.key {
-        Some(key) => command_id_of(caller.person, id, key),
+        Some(key) => command_id_of(caller.person, command.aggregate_id(), key),
         None => Uuid::now_v7(),
     };
     submit(api, caller, command_id, command).await
 }
 
-/// Makes a command that creates what `command` says of a new id, and answers 201.
+/// Makes a command that creates what `command` says of a new id, and answers 201. `root` is what it is created under.
 pub async fn creating(
     api: &Api,
     caller: Caller,
     kind: AggregateKind,
+    root: Option<Uuid>,
     command: impl FnOnce(Uuid) -> Command,
 ) -> Result<Response, Problem> {
     caller.names_no_version()?;
     let (id, command_id) = match &caller.key {
         Some(key) => {
             // A retry must meet the same aggregate, wherever and whenever it is made.
-            let id = aggregate_id_of(kind, caller.person, key);
+            let id = aggregate_id_of(kind, caller.person, root, key);
             (id, command_id_of(caller.person, id, key))
         }
         None => (Uuid::now_v7(), Uuid::now_v7()),
@@ -50,9 +72,10 @@ pub async fn creating(
 }
 
 async fn submit(api: &Api, caller: Caller, command_id: Uuid, command: Command) -> Result<Response, Problem> {
-    let location = command.is_create().then(|| match command.kind() {
-        AggregateKind::Post => POSTS,
-        AggregateKind::Person => PEOPLE,
+    let location = command.is_create().then(|| match &command {
+        Command::Comment { post, .. } => format!("{POSTS}/{post}/comments"),
+        Command::Post { .. } | Command::Like { .. } => POSTS.to_owned(),
+        Command::Person { .. } => PEOPLE.to_owned(),
     });
     let expected_version = caller.expected_version();
     let submission = Submission {
@@ -65,7 +88,7 @@ async fn submit(api: &Api, caller: Caller, command_id: Uuid, command: Command) -
         traceparent: Some(caller.trace.traceparent()),
     };
     match api.routing.execute(submission).await {
-        Ok(Answer::Done(receipt)) => answer(api.log, &receipt, location),
+        Ok(Answer::Done(receipt)) => answer(api.log, &receipt, location.as_deref()),
         Ok(other) => Err(refused(other)),
         Err(failure) => Err(failed(failure)),
     }
@@ -84,27 +107,18 @@ fn command_hash(command: &Command, expected_version: Option<u64>) -> Result<Comm
     Ok(CommandHash::of(bytes))
 }
 
-fn aggregate_id_of(kind: AggregateKind, person: PersonId, key: &str) -> Uuid {
-    hashed("groot:aggregate", &[kind.as_str().as_bytes(), person.as_uuid().as_bytes(), key.as_bytes()])
+/// The same key under another root makes another aggregate: it stands in another partition, where nobody would notice
+/// that the id is taken.
+fn aggregate_id_of(kind: AggregateKind, person: PersonId, root: Option<Uuid>, key: &str) -> Uuid {
+    let (kind, person) = (kind.as_str().as_bytes(), person.as_uuid());
+    match root {
+        Some(root) => named_id("groot:aggregate", &[kind, person.as_bytes(), root.as_bytes(), key.as_bytes()]),
+        None => named_id("groot:aggregate", &[kind, person.as_bytes(), key.as_bytes()]),
+    }
 }
 
 fn command_id_of(person: PersonId, aggregate: Uuid, key: &str) -> Uuid {
-    hashed("groot:command", &[person.as_uuid().as_bytes(), aggregate.as_bytes(), key.as_bytes()])
-}
-
-/// A UUIDv8 of SHA-256 over the parts.
-fn hashed(domain: &str, parts: &[&[u8]]) -> Uuid {
-    let mut hash = Sha256::new();
-    hash.update(domain.as_bytes());
-    for part in parts {
-        // The length goes in first, so that no two lists of parts feed the hash the same bytes.
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    let digest: [u8; 32] = hash.finalize().into();
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    Uuid::new_v8(bytes)
+    named_id("groot:command", &[person.as_uuid().as_bytes(), aggregate.as_bytes(), key.as_bytes()])
 }
 
 #[cfg(test)]
@@ -116,16 +130,23 @@ mod tests {
 
     #[test]
     fn a_keyed_create_names_the_same_aggregate_each_time_and_for_each_person_another() {
-        let id = aggregate_id_of(AggregateKind::Post, ANN, "k");
-        assert_eq!(id, aggregate_id_of(AggregateKind::Post, ANN, "k"));
+        let id = aggregate_id_of(AggregateKind::Post, ANN, None, "k");
+        assert_eq!(id, aggregate_id_of(AggregateKind::Post, ANN, None, "k"));
         assert_eq!(id.get_version_num(), 8);
         for other in [
-            aggregate_id_of(AggregateKind::Post, BEN, "k"),
-            aggregate_id_of(AggregateKind::Post, ANN, "l"),
-            aggregate_id_of(AggregateKind::Person, ANN, "k"),
+            aggregate_id_of(AggregateKind::Post, BEN, None, "k"),
+            aggregate_id_of(AggregateKind::Post, ANN, None, "l"),
+            aggregate_id_of(AggregateKind::Person, ANN, None, "k"),
         ] {
             assert_ne!(other, id);
         }
+    }
+
+    #[test]
+    fn a_key_names_another_comment_under_each_post() {
+        let id = |post| aggregate_id_of(AggregateKind::Comment, ANN, Some(Uuid::from_u128(post)), "k");
+        assert_eq!(id(1), id(1));
+        assert_ne!(id(1), id(2));
     }
 
     #[test]

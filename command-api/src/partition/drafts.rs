@@ -81,7 +81,7 @@ fn record(codec: &Codec, meta: &EventMeta, event: &DomainEvent) -> RecordDraft {
     for (name, value) in from_schema {
         headers.push(name, value);
     }
-    RecordDraft { key: Some(meta.aggregate_id.to_string().into()), value: Some(encoded.value), headers }
+    RecordDraft { key: Some(event.key(meta.aggregate_id).to_string().into()), value: Some(encoded.value), headers }
 }
 
 /// The event that a released record holds. Its schema must be in the codec's cache.

@@ -4,6 +4,7 @@ pub mod actor;
 pub mod aggregates;
 mod drafts;
 mod due;
+mod latest;
 mod learning;
 pub mod meters;
 mod pending;

@@ -26,6 +26,8 @@ pub struct PendingCommit {
     pub deferred: Vec<Deferred>,
     /// The size of its records.
     bytes: usize,
+    /// Its place among all commits that were ever pending here.
+    place: u64,
 }
 
 /// An answer that holds only if the commit it was decided on counts.
@@ -33,21 +35,30 @@ pub struct PendingCommit {
 pub struct Deferred {
     pub ticket: Ticket,
     pub submission: Submission,
-    /// `None` stands for "nothing to change".
-    pub answer: Option<Answer>,
+    pub conclusion: Conclusion,
+}
+
+/// What a command comes to that appends nothing.
+#[derive(Clone, Debug)]
+pub enum Conclusion {
+    /// Everything is as it asks for, in this version of its aggregate.
+    Unchanged {
+        version: u64,
+    },
+    Refused(Answer),
 }
 
 impl PendingCommit {
     pub fn new(submission: Submission, tickets: Vec<Ticket>, hoped: Hoped, bytes: usize) -> Self {
-        Self { submission, tickets, hoped, deferred: Vec::new(), bytes }
+        Self { submission, tickets, hoped, deferred: Vec::new(), bytes, place: 0 }
     }
 
-    /// Lets whoever holds these tickets wait for this commit; `None` stands for "nothing to change".
-    pub fn defer(&mut self, tickets: &[Ticket], submission: &Submission, answer: Option<&Answer>) {
+    /// Lets whoever holds these tickets wait for this commit.
+    pub fn defer(&mut self, tickets: &[Ticket], submission: &Submission, conclusion: &Conclusion) {
         self.deferred.extend(tickets.iter().map(|ticket| Deferred {
             ticket: *ticket,
             submission: submission.clone(),
-            answer: answer.cloned(),
+            conclusion: conclusion.clone(),
         }));
     }
 }
@@ -58,6 +69,7 @@ pub struct Pending {
     /// Per aggregate its pending commits, oldest first.
     by_aggregate: HashMap<Uuid, VecDeque<Uuid>>,
     bytes: usize,
+    pushed: u64,
 }
 
 impl Pending {
@@ -70,7 +82,9 @@ impl Pending {
         self.bytes
     }
 
-    pub fn push(&mut self, commit: Uuid, pending: PendingCommit) {
+    pub fn push(&mut self, commit: Uuid, mut pending: PendingCommit) {
+        pending.place = self.pushed;
+        self.pushed += 1;
         self.by_aggregate.entry(pending.hoped.aggregate_id).or_default().push_back(commit);
         self.bytes += pending.bytes;
         self.commits.insert(commit, pending);
@@ -95,10 +109,11 @@ impl Pending {
         self.commits.get(commit).map(|pending| &pending.hoped)
     }
 
-    /// The last pending commit of the aggregate.
-    pub fn last_of(&mut self, aggregate: Uuid) -> Option<&mut PendingCommit> {
-        let commit = self.by_aggregate.get(&aggregate)?.back()?;
-        self.commits.get_mut(commit)
+    /// The last pending commit of any of the aggregates. It is released after all others of theirs.
+    pub fn last_of(&mut self, aggregates: [Uuid; 2]) -> Option<&mut PendingCommit> {
+        let last = aggregates.iter().filter_map(|aggregate| self.by_aggregate.get(aggregate)?.back());
+        let commit = *last.max_by_key(|commit| self.commits.get(*commit).map(|pending| pending.place))?;
+        self.commits.get_mut(&commit)
     }
 
     /// The pending commit of a command.

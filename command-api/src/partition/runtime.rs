@@ -19,10 +19,11 @@ use uuid::Uuid;
 
 use super::aggregates::{Aggregate, Aggregates, Recorded, Remembered};
 use super::drafts::{self, Decided, Drafted};
-use super::pending::{Deferred, Pending, PendingCommit};
+use super::latest::Latest;
+use super::pending::{Conclusion, Deferred, Pending, PendingCommit};
 use super::recovery::chain;
 use super::submission::{Answer, Halted, Output, Receipt, Submission, Ticket};
-use crate::domain::{self, Context, due_command};
+use crate::domain::{self, Command, Context, due_command};
 
 #[derive(Clone, Debug)]
 pub struct RuntimeConfig {
@@ -265,7 +266,7 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
             return if first.submission.command_hash == submission.command_hash {
                 first.tickets.extend(tickets);
             } else {
-                first.defer(&tickets, &submission, Some(&Answer::KeyReused));
+                first.defer(&tickets, &submission, &Conclusion::Refused(Answer::KeyReused));
             };
         }
         let expected = !submission.command.is_create();
@@ -282,23 +283,36 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
         if drafts::is_older_than(submission.command_id, self.released.forgotten_before()) {
             return self.answer_all(&tickets, &Answer::TooOld);
         }
-        let (state, version, time) = match (self.pending.latest(id), &aggregate) {
-            (Some(hoped), _) => (Some(&hoped.state), hoped.version, Some(hoped.time)),
-            (None, Some(aggregate)) => (Some(&aggregate.state), aggregate.version, Some(aggregate.time)),
-            (None, None) => (None, 0, None),
-        };
-        let clock = drafts::event_time(clock, time);
+        let root_id = submission.command.root_id();
+        // The root is in this partition too, so that nobody else can change it between this decision and its commit.
+        let root = self.or_break_down(
+            now,
+            clock,
+            |released| {
+                if root_id == id { Ok(None) } else { released.get(root_id, true) }
+            },
+        );
+        let Some(root) = root else { return self.answer_all(&tickets, &Answer::NotOwner) };
+        // Of what was released: the last record that this rests on.
+        let offset = aggregate.iter().chain(&root).map(|known| known.offset).max().unwrap_or_default();
+        let own = Latest::of(self.pending.latest(id), aggregate.as_deref());
+        let root = Latest::of(self.pending.latest(root_id), root.as_deref()).filter(|_| root_id != id);
+        let clock = drafts::event_time(clock, own.iter().chain(&root).map(|latest| latest.time).max());
+        let (state, version) = own.map_or((None, 0), |own| (Some(own.state), own.version));
         let context = Context {
             actor: submission.actor.clone(),
             now: clock,
             version,
             expected_version: submission.expected_version,
         };
-        match domain::decide(state, &submission.command, &context) {
+        match domain::decide(state, root.map(|root| root.state), &submission.command, &context) {
             Err(rejection) => {
-                self.answer_when_settled(&submission, &tickets, aggregate, Some(Answer::Rejected(rejection)))
+                let refused = Conclusion::Refused(Answer::Rejected(rejection));
+                self.answer_when_settled(&submission, &tickets, refused, offset);
             }
-            Ok(events) if events.is_empty() => self.answer_when_settled(&submission, &tickets, aggregate, None),
+            Ok(events) if events.is_empty() => {
+                self.answer_when_settled(&submission, &tickets, Conclusion::Unchanged { version }, offset);
+            }
             Ok(events) => {
                 let state = state.cloned();
                 let decided = Decided { submission: &submission, state, version, time: clock, events };
@@ -325,23 +339,29 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
     }
 
     /// Answers what appended nothing: at once if it was decided on released state, else when that is released.
-    /// `None` stands for "nothing to change", whose answer is where the aggregate stands then.
     fn answer_when_settled(
         &mut self,
         submission: &Submission,
         tickets: &[Ticket],
-        aggregate: Option<Arc<Aggregate>>,
-        answer: Option<Answer>,
+        conclusion: Conclusion,
+        offset: u64,
     ) {
-        let id = submission.command.aggregate_id();
-        if let Some(last) = self.pending.last_of(id) {
-            return last.defer(tickets, submission, answer.as_ref());
+        let command = &submission.command;
+        if let Some(last) = self.pending.last_of([command.aggregate_id(), command.root_id()]) {
+            return last.defer(tickets, submission, &conclusion);
         }
-        let answer = answer.unwrap_or_else(|| {
-            let (version, offset) = aggregate.map_or((0, 0), |aggregate| (aggregate.version, aggregate.offset));
-            Answer::Done(self.receipt(id, version, offset, false))
-        });
+        let answer = self.concluded(command, conclusion, offset);
         self.answer_all(tickets, &answer);
+    }
+
+    /// `offset` is that of the last record that the conclusion rests on.
+    fn concluded(&self, command: &Command, conclusion: Conclusion, offset: u64) -> Answer {
+        match conclusion {
+            Conclusion::Refused(answer) => answer,
+            Conclusion::Unchanged { version } => {
+                Answer::Done(self.receipt(command.aggregate_id(), version, offset, false))
+            }
+        }
     }
 
     fn listen(&mut self, now: Now, clock: DateTime<Utc>) {
@@ -400,12 +420,12 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
             }
         }
         if let Some(mine) = self.pending.take(commit.id) {
-            let receipt =
-                |changed| self.receipt(mine.hoped.aggregate_id, mine.hoped.version, commit.last_offset(), changed);
-            let (done, unchanged) = (Answer::Done(receipt(true)), Answer::Done(receipt(false)));
-            self.answer_all(&mine.tickets, &done);
-            for Deferred { ticket, answer, .. } in mine.deferred {
-                self.answer(ticket, answer.unwrap_or_else(|| unchanged.clone()));
+            let offset = commit.last_offset();
+            let receipt = self.receipt(mine.hoped.aggregate_id, mine.hoped.version, offset, true);
+            self.answer_all(&mine.tickets, &Answer::Done(receipt));
+            for Deferred { ticket, conclusion, submission } in mine.deferred {
+                let answer = self.concluded(&submission.command, conclusion, offset);
+                self.answer(ticket, answer);
             }
         }
         self.output.push_back(Output::Released(commit));

@@ -28,10 +28,11 @@ pub type Ticket = u64;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     pub aggregate_id: Uuid,
-    /// The aggregate's version after the command.
+    /// The aggregate's version after the command; 0 where it never had an event and got none.
     pub version: u64,
     pub partition: u32,
-    /// The offset of the last record of the command, or, when it changed nothing, of the aggregate's last record.
+    /// The offset of the last record of the command, or, when it changed nothing, of the last one that this rests on: the
+    /// aggregate's or its root's.
     pub offset: u64,
     /// Whether the command appended anything, now or when it was first made.
     pub changed: bool,

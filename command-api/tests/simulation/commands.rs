@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use command_api::domain::comment::CommentCommand;
+use command_api::domain::like::LikeCommand;
 use command_api::domain::post::{Change, PostChanges, PostCommand, PostContents};
 use command_api::domain::{self, Actor, Command, Rights};
 use command_api::partition::aggregates::{Aggregates, Recorded};
@@ -16,10 +18,11 @@ use event_log::reader::Commit;
 use event_log::simulated::{Fate, SimulatedLog};
 use event_log::state::{MemoryState, StateStore};
 use event_schema::codec::Codec;
+use event_schema::event::DomainEvent;
 use event_schema::hash::CommandHash;
-use event_schema::id::{PersonId, PostId};
+use event_schema::id::{CommentId, PersonId, PostId};
 use event_schema::meta::EventMeta;
-use event_schema::post::PostType;
+use event_schema::post::{PostEvent, PostType, RestoredStatus};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -29,6 +32,9 @@ use crate::fold;
 use crate::schedule::{Clients, Node, PARTITION, START, Schedule};
 
 const POSTS: u128 = 3;
+/// Comments of each post.
+const COMMENTS: u128 = 3;
+const PEOPLE: u128 = 3;
 
 pub fn run(seed: u64) {
     let mut schedule = Schedule::<RuntimeNode, Authors>::new(seed, Authors::default());
@@ -39,6 +45,7 @@ pub fn run(seed: u64) {
     let commits = fold::fold(&records);
     fold::assert_resuming_changes_nothing(&records);
     let mut history = History::of(&commits);
+    assert_only_published_posts_took_responses(&commits);
     for order in schedule.clients.orders.values() {
         history.assert_true(order);
     }
@@ -111,6 +118,34 @@ pub fn run_with_cut(seed: u64) {
     }
 }
 
+/// In the order of the log, every like and every comment came to a post that was published then: who decided it knew of all
+/// that came before, pending or not.
+fn assert_only_published_posts_took_responses(commits: &[Commit]) {
+    let mut published = BTreeMap::new();
+    for record in commits.iter().flat_map(|commit| &commit.records) {
+        let (meta, schema_fp) = EventMeta::from_headers(|name| record.headers.get(name)).expect("metadata");
+        let value = record.value.as_deref().expect("a value");
+        let event = codec().decode_cached(&meta.event_type, schema_fp, value).expect("an event");
+        let key = event.key(meta.aggregate_id);
+        assert_eq!(record.key.as_deref(), Some(key.to_string().as_bytes()), "{event:?} has another key");
+        match &event {
+            DomainEvent::Post(event) => {
+                let restored = |status| status == RestoredStatus::Published;
+                match event {
+                    PostEvent::Published(_) => published.insert(key, true),
+                    PostEvent::Restored(event) => published.insert(key, restored(event.status)),
+                    PostEvent::Unpublished(_) | PostEvent::Deleted(_) => published.insert(key, false),
+                    PostEvent::Created(_) | PostEvent::Edited(_) | PostEvent::Scheduled(_) => None,
+                };
+            }
+            DomainEvent::Comment(_) | DomainEvent::Like(_) => {
+                assert_eq!(published.get(&key), Some(&true), "{event:?} came to a post that was not published");
+            }
+            DomainEvent::Person(_) => {}
+        }
+    }
+}
+
 /// What the log says, by command and by aggregate.
 struct History {
     /// A fold of its own, from the first record on.
@@ -172,7 +207,13 @@ impl History {
         }
         for answer in &order.answers {
             if let Answer::Done(Receipt { aggregate_id, version, offset, changed: false, .. }) = answer {
-                assert_eq!(self.versions.get(&(*aggregate_id, *version)), Some(offset), "command {id} changed nothing");
+                // It rests on the version of the aggregate and on some version of its root, and is as late as both.
+                let own = self.versions.get(&(*aggregate_id, *version));
+                assert!(own.is_some() || *version == 0, "command {id} changed nothing: {answer:?}");
+                let root = order.submission.command.root_id();
+                let of_root = self.versions.iter().any(|((of, _), at)| *of == root && at == offset);
+                let known = own == Some(offset) || (of_root && own.is_none_or(|own| own < offset));
+                assert!(known, "command {id} changed nothing: {answer:?}");
             }
         }
     }
@@ -304,30 +345,57 @@ impl Authors {
 
     fn order(&mut self, rng: &mut StdRng, now: Now) -> usize {
         let number = self.orders.len();
-        // Now and then somebody uses the key of another command on the same post.
-        let reused = self.orders.get(&rng.random_range(0..number.max(1))).filter(|_| rng.random_bool(0.03));
-        let (post, command_id) = match reused {
-            Some(order) => (order.submission.command.aggregate_id(), order.submission.command_id),
-            None => (
-                Uuid::from_u128(rng.random_range(1..=POSTS)),
-                uuid::Builder::from_random_bytes(rng.random()).into_uuid(),
-            ),
+        let post = PostId::new(Uuid::from_u128(rng.random_range(1..=POSTS)));
+        let command = match rng.random_range(0..10) {
+            0..5 => Command::Post { id: post, command: command(rng, now) },
+            5..8 => response(rng, post),
+            _ => {
+                let command = if rng.random_bool(0.7) { LikeCommand::Like } else { LikeCommand::Unlike };
+                Command::Like { post, person: person(rng), command }
+            }
         };
-        let command = Command::Post { id: PostId::new(post), command: command(rng, now) };
+        // Now and then somebody uses the key of another command on the same aggregate.
+        let reused = self
+            .orders
+            .get(&rng.random_range(0..number.max(1)))
+            .filter(|order| order.submission.command.aggregate_id() == command.aggregate_id() && rng.random_bool(0.3));
+        let command_id = match reused {
+            Some(order) => order.submission.command_id,
+            None => uuid::Builder::from_random_bytes(rng.random()).into_uuid(),
+        };
         // Who creates has seen no version.
         let expected_version = (!command.is_create() && rng.random_bool(0.3)).then(|| rng.random_range(1..8));
+        let actor = match &command {
+            Command::Like { person, .. } => *person,
+            _ => person(rng),
+        };
         let submission = Submission {
             command_id,
             command_hash: CommandHash::from_bytes(rng.random()),
             command,
             expected_version,
-            actor: Actor::Person { id: PersonId::new(Uuid::from_u128(0xAD)), rights: Rights::ADMIN },
+            actor: Actor::Person { id: actor, rights: Rights::ADMIN },
             correlation_id: command_id,
             traceparent: None,
         };
         self.orders.insert(number, Order { submission, answers: Vec::new() });
         number
     }
+}
+
+fn person(rng: &mut StdRng) -> PersonId {
+    PersonId::new(Uuid::from_u128(0xAD00 + rng.random_range(0..PEOPLE)))
+}
+
+fn response(rng: &mut StdRng, post: PostId) -> Command {
+    let id = post.as_uuid().as_u128() * 0x100 + rng.random_range(0..COMMENTS);
+    let content = format!("Comment {}", rng.random_range(0..3));
+    let command = match rng.random_range(0..6) {
+        0..3 => CommentCommand::Add { content },
+        3..5 => CommentCommand::Edit { content: Some(content) },
+        _ => CommentCommand::Delete,
+    };
+    Command::Comment { post, id: CommentId::new(Uuid::from_u128(id)), command }
 }
 
 fn command(rng: &mut StdRng, now: Now) -> PostCommand {

@@ -1,23 +1,30 @@
-//! The writes of a batch of events of one partition, folded: one for each post, person and slug, however many events it had.
+//! The writes of a batch of events of one partition, folded: one for each post, and one for its numbers, however many events
+//! it had.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use read_model::{Person, PostEventDoc, Slug};
+use read_model::{Like, Person, PostEventDoc, Slug};
 use uuid::Uuid;
 
 use crate::documents::change::{OutOfOrder, PostWrite};
 use crate::documents::project::{Writes, project};
+use crate::documents::response::{CommentWrite, CountWrite};
 use crate::event::LoggedEvent;
 
 /// What a batch writes, each list in the order in which its keys were first met.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
     pub posts: Vec<PostWrite>,
+    pub comments: Vec<CommentWrite>,
+    pub likes: Vec<Like>,
+    /// After `posts`: some may be created in the same batch.
+    pub counts: Vec<CountWrite>,
     pub people: Vec<Person>,
     pub slugs: Vec<Slug>,
     pub history: Vec<PostEventDoc>,
     post_places: HashMap<Uuid, usize>,
+    count_places: HashMap<Uuid, usize>,
 }
 
 impl Batch {
@@ -32,7 +39,7 @@ impl Batch {
 
     /// Adds what one more event writes. An event that was added before changes nothing.
     pub fn add(&mut self, writes: Writes) -> Result<(), OutOfOrder> {
-        let Writes { post, person, slug, history } = writes;
+        let Writes { post, comment, like, count, person, slug, history } = writes;
         if let Some(write) = post {
             match self.post_places.entry(write.id) {
                 Entry::Occupied(place) => self.posts[*place.get()].follow(write)?,
@@ -42,6 +49,17 @@ impl Batch {
                 }
             }
         }
+        if let Some(count) = count {
+            match self.count_places.entry(count.post_id) {
+                Entry::Occupied(place) => self.counts[*place.get()].follow(count),
+                Entry::Vacant(place) => {
+                    place.insert(self.counts.len());
+                    self.counts.push(count);
+                }
+            }
+        }
+        self.comments.extend(comment);
+        self.likes.extend(like);
         self.people.extend(person);
         self.slugs.extend(slug);
         self.history.extend(history);
@@ -50,6 +68,7 @@ impl Batch {
 
     /// Whether it writes nothing.
     pub fn is_empty(&self) -> bool {
-        self.posts.is_empty() && self.people.is_empty() && self.slugs.is_empty() && self.history.is_empty()
+        // Every event of a post has a place in its history; every like and every comment is there itself.
+        self.history.is_empty() && self.comments.is_empty() && self.likes.is_empty() && self.people.is_empty()
     }
 }

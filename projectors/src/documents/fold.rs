@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use event_schema::comment::CommentEvent;
 use event_schema::event::DomainEvent;
+use event_schema::like::LikeEvent;
 use event_schema::person::PersonEvent;
 use event_schema::post::{PostEvent, RestoredStatus};
-use read_model::{Person, Post, PostEventDoc, PostStatus, PostType, Slug};
+use read_model::{Comment, Like, Person, Post, PostEventDoc, PostStatus, PostType, Slug};
 use uuid::Uuid;
 
 use crate::documents::markdown;
@@ -20,6 +22,8 @@ use crate::event::LoggedEvent;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Documents {
     pub posts: BTreeMap<Uuid, Post>,
+    pub comments: BTreeMap<Uuid, Comment>,
+    pub likes: BTreeMap<Uuid, Like>,
     pub people: BTreeMap<Uuid, Person>,
     pub slugs: BTreeMap<String, Slug>,
     pub history: BTreeMap<String, PostEventDoc>,
@@ -45,8 +49,8 @@ pub enum What {
     },
 }
 
-/// The documents that these events lead to. Events of one aggregate stand in the order of their versions; the order of
-/// aggregates among each other does not matter.
+/// The documents that these events lead to. Events of one post and of all that is under it stand in the order of the log; the
+/// order of posts and people among each other does not matter.
 pub fn expected<'a>(events: impl IntoIterator<Item = &'a LoggedEvent>) -> Documents {
     let mut documents = Documents::default();
     for logged in events {
@@ -63,8 +67,11 @@ pub fn expected<'a>(events: impl IntoIterator<Item = &'a LoggedEvent>) -> Docume
                 documents.people.insert(person.id, person);
             }
             DomainEvent::Post(event) => fold_post(&mut documents, logged, event),
+            DomainEvent::Comment(event) => fold_comment(&mut documents, logged, event),
+            DomainEvent::Like(event) => fold_like(&mut documents, logged, event),
         }
     }
+    count(&mut documents);
     documents
 }
 
@@ -72,6 +79,8 @@ pub fn expected<'a>(events: impl IntoIterator<Item = &'a LoggedEvent>) -> Docume
 pub fn differences(stored: &Documents, expected: &Documents) -> Vec<Difference> {
     let mut found = Vec::new();
     compare("posts", &stored.posts, &expected.posts, &mut found);
+    compare("comments", &stored.comments, &expected.comments, &mut found);
+    compare("likes", &stored.likes, &expected.likes, &mut found);
     compare("people", &stored.people, &expected.people, &mut found);
     compare("slugs", &stored.slugs, &expected.slugs, &mut found);
     compare("post_events", &stored.history, &expected.history, &mut found);
@@ -129,6 +138,9 @@ fn fold_post(documents: &mut Documents, logged: &LoggedEvent, event: &PostEvent)
             scheduled_at: None,
             deleted_at: None,
             status_before_delete: None,
+            likes: 0,
+            comments: 0,
+            counted_to: -1,
             version: 0,
             partition: logged.partition,
             offset: 0,
@@ -208,6 +220,84 @@ fn fold_post(documents: &mut Documents, logged: &LoggedEvent, event: &PostEvent)
     post.updated_at = meta.time;
     post.version = meta.version;
     post.offset = logged.offset as i64;
+}
+
+fn fold_comment(documents: &mut Documents, logged: &LoggedEvent, event: &CommentEvent) {
+    let meta = &logged.meta;
+    if let CommentEvent::Added(added) = event {
+        let comment = Comment {
+            id: meta.aggregate_id,
+            post_id: added.post_id.into(),
+            author_id: added.author_id.into(),
+            content: String::new(),
+            html: String::new(),
+            created_at: meta.time,
+            updated_at: meta.time,
+            deleted_at: None,
+            version: 0,
+            partition: logged.partition,
+            offset: 0,
+        };
+        documents.comments.insert(comment.id, comment);
+    }
+    if !matches!(event, CommentEvent::Edited(_)) {
+        counted(documents, event.post_id().into(), logged);
+    }
+    let Some(comment) = documents.comments.get_mut(&meta.aggregate_id) else {
+        return;
+    };
+    comment.content = match event {
+        CommentEvent::Added(added) => added.content.clone(),
+        CommentEvent::Edited(edited) => edited.content.clone(),
+        CommentEvent::Deleted(_) => String::new(),
+    };
+    comment.html = markdown::render(&comment.content);
+    if let CommentEvent::Deleted(_) = event {
+        comment.deleted_at = Some(meta.time);
+    }
+    comment.updated_at = meta.time;
+    comment.version = meta.version;
+    comment.offset = logged.offset as i64;
+}
+
+fn fold_like(documents: &mut Documents, logged: &LoggedEvent, event: &LikeEvent) {
+    let person = match event {
+        LikeEvent::Liked(liked) => liked.person_id,
+        LikeEvent::Unliked(unliked) => unliked.person_id,
+    };
+    let like = Like {
+        id: logged.meta.aggregate_id,
+        post_id: event.post_id().into(),
+        person_id: person.into(),
+        liked: matches!(event, LikeEvent::Liked(_)),
+        since: logged.meta.time,
+        version: logged.meta.version,
+        partition: logged.partition,
+        offset: logged.offset as i64,
+    };
+    documents.likes.insert(like.id, like);
+    counted(documents, event.post_id().into(), logged);
+}
+
+fn counted(documents: &mut Documents, post: Uuid, logged: &LoggedEvent) {
+    if let Some(post) = documents.posts.get_mut(&post) {
+        post.counted_to = logged.offset as i64;
+    }
+}
+
+/// The numbers on the posts, by counting what is there in the end.
+fn count(documents: &mut Documents) {
+    let Documents { posts, comments, likes, .. } = documents;
+    for comment in comments.values().filter(|comment| comment.deleted_at.is_none()) {
+        if let Some(post) = posts.get_mut(&comment.post_id) {
+            post.comments += 1;
+        }
+    }
+    for like in likes.values().filter(|like| like.liked) {
+        if let Some(post) = posts.get_mut(&like.post_id) {
+            post.likes += 1;
+        }
+    }
 }
 
 fn type_of(name: &str) -> PostType {

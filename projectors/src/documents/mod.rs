@@ -1,6 +1,7 @@
-//! Posts, people, slugs and the history of posts as MongoDB documents.
+//! Posts, comments, likes, people, slugs and the history of posts as MongoDB documents.
 //!
-//! - [`project`](mod@project): what one event writes; [`change`]: how writes to one post fold; [`markdown`]: content as safe HTML
+//! - [`project`](mod@project): what one event writes; [`change`]: how writes to one post fold; [`response`]: comments, likes and
+//!   how many there are; [`markdown`]: content as safe HTML
 //! - [`batch`]: the writes of many events; [`statements`]: those as MongoDB updates; [`write`](mod@write): the transaction
 //! - [`fold`]: the same documents told a second time, for comparing; [`read`]: what the store holds
 
@@ -12,6 +13,7 @@ pub mod fold;
 pub mod markdown;
 pub mod project;
 pub mod read;
+pub mod response;
 pub mod statements;
 pub mod write;
 

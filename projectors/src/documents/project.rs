@@ -1,19 +1,26 @@
 //! What one event writes: pure, and ignorant of what the store holds.
 
+use event_schema::comment::CommentEvent;
 use event_schema::event::DomainEvent;
+use event_schema::like::LikeEvent;
 use event_schema::meta::EventMeta;
 use event_schema::person::PersonEvent;
 use event_schema::post::{self, PostCreated, PostEdited, PostEvent, RestoredStatus};
-use read_model::{Person, Post, PostEventDoc, PostStatus, PostType, Slug};
+use read_model::{Comment, Like, Person, Post, PostEventDoc, PostStatus, PostType, Slug};
+use uuid::Uuid;
 
 use crate::documents::change::{BeforeDelete, Content, PostChange, PostPatch, PostWrite, Standing};
 use crate::documents::markdown;
+use crate::documents::response::{CommentChange, CommentWrite, CountStep, CountWrite};
 use crate::event::LoggedEvent;
 
 /// What one event writes, besides the post itself.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Writes {
     pub post: Option<PostWrite>,
+    pub comment: Option<CommentWrite>,
+    pub like: Option<Like>,
+    pub count: Option<CountWrite>,
     pub person: Option<Person>,
     pub slug: Option<Slug>,
     pub history: Option<PostEventDoc>,
@@ -26,8 +33,34 @@ pub fn project(logged: &LoggedEvent) -> Writes {
             post: Some(post_write(logged, event)),
             slug: slug(&logged.meta, event),
             history: Some(history(logged)),
-            person: None,
+            ..Writes::default()
         },
+        DomainEvent::Comment(event) => Writes {
+            comment: Some(comment_write(logged, event)),
+            count: comment_count(logged, event),
+            ..Writes::default()
+        },
+        DomainEvent::Like(event) => {
+            let (liked, person_id) = match event {
+                LikeEvent::Liked(event) => (true, event.person_id),
+                LikeEvent::Unliked(event) => (false, event.person_id),
+            };
+            let post_id = event.post_id().as_uuid();
+            Writes {
+                like: Some(Like {
+                    id: logged.meta.aggregate_id,
+                    post_id,
+                    person_id: person_id.as_uuid(),
+                    liked,
+                    since: logged.meta.time,
+                    version: logged.meta.version,
+                    partition: logged.partition,
+                    offset: stored_offset(logged),
+                }),
+                count: Some(count(logged, post_id, if liked { 1 } else { -1 }, 0)),
+                ..Writes::default()
+            }
+        }
         DomainEvent::Person(PersonEvent::Created(event)) => Writes {
             person: Some(Person {
                 id: logged.meta.aggregate_id,
@@ -107,6 +140,9 @@ fn created(logged: &LoggedEvent, event: &PostCreated) -> Post {
         scheduled_at: None,
         deleted_at: None,
         status_before_delete: None,
+        likes: 0,
+        comments: 0,
+        counted_to: -1,
         version: logged.meta.version,
         partition: logged.partition,
         offset: stored_offset(logged),
@@ -129,6 +165,50 @@ fn edited(logged: &LoggedEvent, event: &PostEdited) -> PostPatch {
         published_at: event.published_at,
         ..PostPatch::at(logged.meta.time)
     }
+}
+
+fn comment_write(logged: &LoggedEvent, event: &CommentEvent) -> CommentWrite {
+    let at = logged.meta.time;
+    let change = match event {
+        CommentEvent::Added(event) => CommentChange::Whole(Box::new(Comment {
+            id: logged.meta.aggregate_id,
+            post_id: event.post_id.as_uuid(),
+            author_id: event.author_id.as_uuid(),
+            html: markdown::render(&event.content),
+            content: event.content.clone(),
+            created_at: at,
+            updated_at: at,
+            deleted_at: None,
+            version: logged.meta.version,
+            partition: logged.partition,
+            offset: stored_offset(logged),
+        })),
+        CommentEvent::Edited(event) => {
+            let content = Content { html: markdown::render(&event.content), markdown: event.content.clone() };
+            CommentChange::Edited { content, at }
+        }
+        CommentEvent::Deleted(_) => CommentChange::Deleted { at },
+    };
+    CommentWrite {
+        id: logged.meta.aggregate_id,
+        version: logged.meta.version,
+        partition: logged.partition,
+        offset: stored_offset(logged),
+        change,
+    }
+}
+
+fn comment_count(logged: &LoggedEvent, event: &CommentEvent) -> Option<CountWrite> {
+    let more = match event {
+        CommentEvent::Added(_) => 1,
+        CommentEvent::Edited(_) => return None,
+        CommentEvent::Deleted(_) => -1,
+    };
+    Some(count(logged, event.post_id().as_uuid(), 0, more))
+}
+
+fn count(logged: &LoggedEvent, post_id: Uuid, likes: i64, comments: i64) -> CountWrite {
+    CountWrite { post_id, steps: vec![CountStep { offset: stored_offset(logged), likes, comments }] }
 }
 
 fn slug(meta: &EventMeta, event: &PostEvent) -> Option<Slug> {

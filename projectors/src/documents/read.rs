@@ -6,7 +6,7 @@ use futures::TryStreamExt;
 use mongodb::Database;
 use mongodb::bson::doc;
 use mongodb::error::Error;
-use read_model::{Person, Post, PostEventDoc, Projection, Slug};
+use read_model::{Comment, Like, Person, Post, PostEventDoc, Projection, Slug};
 use serde::de::DeserializeOwned;
 
 use crate::documents::fold::Documents;
@@ -15,6 +15,8 @@ use crate::documents::fold::Documents;
 pub async fn read_all(database: &Database, names: Projection) -> Result<Documents, Error> {
     Ok(Documents {
         posts: collect(database, &names.posts(), |post: &Post| post.id).await?,
+        comments: collect(database, &names.comments(), |comment: &Comment| comment.id).await?,
+        likes: collect(database, &names.likes(), |like: &Like| like.id).await?,
         people: collect(database, &names.people(), |person: &Person| person.id).await?,
         slugs: collect(database, &names.slugs(), |slug: &Slug| slug.slug.clone()).await?,
         history: collect(database, &names.post_events(), |event: &PostEventDoc| event.id.clone()).await?,

@@ -5,11 +5,12 @@
 //! duplicate key and abort the transaction. A statement that is not due leaves the document as it is.
 
 use mongodb::bson::{self, Bson, RawDocumentBuf, doc, rawdoc};
-use read_model::{Person, PostEventDoc, Slug, stored};
+use read_model::{Like, Person, PostEventDoc, Slug, stored};
 use serde::Serialize;
 use serde::ser::Error as _;
 
 use crate::documents::change::{BeforeDelete, PostChange, PostPatch, PostWrite};
+use crate::documents::response::{CommentChange, CommentWrite, CountWrite};
 
 type Statement = Result<RawDocumentBuf, bson::ser::Error>;
 
@@ -24,6 +25,59 @@ pub fn post(write: &PostWrite) -> Statement {
         PostChange::Whole(post) => whole(&bson::to_raw_document_buf(post)?, write.version),
         PostChange::Part(patch) => part(write, patch),
     }
+}
+
+/// Due while the document has the version before.
+pub fn comment(write: &CommentWrite) -> Statement {
+    let mut set = bson::Document::new();
+    let mut literal = |name: &str, value: Bson| set.insert(name, doc! { "$literal": value });
+    match &write.change {
+        CommentChange::Whole(comment) => return whole(&bson::to_raw_document_buf(comment)?, write.version),
+        CommentChange::Edited { content, at } => {
+            literal("content", content.markdown.as_str().into());
+            literal("html", content.html.as_str().into());
+            literal("updatedAt", stored::time(*at));
+        }
+        CommentChange::Deleted { at } => {
+            literal("content", "".into());
+            literal("html", "".into());
+            literal("updatedAt", stored::time(*at));
+            literal("deletedAt", stored::time(*at));
+        }
+    }
+    literal("version", number(write.version).into());
+    literal("partition", i64::from(write.partition).into());
+    literal("offset", write.offset.into());
+    let due = doc! { "$eq": ["$version", number(write.version) - 1] };
+    statement(stored::id(write.id), merged_if(due, set), false)
+}
+
+/// Due while the document is not there or older.
+pub fn like(like: &Like) -> Statement {
+    whole(&bson::to_raw_document_buf(like)?, like.version)
+}
+
+/// Adds the steps that the post has not counted yet.
+pub fn count(write: &CountWrite) -> Statement {
+    let steps: Vec<_> = write
+        .steps
+        .iter()
+        .map(|step| doc! { "at": step.offset, "likes": step.likes, "comments": step.comments })
+        .collect();
+    let counted_to = doc! { "$ifNull": ["$countedTo", -1_i64] };
+    let due = doc! { "$filter": {
+        "input": { "$literal": steps }, "as": "step", "cond": { "$gt": ["$$step.at", counted_to.clone()] },
+    } };
+    let sum = |field: &str| {
+        let steps = doc! { "$map": { "input": due.clone(), "as": "step", "in": format!("$$step.{field}") } };
+        doc! { "$add": [{ "$ifNull": [format!("${field}"), 0_i64] }, { "$sum": steps }] }
+    };
+    let set = doc! {
+        "likes": sum("likes"),
+        "comments": sum("comments"),
+        "countedTo": { "$max": [counted_to, write.offset()] },
+    };
+    statement(stored::id(write.post_id), doc! { "$set": set }, false)
 }
 
 /// Due while the document is not there or older.
@@ -129,13 +183,11 @@ fn part(write: &PostWrite, patch: &PostPatch) -> Statement {
         { "$gte": ["$version", number(write.first_version) - 1] },
         { "$lt": ["$version", number(write.version)] },
     ] };
-    statement(
-        stored::id(write.id),
-        doc! { "$replaceWith": { "$cond": [
-            due, { "$mergeObjects": ["$$ROOT", set] }, "$$ROOT",
-        ] } },
-        false,
-    )
+    statement(stored::id(write.id), merged_if(due, set), false)
+}
+
+fn merged_if(due: bson::Document, set: bson::Document) -> bson::Document {
+    doc! { "$replaceWith": { "$cond": [due, { "$mergeObjects": ["$$ROOT", set] }, "$$ROOT"] } }
 }
 
 /// [`crate::documents::change::status_to_restore`] of the stored status, for a document that may have the deletion already.

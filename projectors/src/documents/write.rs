@@ -12,10 +12,12 @@ use mongodb::{ClientSession, Collection, Database};
 use read_model::{Checkpoint, Projection as Names, stored};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::documents::batch::Batch;
 use crate::documents::change::PostWrite;
 use crate::documents::connect::durable;
+use crate::documents::response::CommentWrite;
 use crate::documents::{checkpoint, statements};
 use crate::projection::{Saved, StoreFailure};
 
@@ -164,8 +166,10 @@ impl Store {
         for command in commands {
             let answer = self.database.run_raw_command(command.text.clone()).session(&mut *session).await?;
             let changed = changed(&answer)?;
-            if command.kind == Kind::CountedUpdate && changed < command.statements {
-                self.check_versions(session, batch).await?;
+            if let Kind::Update(check) = command.kind
+                && changed < command.statements
+            {
+                self.check(session, batch, check).await?;
             }
         }
         Ok(())
@@ -199,46 +203,106 @@ impl Store {
 
     /// Some statement was not due. That is well if the document is as new as the batch or newer, as when a checkpoint was
     /// taken away to read the log again; a document that lacks events before the batch is not.
-    async fn check_versions(&self, session: &mut ClientSession, batch: &Batch) -> Result<(), Failure> {
-        let posts = self.database.collection::<Document>(&self.names.posts());
-        for write in &batch.posts {
-            let found = posts
-                .find_one(doc! { "_id": stored::id(write.id) })
-                .projection(doc! { "version": 1 })
-                .session(&mut *session)
-                .await?;
-            let version = found.map_or(0, |found| found.get_i64("version").unwrap_or(0));
-            if u64::try_from(version).unwrap_or(0) < write.version {
-                return Err(StoreFailure::Halt(format!(
-                    "post {} is stored in version {version}, and its next event has version {}; rebuild the projection",
-                    write.id, write.first_version
-                ))
-                .into());
+    async fn check(&self, session: &mut ClientSession, batch: &Batch, check: Check) -> Result<(), Failure> {
+        let names = self.names;
+        match check {
+            Check::Nothing => {}
+            Check::Posts => {
+                for write in &batch.posts {
+                    let next = (write.first_version, write.version);
+                    self.check_version(session, &names.posts(), "post", write.id, next).await?;
+                }
+            }
+            Check::Comments => {
+                for write in &batch.comments {
+                    let next = (write.version, write.version);
+                    self.check_version(session, &names.comments(), "comment", write.id, next).await?;
+                }
+            }
+            Check::Counts => {
+                for write in &batch.counts {
+                    let counted_to = self.number(session, &names.posts(), write.post_id, "countedTo").await?;
+                    if counted_to.unwrap_or(-1) < write.offset() {
+                        let id = write.post_id;
+                        let why = format!("post {id} has likes or comments and is not stored; rebuild the projection");
+                        return Err(StoreFailure::Halt(why).into());
+                    }
+                }
             }
         }
         Ok(())
     }
 
+    async fn check_version(
+        &self,
+        session: &mut ClientSession,
+        collection: &str,
+        what: &str,
+        id: Uuid,
+        (first, last): (u64, u64),
+    ) -> Result<(), Failure> {
+        let version = self.number(session, collection, id, "version").await?.unwrap_or(0);
+        if u64::try_from(version).unwrap_or(0) < last {
+            let why = format!(
+                "{what} {id} is stored in version {version}, and its next event has version {first}; rebuild the projection"
+            );
+            return Err(StoreFailure::Halt(why).into());
+        }
+        Ok(())
+    }
+
+    /// A field of a stored document, if there is one.
+    async fn number(
+        &self,
+        session: &mut ClientSession,
+        collection: &str,
+        id: Uuid,
+        field: &str,
+    ) -> Result<Option<i64>, Failure> {
+        let documents = self.database.collection::<Document>(collection);
+        let find = documents.find_one(doc! { "_id": stored::id(id) }).projection(doc! { field: 1 });
+        let found = find.session(session).await?;
+        Ok(found.and_then(|found| found.get_i64(field).ok()))
+    }
+
     fn commands(&self, batch: &Batch, novelty: Novelty) -> Result<Vec<Command>, StoreFailure> {
         let mut commands = Vec::new();
         let (posts, people, history) = (self.names.posts(), self.names.people(), self.names.post_events());
+        let (comments, likes) = (self.names.comments(), self.names.likes());
         match novelty {
             Novelty::Expected => {
                 let whole = batch.posts.iter().filter_map(PostWrite::whole).map(statements::document);
                 pack(&mut commands, &posts, Kind::Insert, whole)?;
                 let parts = batch.posts.iter().filter(|write| write.whole().is_none()).map(statements::post);
-                pack(&mut commands, &posts, Kind::CountedUpdate, parts)?;
+                pack(&mut commands, &posts, Kind::Update(Check::Posts), parts)?;
+                let whole = batch.comments.iter().filter_map(CommentWrite::whole).map(statements::document);
+                pack(&mut commands, &comments, Kind::Insert, whole)?;
+                let parts = batch.comments.iter().filter(|write| write.whole().is_none()).map(statements::comment);
+                pack(&mut commands, &comments, Kind::Update(Check::Comments), parts)?;
+                let (first, later): (Vec<_>, Vec<_>) = batch.likes.iter().partition(|like| like.version == 1);
+                pack(&mut commands, &likes, Kind::Insert, first.into_iter().map(statements::document))?;
+                pack(&mut commands, &likes, Kind::Update(Check::Nothing), later.into_iter().map(statements::like))?;
                 pack(&mut commands, &people, Kind::Insert, batch.people.iter().map(statements::document))?;
                 pack(&mut commands, &history, Kind::Insert, batch.history.iter().map(statements::document))?;
             }
             Novelty::Unknown => {
-                pack(&mut commands, &posts, Kind::CountedUpdate, batch.posts.iter().map(statements::post))?;
-                pack(&mut commands, &people, Kind::Update, batch.people.iter().map(statements::person))?;
-                pack(&mut commands, &history, Kind::Update, batch.history.iter().map(statements::event))?;
+                let all = batch.posts.iter().map(statements::post);
+                pack(&mut commands, &posts, Kind::Update(Check::Posts), all)?;
+                let all = batch.comments.iter().map(statements::comment);
+                pack(&mut commands, &comments, Kind::Update(Check::Comments), all)?;
+                let all = batch.likes.iter().map(statements::like);
+                pack(&mut commands, &likes, Kind::Update(Check::Nothing), all)?;
+                let all = batch.people.iter().map(statements::person);
+                pack(&mut commands, &people, Kind::Update(Check::Nothing), all)?;
+                let all = batch.history.iter().map(statements::event);
+                pack(&mut commands, &history, Kind::Update(Check::Nothing), all)?;
             }
         }
-        // A slug may be another post's already: it is never simply new.
-        pack(&mut commands, &self.names.slugs(), Kind::Update, batch.slugs.iter().map(statements::slug))?;
+        // A slug may be another post's already, and numbers are of posts that are there: these are never simply new.
+        let slugs = batch.slugs.iter().map(statements::slug);
+        pack(&mut commands, &self.names.slugs(), Kind::Update(Check::Nothing), slugs)?;
+        let counts = batch.counts.iter().map(statements::count);
+        pack(&mut commands, &posts, Kind::Update(Check::Counts), counts)?;
         Ok(commands)
     }
 
@@ -270,12 +334,20 @@ struct Command {
     kind: Kind,
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum Kind {
     Insert,
-    Update,
-    /// Each statement must change something, or the versions need a look.
-    CountedUpdate,
+    /// With what needs a look if a statement changed nothing.
+    Update(Check),
+}
+
+#[derive(Clone, Copy)]
+enum Check {
+    /// Its statements need nothing to be there before.
+    Nothing,
+    Posts,
+    Comments,
+    Counts,
 }
 
 enum Failure {
@@ -325,7 +397,7 @@ fn pack<E: std::fmt::Display>(
             let packed = std::mem::take(packed);
             let text = match kind {
                 Kind::Insert => rawdoc! { "insert": collection, "documents": packed, "ordered": true },
-                Kind::Update | Kind::CountedUpdate => {
+                Kind::Update(_) => {
                     rawdoc! { "update": collection, "updates": packed, "ordered": true }
                 }
             };

@@ -3,4 +3,4 @@
 pub mod by_id;
 pub mod history;
 pub mod list;
-mod view;
+pub mod view;

@@ -38,6 +38,12 @@ pub struct PostSummary {
     pub published_at: Option<DateTime<Utc>>,
     /// When a scheduled post is due.
     pub scheduled_at: Option<DateTime<Utc>>,
+    /// How many people like it.
+    #[schema(example = 12)]
+    pub likes: i64,
+    /// How many comments it has.
+    #[schema(example = 3)]
+    pub comments: i64,
     /// How many events the post has; what If-Match takes.
     #[schema(example = 2)]
     pub version: u64,
@@ -83,6 +89,8 @@ impl PostSummary {
             updated_at: post.updated_at,
             published_at: post.published_at,
             scheduled_at: post.scheduled_at,
+            likes: post.likes,
+            comments: post.comments,
             version: post.version,
         }
     }

@@ -4,6 +4,7 @@ mod bad_input;
 mod commands_twice;
 mod instances;
 mod lifecycle;
+mod likes_and_comments;
 mod process;
 mod roles_and_versions;
 mod state;

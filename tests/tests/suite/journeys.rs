@@ -1,6 +1,7 @@
 //! The whole system as its users meet it: programs as processes on real servers, over HTTP, while parts of it are taken away.
 
 mod killed_writer;
+mod likes_and_comments;
 mod outages;
 mod read_your_writes;
 mod sample_corpus;

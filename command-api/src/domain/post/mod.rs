@@ -4,6 +4,7 @@ mod command;
 mod decide;
 #[cfg(test)]
 mod properties;
+pub(super) mod responses;
 mod slug;
 mod state;
 #[cfg(test)]

@@ -68,7 +68,7 @@ type At = (Option<AggregateState>, u64);
 fn run((state, version): At, actor: &Actor, command: &PostCommand) -> (At, Result<Vec<DomainEvent>, Rejection>) {
     let context = Context { actor: actor.clone(), now: now(), version, expected_version: None };
     let command = Command::Post { id: id(), command: command.clone() };
-    let decision = decide(state.as_ref(), &command, &context);
+    let decision = decide(state.as_ref(), None, &command, &context);
     let events = decision.as_deref().unwrap_or_default();
     let version = version + events.len() as u64;
     let state = events.iter().fold(state, |state, event| Some(evolve(state, event, now())));
@@ -79,7 +79,7 @@ fn begin() -> AggregateState {
     let contents = crate::domain::spec::new_post();
     let command = Command::Post { id: id(), command: PostCommand::Create(contents) };
     let context = Context { actor: AUTHOR, now: now(), version: 0, expected_version: None };
-    let events = decide(None, &command, &context).unwrap();
+    let events = decide(None, None, &command, &context).unwrap();
     evolve(None, &events[0], now())
 }
 

@@ -3,8 +3,10 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use event_log::state::MemoryState;
+use event_schema::comment::{CommentAdded, CommentDeleted, CommentEdited};
 use event_schema::event::{AggregateKind, DomainEvent};
 use event_schema::hash::CommandHash;
+use event_schema::like::{PostLiked, PostUnliked};
 use event_schema::meta::{ActorRef, EventMeta};
 use event_schema::person::PersonCreated;
 use event_schema::post::{
@@ -63,7 +65,15 @@ fn lives() -> Vec<Vec<DomainEvent>> {
         PostRestored { status: RestoredStatus::Published }.into(),
         PostUnpublished {}.into(),
     ];
-    vec![post, vec![PersonCreated { name: "Ælfgifu Łukasz".to_owned() }.into()]]
+    let person = vec![PersonCreated { name: "Ælfgifu Łukasz".to_owned() }.into()];
+    let (post_id, author) = (id(6).into(), id(7).into());
+    let comment = vec![
+        CommentAdded { post_id, author_id: author, content: "So *wahr*".to_owned() }.into(),
+        CommentEdited { post_id, content: "Doch nicht".to_owned() }.into(),
+        CommentDeleted { post_id }.into(),
+    ];
+    let like = vec![PostLiked { post_id, person_id: author }.into(), PostUnliked { post_id, person_id: author }.into()];
+    vec![post, person, comment, like]
 }
 
 fn meta(life: usize, event: &DomainEvent, version: u64) -> EventMeta {
@@ -146,6 +156,8 @@ fn there_is_a_sample_of_every_kind_of_aggregate() {
 fn kind(state: &AggregateState) -> AggregateKind {
     match state {
         AggregateState::Post(_) => AggregateKind::Post,
+        AggregateState::Comment(_) => AggregateKind::Comment,
+        AggregateState::Like(_) => AggregateKind::Like,
         AggregateState::Person(_) => AggregateKind::Person,
     }
 }

@@ -1,6 +1,8 @@
 use chrono::{DateTime, Utc};
+use event_schema::comment::{CommentAdded, CommentDeleted, CommentEdited};
 use event_schema::event::DomainEvent;
 use event_schema::hash::CommandHash;
+use event_schema::like::{PostLiked, PostUnliked};
 use event_schema::meta::{ActorRef, EventMeta};
 use event_schema::person::PersonCreated;
 use event_schema::post::{
@@ -14,10 +16,12 @@ use super::*;
 use crate::documents::batch::Batch;
 use crate::documents::change::OutOfOrder;
 use crate::documents::fold;
+use crate::documents::response::CountStep;
 
 const POST: Uuid = Uuid::from_u128(0xA);
 const AUTHOR: Uuid = Uuid::from_u128(0xB);
 const OTHER: Uuid = Uuid::from_u128(0xC);
+const RESPONSE: Uuid = Uuid::from_u128(0xD);
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_700_000_000 + seconds, 0).unwrap()
@@ -177,6 +181,51 @@ fn a_person_is_projected_without_a_history() {
     let person = writes.person.unwrap();
     assert_eq!((person.id, person.name.as_str(), person.version), (AUTHOR, "Ann", 1));
     assert_eq!((writes.post, writes.slug, writes.history), (None, None, None));
+}
+
+#[test]
+fn a_comment_is_rendered_safe_and_counts_for_its_post_until_it_is_deleted() {
+    let post_id = POST.into();
+    let added = CommentAdded { post_id, author_id: OTHER.into(), content: "*a*<script>alert(1)</script>".into() };
+    let writes = project(&logged(RESPONSE, 1, added));
+    let Some(CommentWrite { version: 1, change: CommentChange::Whole(comment), .. }) = writes.comment else { panic!() };
+    assert_eq!((comment.id, comment.post_id, comment.author_id), (RESPONSE, POST, OTHER));
+    assert_eq!(comment.html, "<p><em>a</em></p>\n");
+    let count = writes.count.unwrap();
+    assert_eq!((count.post_id, &count.steps[..]), (POST, &[CountStep { offset: 101, likes: 0, comments: 1 }][..]));
+
+    let edited = project(&logged(RESPONSE, 2, CommentEdited { post_id, content: "b".into() }));
+    assert_eq!(edited.count, None, "an edited comment counts as it did");
+    let content = Content { markdown: "b".into(), html: "<p>b</p>\n".into() };
+    assert_eq!(edited.comment.unwrap().change, CommentChange::Edited { content, at: at(2) });
+
+    let deleted = project(&logged(RESPONSE, 3, CommentDeleted { post_id }));
+    assert_eq!(deleted.comment.unwrap().change, CommentChange::Deleted { at: at(3) });
+    assert_eq!(deleted.count.unwrap().steps, [CountStep { offset: 103, likes: 0, comments: -1 }]);
+}
+
+#[test]
+fn what_is_under_a_post_is_none_of_its_history() {
+    let liked = PostLiked { post_id: POST.into(), person_id: OTHER.into() };
+    let writes = project(&logged(RESPONSE, 1, liked));
+    assert_eq!((writes.post, writes.history), (None, None));
+}
+
+#[test]
+fn a_like_is_one_document_with_what_is_so_now_and_a_step_for_each_event() {
+    let (post_id, person_id) = (POST.into(), OTHER.into());
+    let events = [
+        logged(RESPONSE, 1, PostLiked { post_id, person_id }),
+        logged(RESPONSE, 2, PostUnliked { post_id, person_id }),
+        logged(RESPONSE, 3, PostLiked { post_id, person_id }),
+    ];
+    let batch = Batch::of(events.iter().chain(&events)).unwrap();
+    let last = &batch.likes[2];
+    assert_eq!((last.id, last.post_id, last.person_id), (RESPONSE, POST, OTHER));
+    assert_eq!((last.liked, last.since, last.version), (true, at(3), 3));
+    let [count] = &batch.counts[..] else { panic!("{:?}", batch.counts) };
+    let steps: Vec<_> = count.steps.iter().map(|step| (step.offset, step.likes)).collect();
+    assert_eq!(steps, [(101, 1), (102, -1), (103, 1)], "events that come twice count once");
 }
 
 #[test]

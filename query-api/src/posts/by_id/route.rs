@@ -24,7 +24,7 @@ use crate::read::ReadRequest;
     responses(
         (status = 200, description = "The post.", body = PostView, headers(
             ("ETag" = String, description = "`\"<version>.<body hash>\"`; If-Match takes it."),
-            ("Groot-Position" = String, description = "Where in the log the post's last event is."),
+            ("Groot-Position" = String, description = "Where in the log the last event is that the answer shows, of the post or of what is under it."),
         )),
         (status = 304, description = "Unchanged since the ETag in If-None-Match."),
         (status = 400, description = "Bad parameters or headers, each named.", body = ProblemBody, content_type = "application/problem+json"),
@@ -39,6 +39,6 @@ pub async fn by_id(Segment(id_or_slug): Segment, request: ReadRequest) -> Result
     let ((), mut read) = request.open().await?;
     let post = visible_post(&mut read.session, &id_or_slug, read.viewer).await?;
     let names = names(&mut read.session, [post.author_id]).await?;
-    let (version, partition, offset) = (post.version, post.partition, post.offset);
+    let (version, partition, offset) = (post.version, post.partition, post.last_offset());
     read.answer_at(&PostView::new(post, &names), version, partition, offset).await
 }

@@ -1,10 +1,9 @@
 //! What a list asks of the store: pure functions from parameters and viewer to MongoDB's filter and sort.
 
-use mongodb::bson::{Bson, DateTime, Document, doc};
+use mongodb::bson::{Bson, Document, doc};
 use read_model::{PostStatus, stored};
 use uuid::Uuid;
 
-use super::cursor::{Cursor, SortKey};
 use super::params::{Filters, Order};
 use crate::viewer::Viewer;
 
@@ -34,37 +33,6 @@ pub fn filter(filters: &Filters, viewer: Viewer) -> Option<Document> {
 pub fn sort(order: Order) -> Document {
     let direction = if order.descending { -1 } else { 1 };
     doc! { order.by.field(): direction, "_id": direction }
-}
-
-/// The part of the list behind the cursor.
-///
-/// The first condition bounds the walk along the index, the second passes over those of the same key that were seen.
-/// Posts without the sort key come first when ascending and last when descending, as the store sorts `null`; `$not` is
-/// there because `$lte` alone would leave them out.
-pub fn after(filter: Document, cursor: &Cursor, order: Order) -> Document {
-    let field = order.by.field();
-    let key = match &cursor.key {
-        SortKey::None => Bson::Null,
-        SortKey::Time(millis) => DateTime::from_millis(*millis).into(),
-        SortKey::Text(text) => text.into(),
-    };
-    let beyond = if order.descending { "$lt" } else { "$gt" };
-    let next_id = doc! { beyond: stored::id(cursor.id) };
-    let behind = match (&cursor.key, order.descending) {
-        (SortKey::None, true) => doc! { field: Bson::Null, "_id": next_id },
-        (SortKey::None, false) => {
-            doc! { "$or": [{ field: { "$ne": Bson::Null } }, { "_id": next_id }] }
-        }
-        (_, true) => doc! {
-            field: { "$not": { "$gt": &key } },
-            "$or": [{ field: { "$ne": &key } }, { "_id": next_id }],
-        },
-        (_, false) => doc! {
-            field: { "$gte": &key },
-            "$or": [{ field: { "$ne": &key } }, { "_id": next_id }],
-        },
-    };
-    doc! { "$and": [filter, behind] }
 }
 
 /// Published posts are for everybody, the others for those who may write them.
@@ -187,15 +155,5 @@ mod tests {
         let order = |descending| Order { by: SortBy::Title, descending };
         assert_eq!(sort(order(true)), doc! { "title": -1, "_id": -1 });
         assert_eq!(sort(order(false)), doc! { "title": 1, "_id": 1 });
-    }
-
-    #[test]
-    fn the_visibility_stays_in_force_behind_a_cursor() {
-        let visible = doc! { "status": "published" };
-        let cursor = Cursor { key: SortKey::Time(5), id: OTHER };
-        for descending in [true, false] {
-            let after = after(visible.clone(), &cursor, Order { by: SortBy::CreatedAt, descending });
-            assert_eq!(after.get_array("$and").unwrap()[0], Bson::Document(visible.clone()));
-        }
     }
 }

@@ -1,6 +1,5 @@
 //! `GET /api/universal/post`.
 
-mod cursor;
 mod filter;
 pub mod params;
 pub mod query;

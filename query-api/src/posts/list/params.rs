@@ -1,12 +1,13 @@
 //! The query parameters of a list.
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
-use read_model::{PostStatus, PostType};
+use read_model::{Post, PostStatus, PostType};
+use serde_json::{Value, json};
 use service::params::{FromParams, Params};
 use uuid::Uuid;
 
-use super::cursor::Cursor;
-use crate::page::{Page, limit, page};
+use crate::cursor::{Cursor, SortKey};
+use crate::page::{Paging, limit, paging};
 use crate::path;
 
 /// What a client asks of a list, valid in itself.
@@ -44,13 +45,6 @@ pub enum SortBy {
     Title,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub enum Paging {
-    Page(Page),
-    /// After that place; from the beginning if there is none.
-    Cursor(Option<Cursor>),
-}
-
 const MAX_TAG_CHARS: usize = 50;
 
 impl SortBy {
@@ -71,25 +65,44 @@ impl FromParams for ListParams {
     fn from_params(params: &mut Params) -> Option<Self> {
         let filters = filters(params);
         let order = order(params);
-        let (cursor, page_given) = (params.opt_string("cursor"), params.opt_string("page"));
         let limit = limit(params);
-        let paging = match (cursor, page_given) {
-            (Some(_), Some(_)) => {
-                params.refuse("cursor", "conflict", "This cannot be used together with page; send one of the two.");
-                return None;
-            }
-            (Some(text), None) if text.is_empty() => Paging::Cursor(None),
-            (Some(text), None) => match Cursor::decode(&text, order, &filters) {
-                Ok(cursor) => Paging::Cursor(Some(cursor)),
-                Err(error) => {
-                    params.refuse("cursor", "cursor", error.to_string());
-                    return None;
-                }
-            },
-            (None, text) => Paging::Page(page(params, text.as_deref(), limit)?),
-        };
+        let paging = paging(params, limit, &list(order, &filters))?;
         Some(Self { filters, order, limit, paging })
     }
+}
+
+impl ListParams {
+    /// The cursor to the place just after this post.
+    pub fn after(&self, post: &Post) -> String {
+        place(post, self.order.by).encode(&list(self.order, &self.filters))
+    }
+}
+
+/// Names the list for its cursors.
+fn list(order: Order, filters: &Filters) -> Value {
+    json!([
+        order.by.field(),
+        order.descending,
+        filters.author,
+        filters.tag,
+        filters.post_type,
+        filters.statuses,
+        filters.from,
+        filters.to,
+    ])
+}
+
+fn place(post: &Post, by: SortBy) -> Cursor {
+    let key = match by {
+        SortBy::CreatedAt => SortKey::Time(post.created_at.timestamp_millis()),
+        SortBy::UpdatedAt => SortKey::Time(post.updated_at.timestamp_millis()),
+        SortBy::PublishedAt => match post.published_at {
+            Some(time) => SortKey::Time(time.timestamp_millis()),
+            None => SortKey::None,
+        },
+        SortBy::Title => SortKey::Text(post.title.clone()),
+    };
+    Cursor { key, id: post.id }
 }
 
 fn filters(params: &mut Params) -> Filters {
@@ -144,6 +157,9 @@ fn bound(params: &mut Params, name: &str, end: Bound) -> Option<DateTime<Utc>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page::Page;
+    use crate::viewer::tests::post;
+    use chrono::DateTime as Time;
     use service::problem::Problem;
 
     fn parse(query: &str) -> Result<ListParams, Problem> {
@@ -187,6 +203,34 @@ mod tests {
         assert_eq!(parse("cursor=").unwrap().paging, Paging::Cursor(None));
         assert_eq!(refused("cursor=&page=1"), ["cursor"]);
         assert_eq!(refused("cursor=nonsense&limit=0"), ["cursor", "limit"]);
+    }
+
+    #[test]
+    fn the_order_and_each_filter_make_another_list() {
+        const ORDER: Order = Order { by: SortBy::Title, descending: false };
+        let filters = || parse("tag=war").unwrap().filters;
+        let lists = [
+            list(ORDER, &filters()),
+            list(Order { descending: true, ..ORDER }, &filters()),
+            list(Order { by: SortBy::CreatedAt, ..ORDER }, &filters()),
+            list(ORDER, &Filters { tag: None, ..filters() }),
+            list(ORDER, &Filters { author: Some(Uuid::nil()), ..filters() }),
+            list(ORDER, &Filters { post_type: Some(PostType::Link), ..filters() }),
+            list(ORDER, &Filters { statuses: vec![PostStatus::Draft], ..filters() }),
+            list(ORDER, &Filters { from: Some(Time::UNIX_EPOCH), ..filters() }),
+            list(ORDER, &Filters { to: Some(Time::UNIX_EPOCH), ..filters() }),
+        ];
+        for (index, one) in lists.iter().enumerate() {
+            assert!(!lists[..index].contains(one), "{one}");
+        }
+    }
+
+    #[test]
+    fn a_post_never_published_has_a_place_too() {
+        let draft = post(PostStatus::Draft, Uuid::nil());
+        assert_eq!(place(&draft, SortBy::PublishedAt).key, SortKey::None);
+        assert_eq!(place(&draft, SortBy::CreatedAt).key, SortKey::Time(0));
+        assert_eq!(place(&draft, SortBy::Title).key, SortKey::Text("A title".into()));
     }
 
     #[test]

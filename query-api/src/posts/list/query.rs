@@ -2,9 +2,9 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::FindOptions;
 use read_model::Post;
 
-use super::cursor::Cursor;
-use super::filter::{after, filter, sort};
+use super::filter::{filter, sort};
 use super::params::{ListParams, Order};
+use crate::cursor::{Cursor, after};
 use crate::page::Page;
 use crate::store::{Session, StoreError};
 use crate::viewer::Viewer;
@@ -40,7 +40,7 @@ pub async fn walk(
         return Ok((Vec::new(), None));
     };
     let filter = match cursor {
-        Some(cursor) => after(filter, cursor, params.order),
+        Some(cursor) => after(filter, cursor, params.order.by.field(), params.order.descending),
         None => filter,
     };
     // One more than asked for tells whether there are more.
@@ -49,10 +49,7 @@ pub async fn walk(
     let limit = params.limit as usize;
     let more = posts.len() > limit;
     posts.truncate(limit);
-    let next = posts.last().filter(|_| more).map(|last| {
-        let cursor = Cursor::after(last, params.order.by);
-        cursor.encode(params.order, &params.filters)
-    });
+    let next = posts.last().filter(|_| more).map(|last| params.after(last));
     Ok((posts, next))
 }
 

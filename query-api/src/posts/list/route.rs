@@ -4,8 +4,9 @@ use serde::Serialize;
 use service::problem::{Problem, ProblemBody};
 use utoipa::ToSchema;
 
-use super::params::{ListParams, Paging};
+use super::params::ListParams;
 use super::query;
+use crate::page::Paging;
 use crate::people::query::names;
 use crate::posts::view::PostSummary;
 use crate::read::{Read, ReadRequest};

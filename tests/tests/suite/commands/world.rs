@@ -116,7 +116,7 @@ impl World {
         let mut found = Vec::new();
         let collect = |_, delivery: event_log::kafka::Delivery| {
             let records = delivery.commits.into_iter().flat_map(|commit| commit.records);
-            found.extend(records.filter(|record| record.key.as_deref() == Some(id.as_bytes())));
+            found.extend(records.filter(|record| record.headers.get("ce_subject") == Some(id.as_bytes())));
         };
         read_all(&self.log, collect).await.unwrap();
         found
@@ -127,7 +127,8 @@ impl World {
         let mut found = Vec::new();
         let collect = |_, delivery: event_log::kafka::Delivery| {
             let records = delivery.commits.into_iter().flat_map(|commit| commit.records);
-            found.extend(records.map(|record| String::from_utf8(record.key.unwrap().to_vec()).unwrap()));
+            let subject = |record: &LogRecord| record.headers.get("ce_subject").unwrap().to_vec();
+            found.extend(records.map(|record| String::from_utf8(subject(&record)).unwrap()));
         };
         read_all(&self.log, collect).await.unwrap();
         found
@@ -170,6 +171,13 @@ impl World {
             request = request.json(body);
         }
         answer(request).await
+    }
+
+    /// Creates a post, publishes it and gives its id.
+    pub async fn published_post(&self, base: &str, token: &Token) -> String {
+        let id = self.post(base, token).await;
+        self.send(base, "POST", &format!("{POSTS}/{id}/publish"), token, &[], None).await.is(200);
+        id
     }
 
     /// Creates a post and gives its id.

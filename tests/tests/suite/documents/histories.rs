@@ -1,8 +1,10 @@
-//! Events of posts as they can happen, made from a seed.
+//! Events of posts and of what is under them as they can happen, made from a seed.
 
 use chrono::{DateTime, Duration, Utc};
+use event_schema::comment::{CommentAdded, CommentDeleted, CommentEdited};
 use event_schema::event::DomainEvent;
 use event_schema::hash::CommandHash;
+use event_schema::like::{PostLiked, PostUnliked};
 use event_schema::meta::{ActorRef, EventMeta};
 use event_schema::person::PersonCreated;
 use event_schema::post::{
@@ -25,6 +27,7 @@ pub struct Happened {
 pub struct Story {
     rng: StdRng,
     posts: Vec<Post>,
+    responses: Vec<Response>,
     aggregates: usize,
     clock: DateTime<Utc>,
 }
@@ -34,6 +37,18 @@ struct Post {
     version: u64,
     status: Status,
     before: Status,
+}
+
+/// A comment or a like.
+struct Response {
+    id: Uuid,
+    version: u64,
+    /// The post's place in the story.
+    post: usize,
+    /// Of whom the like is; a comment has none.
+    liker: Option<Uuid>,
+    /// Not deleted, or not taken back.
+    stands: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -47,7 +62,7 @@ enum Status {
 impl Story {
     pub fn new(seed: u64, aggregates: usize) -> Self {
         let clock = DateTime::from_timestamp_millis(1_750_000_000_123).unwrap();
-        Self { rng: StdRng::seed_from_u64(seed), posts: Vec::new(), aggregates, clock }
+        Self { rng: StdRng::seed_from_u64(seed), posts: Vec::new(), responses: Vec::new(), aggregates, clock }
     }
 
     /// The next event of any aggregate.
@@ -61,6 +76,9 @@ impl Story {
             return self.create();
         }
         let place = self.rng.random_range(0..self.posts.len());
+        if self.posts[place].status == Status::Published && self.rng.random_range(0..3) > 0 {
+            return self.respond(place);
+        }
         let event = self.go_on(place);
         let post = &mut self.posts[place];
         post.version += 1;
@@ -117,6 +135,40 @@ impl Story {
         self.posts[place].before = status;
         self.posts[place].status = next;
         event
+    }
+
+    /// Somebody says something to a published post, or takes back what was said.
+    fn respond(&mut self, post: usize) -> Happened {
+        let known: Vec<usize> = (0..self.responses.len())
+            .filter(|place| {
+                let response = &self.responses[*place];
+                response.post == post && (response.stands || response.liker.is_some())
+            })
+            .collect();
+        let post_id = self.posts[post].id.into();
+        if known.is_empty() || self.rng.random::<bool>() {
+            let (id, person) = (Uuid::now_v7(), Uuid::from_u128(self.rng.random()));
+            let liker = self.rng.random::<bool>().then_some(person);
+            self.responses.push(Response { id, version: 1, post, liker, stands: true });
+            let event = match liker {
+                Some(person) => PostLiked { post_id, person_id: person.into() }.into(),
+                None => CommentAdded { post_id, author_id: person.into(), content: self.text() }.into(),
+            };
+            return self.happened(id, 1, event);
+        }
+        let place = known[self.rng.random_range(0..known.len())];
+        let Response { id, version, liker, stands, .. } = self.responses[place];
+        let goes = stands && (liker.is_some() || self.rng.random::<bool>());
+        let event = match (liker.map(Into::into), goes) {
+            (Some(person_id), true) => PostUnliked { post_id, person_id }.into(),
+            (Some(person_id), false) => PostLiked { post_id, person_id }.into(),
+            (None, true) => CommentDeleted { post_id }.into(),
+            (None, false) => CommentEdited { post_id, content: self.text() }.into(),
+        };
+        let response = &mut self.responses[place];
+        response.version += 1;
+        response.stands = !goes;
+        self.happened(id, version + 1, event)
     }
 
     fn edit(&mut self) -> PostEdited {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use event_log::position::Position;
+use event_schema::comment::{CommentAdded, CommentDeleted, CommentEdited};
 use event_schema::event::DomainEvent;
+use event_schema::like::{PostLiked, PostUnliked};
 use event_schema::post::{PostCreated, PostDeleted, PostEdited, PostPublished, PostScheduled, PostType};
 use mongodb::bson::doc;
 use projectors::documents::batch::Batch;
@@ -181,6 +183,73 @@ async fn a_document_that_lacks_earlier_events_halts_and_nothing_is_written() {
     assert_eq!(db.store(LOG).load(0).await.unwrap(), checkpoint);
     let missing = write(&db, &placed(post_events(other, vec![create("x", "x"), title("y")]), 9)[1..]).await;
     assert!(matches!(missing, Err(StoreFailure::Halt(_))), "{missing:?}");
+    db.drop_it().await;
+}
+
+/// A post that is published, then liked by so many people and commented on as often.
+fn popular(post: Uuid, people: u128) -> Vec<Happened> {
+    let time = DateTime::from_timestamp_millis(1_750_000_000_000).unwrap();
+    let mut events = post_events(post, vec![create("a", "a"), publish("a-00000000")]);
+    let mut happen = |id: Uuid, version, event: DomainEvent| {
+        events.push(Happened { meta: meta(id, version, &event, time), event });
+    };
+    for person in 0..people {
+        let person_id = Uuid::from_u128(person).into();
+        let (like, comment) = (Uuid::from_u128(1_000 + person), Uuid::from_u128(2_000 + person));
+        happen(like, 1, PostLiked { post_id: post.into(), person_id }.into());
+        let content = format!("${person}");
+        happen(comment, 1, CommentAdded { post_id: post.into(), author_id: person_id, content }.into());
+    }
+    events
+}
+
+#[tokio::test]
+async fn likes_and_comments_are_counted_once_however_a_batch_that_is_there_in_part_is_cut() {
+    let post = Uuid::now_v7();
+    let mut happened = popular(post, 4);
+    let time = happened[0].meta.time;
+    let unliked = PostUnliked { post_id: post.into(), person_id: Uuid::from_u128(0).into() }.into();
+    happened.push(Happened { meta: meta(Uuid::from_u128(1_000), 2, &unliked, time), event: unliked });
+    let edited = CommentEdited { post_id: post.into(), content: "$new".to_owned() }.into();
+    happened.push(Happened { meta: meta(Uuid::from_u128(2_001), 2, &edited, time), event: edited });
+    let deleted = CommentDeleted { post_id: post.into() }.into();
+    happened.push(Happened { meta: meta(Uuid::from_u128(2_000), 2, &deleted, time), event: deleted });
+    let retitled = title("b");
+    happened.push(Happened { meta: meta(post, 3, &retitled, time), event: retitled });
+    let events = placed(happened, 0);
+    let db = Db::new().await;
+    for stored in 1..events.len() {
+        for begin in 0..stored {
+            // All up to here is there, and then comes a batch that begins before it.
+            db.forget_everything().await;
+            write(&db, &events[..stored]).await.unwrap();
+            db.assert_is_fold_of(&events[..stored]).await;
+            db.forget_checkpoints().await;
+            write(&db, &events[begin..]).await.unwrap();
+            db.assert_is_fold_of(&events).await;
+        }
+    }
+    let documents = db.documents().await;
+    assert_eq!((documents.posts[&post].likes, documents.posts[&post].comments), (3, 3));
+    let gone = &documents.comments[&Uuid::from_u128(2_000)];
+    assert_eq!((gone.content.as_str(), gone.html.as_str(), gone.deleted_at.is_some()), ("", "", true));
+    db.drop_it().await;
+}
+
+#[tokio::test]
+async fn likes_of_a_post_that_is_not_stored_and_edits_of_a_comment_that_is_not_halt() {
+    let db = Db::new().await;
+    let post = Uuid::now_v7();
+    let events = placed(popular(post, 2), 0);
+    let liked = write(&db, &events[2..3]).await;
+    assert!(matches!(&liked, Err(StoreFailure::Halt(why)) if why.contains(&post.to_string())), "{liked:?}");
+    write(&db, &events[..2]).await.unwrap();
+    let comment = Uuid::from_u128(2_000);
+    let edited: DomainEvent = CommentEdited { post_id: post.into(), content: "x".to_owned() }.into();
+    let edited = placed(vec![Happened { meta: meta(comment, 2, &edited, events[0].meta.time), event: edited }], 9);
+    let failure = write(&db, &edited).await;
+    assert!(matches!(&failure, Err(StoreFailure::Halt(why)) if why.contains(&comment.to_string())), "{failure:?}");
+    db.assert_is_fold_of(&events[..2]).await;
     db.drop_it().await;
 }
 

@@ -87,6 +87,13 @@ impl Db {
         self.database.collection(&DOCUMENTS.posts())
     }
 
+    /// Empties every collection of the projection, the checkpoints too.
+    pub async fn forget_everything(&self) {
+        for collection in self.database.list_collection_names().await.unwrap() {
+            self.database.collection::<Document>(&collection).delete_many(doc! {}).await.unwrap();
+        }
+    }
+
     pub async fn forget_checkpoints(&self) {
         self.checkpoints().delete_many(doc! {}).await.unwrap();
     }

@@ -73,7 +73,7 @@ pub fn record(world: &World, happened: &Happened) -> RecordDraft {
     for (name, value) in happened.meta.to_headers(encoded.schema_fp) {
         headers.push(name, value);
     }
-    let key = happened.meta.aggregate_id.to_string();
+    let key = happened.event.key(happened.meta.aggregate_id).to_string();
     RecordDraft { key: Some(key.into()), value: Some(encoded.value), headers }
 }
 
@@ -92,7 +92,7 @@ impl Writers {
     /// Appends each event to its partition, as a commit of its own.
     pub async fn append(&mut self, world: &World, events: &[Happened]) {
         for happened in events {
-            let key = happened.meta.aggregate_id.to_string();
+            let key = happened.event.key(happened.meta.aggregate_id).to_string();
             let partition = partition_for(key.as_bytes(), world.identity.partitions);
             self.0[partition as usize].commit(vec![record(world, happened)]).await;
         }

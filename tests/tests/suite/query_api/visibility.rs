@@ -125,7 +125,7 @@ async fn a_post_is_read_whole_and_what_is_neither_id_nor_slug_is_not_found() {
         "html": "<p>Some <em>text</em></p>", "excerpt": null, "tags": [], "category": null, "media": [],
         "status": "published", "author": { "id": post.author_id, "name": "Ada" }, "slug": "post-1",
         "createdAt": "1970-01-01T00:00:01Z", "updatedAt": "1970-01-01T00:00:01Z",
-        "publishedAt": "1790-01-01T00:00:00Z", "scheduledAt": null, "version": 2,
+        "publishedAt": "1790-01-01T00:00:00Z", "scheduledAt": null, "likes": 0, "comments": 0, "version": 2,
     });
     assert_eq!(answer.body, expected);
     assert_eq!(world.get("/api/universal/post/post-1").await.expect(200).body, expected);
@@ -182,8 +182,13 @@ async fn the_api_describes_itself() {
     let api = world.get("/api/openapi.json").await.expect(200).body;
     assert!(api["openapi"].as_str().unwrap().starts_with("3.1"));
     let paths: Vec<_> = api["paths"].as_object().unwrap().keys().map(String::as_str).collect();
-    let expected =
-        ["/api/universal/post", "/api/universal/post/{id}", "/api/universal/post/{id}/history", "/api/users/{id}"];
+    let expected = [
+        "/api/universal/post",
+        "/api/universal/post/{id}",
+        "/api/universal/post/{id}/comments",
+        "/api/universal/post/{id}/history",
+        "/api/users/{id}",
+    ];
     assert_eq!(paths, expected);
     let docs = world.request("/api/docs/").send().await.unwrap();
     assert_eq!(docs.status(), 200);

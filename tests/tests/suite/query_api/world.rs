@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use mongodb::bson::doc;
 use mongodb::{Client, Database};
 use query_api::{config::Config, startup};
-use read_model::{Checkpoint, DOCUMENTS, Person, Post, PostEventDoc, PostStatus, PostType, Slug};
+use read_model::{Checkpoint, Comment, DOCUMENTS, Person, Post, PostEventDoc, PostStatus, PostType, Slug};
 use serde_json::Value;
 use service::auth::{Actor, Claims, Role, issue::Issuer};
 use service::token::PositionToken;
@@ -105,6 +105,10 @@ impl World {
         if !slugs.is_empty() {
             self.db.collection::<Slug>(&DOCUMENTS.slugs()).insert_many(slugs).await.unwrap();
         }
+    }
+
+    pub async fn insert_comments(&self, comments: &[Comment]) {
+        self.db.collection::<Comment>(&DOCUMENTS.comments()).insert_many(comments).await.unwrap();
     }
 
     pub async fn insert_person(&self, id: Uuid, name: &str) {
@@ -245,6 +249,9 @@ pub fn post(number: u32) -> Post {
         scheduled_at: None,
         deleted_at: None,
         status_before_delete: None,
+        likes: 0,
+        comments: 0,
+        counted_to: -1,
         version: 2,
         partition: 0,
         offset: i64::from(number),

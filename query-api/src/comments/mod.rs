@@ -1,0 +1,5 @@
+//! `GET /api/universal/post/{id}/comments`.
+
+mod params;
+pub mod query;
+pub mod route;

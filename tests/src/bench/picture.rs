@@ -17,10 +17,13 @@ pub fn latency_against_load(points: &[Point]) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// What of a point a line shows.
+type Figure = fn(&Point) -> f64;
+
 fn draw(points: &[Point], path: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
     let area = SVGBackend::new(path, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
-    let of = |y: fn(&Point) -> f64| points.iter().map(move |point| (point.commands_per_second, y(point)));
+    let of = |y: Figure| points.iter().map(move |point| (point.commands_per_second, y(point)));
     let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
     let right = most(&mut points.iter().map(|point| point.commands_per_second));
     let top = most(&mut points.iter().map(|point| point.groot_p99_ms.max(point.floor_p99_ms)));
@@ -32,7 +35,7 @@ fn draw(points: &[Point], path: &std::path::Path) -> Result<(), Box<dyn std::err
         // On a linear scale saturation would hide everything before it.
         .build_cartesian_2d(0.0..right * 1.02, (0.1..(top * 1.5).max(1.0)).log_scale())?;
     chart.configure_mesh().x_desc("commands per second").y_desc("milliseconds").draw()?;
-    let lines: [(&str, fn(&Point) -> f64, RGBColor); 4] = [
+    let lines: [(&str, Figure, RGBColor); 4] = [
         ("Groot p50", |point| point.groot_p50_ms, RGBColor(20, 90, 160)),
         ("Groot p99", |point| point.groot_p99_ms, RGBColor(110, 170, 225)),
         ("bare handler p50", |point| point.floor_p50_ms, RGBColor(110, 110, 110)),

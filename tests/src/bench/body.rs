@@ -14,7 +14,7 @@ const BODIES: usize = 512;
 /// Syllables, so that the text compresses like text and not like noise.
 const SYLLABLES: [&str; 32] = [
     "ka", "to", "mi", "re", "lo", "san", "ter", "vi", "no", "el", "ur", "pa", "din", "os", "qu", "he", "lan", "gra",
-    "be", "fi", "ze", "mo", "ti", "ran", "ju", "wel", "xo", "ny", "cha", "pel", "sto", "bri",
+    "be", "fi", "ze", "mo", "ti", "ran", "ju", "wen", "xo", "ny", "cha", "pel", "sto", "bri",
 ];
 
 /// The bodies of `POST /api/universal/post`.

@@ -5,6 +5,7 @@
 mod brokers;
 mod commands;
 mod documents;
+#[cfg(feature = "faults")]
 mod faults;
 mod journeys;
 mod kafka_log;

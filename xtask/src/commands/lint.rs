@@ -12,7 +12,9 @@ pub fn lint() -> Result<()> {
     let cache = Cache::open()?;
     let mut report = Report::default();
     report.run("format", || cargo(&["fmt", "--all", "--check"]));
-    report.run("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--quiet", "--", "--deny", "warnings"]));
+    report.run("clippy", || {
+        cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--quiet", "--", "--deny", "warnings"])
+    });
     report.run("dependencies (cargo-deny: bans, licences, sources)", || cargo_deny(&cache));
     report.run("spelling (typos)", || typos(&cache));
     report.run("shell scripts (shellcheck)", shellcheck);

@@ -61,7 +61,10 @@ pub enum Command {
         cargo: Vec<String>,
     },
     /// Measure Groot beside its floors, on servers of its own: `./dev bench write`
-    #[command(disable_help_flag = true, after_help = "Benches: write, project; `./dev bench write --help` tells more.")]
+    #[command(
+        disable_help_flag = true,
+        after_help = "Benches: write, project, memory; `./dev bench write --help` tells more."
+    )]
     Bench {
         /// The bench and its options
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -220,10 +220,10 @@ impl Actor {
             biased;
             order = mailbox.orders.recv() => Happening::Order(order),
             () = cancel.cancelled() => Happening::Cancelled,
-            learnt = learning::wait(&mut self.learning) => Happening::Learnt(learnt),
+            learnt = in_hand(self.learning.as_mut().map(|(_, learn)| learn)) => Happening::Learnt(learnt),
             event = self.inbox.recv(), if self.learning.is_none() => Happening::Log(event),
             request = mailbox.requests.recv(), if serving => Happening::Request(request),
-            outcome = in_hand(&mut self.snapshotting) => Happening::Snapshot(outcome),
+            outcome = in_hand(self.snapshotting.as_mut()) => Happening::Snapshot(outcome),
             () = sleep_until(wake) => Happening::Time,
         }
     }
@@ -447,7 +447,7 @@ impl Actor {
 }
 
 /// Waits for what is in hand; for ever if nothing is.
-async fn in_hand<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
+async fn in_hand<T>(future: Option<&mut BoxFuture<'static, T>>) -> T {
     match future {
         Some(future) => future.await,
         None => std::future::pending().await,

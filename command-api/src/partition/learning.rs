@@ -43,11 +43,3 @@ pub fn learn(codec: Arc<Codec>, value: Bytes, partition: u32) -> BoxFuture<'stat
     }
     .boxed()
 }
-
-/// Waits for what is being learnt; for ever if nothing is.
-pub async fn wait(learning: &mut Option<(LogEvent, BoxFuture<'static, Learnt>)>) -> Learnt {
-    match learning {
-        Some((_, learn)) => learn.await,
-        None => std::future::pending().await,
-    }
-}

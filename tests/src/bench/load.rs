@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use hdrhistogram::Histogram;
 use http_body_util::{BodyExt, Full};
@@ -15,6 +15,12 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
+use xtask::stack::Stack;
+use xtask::token::{self, Person, Role};
+
+use super::body;
+use crate::program::Program;
+use crate::system::POSTS;
 
 /// What is asked, and of whom.
 #[derive(Clone, Debug)]
@@ -27,6 +33,26 @@ pub struct Target {
     pub bodies: Arc<Vec<Bytes>>,
     /// The status of every good answer.
     pub status: u16,
+}
+
+impl Target {
+    /// Creating posts on a program, with bodies from a seed.
+    pub fn posts(program: &Program, author: Option<&str>, seed: u64) -> Result<Self> {
+        Ok(Self {
+            address: program.base.trim_start_matches("http://").parse().context("an address")?,
+            method: Method::POST,
+            path: POSTS.to_owned(),
+            token: author.map(|token| format!("Bearer {token}")),
+            bodies: Arc::new(body::posts(seed)),
+            status: 201,
+        })
+    }
+}
+
+/// A bearer token of an author who has no name.
+pub fn author(stack: &Stack) -> Result<String> {
+    let person = Person { role: Role::Author, user: None, name: None };
+    token::issue(stack.paths(), &person).map_err(|failure| anyhow!("{failure}"))
 }
 
 /// When requests are sent.

@@ -4,12 +4,18 @@
 //! - [`load`]: requests over many connections, as fast as they are answered or at a fixed rate
 //! - [`floor`]: the bare handlers
 //! - [`write`](mod@write): commands through HTTP; [`project`]: the documents projection
+//! - [`memory`]: the memory of command-api; [`fill`]: the log that it folds
 //! - [`report`]: the table and the JSON file; [`picture`]: latency against load
 
 pub mod body;
+pub mod fill;
 pub mod floor;
 pub mod load;
+pub mod memory;
 pub mod picture;
 pub mod project;
 pub mod report;
 pub mod write;
+
+/// Of every log that is measured, and of the floor's topic.
+pub const PARTITIONS: u32 = 12;

@@ -1,17 +1,14 @@
 //! The documents projection: events folded into MongoDB from the start of a log, beside the same documents inserted.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use futures::TryStreamExt;
-use hyper::Method;
 use mongodb::Database;
 use mongodb::bson::{Document, RawDocumentBuf, doc};
 use serde::Serialize;
-use xtask::token::{self, Person, Role};
 
-use super::body;
+use super::PARTITIONS;
 use super::load::{self, Pace, Target};
 use super::report::{self, Aim, Round, Row};
 use crate::program::Program;
@@ -27,7 +24,6 @@ pub struct Options {
     pub events: u64,
 }
 
-const PARTITIONS: u32 = 12;
 const CONNECTIONS: usize = 64;
 /// Documents of one `insert_many`: as many as a projector's batch may hold at the most.
 const INSERT: usize = 10_000;
@@ -46,16 +42,7 @@ pub async fn run(options: Options) -> Result<()> {
     let events = {
         let commands = Program::start(stack, "bench-command-api", "command-api", &[], &env);
         commands.is_ready().await;
-        let person = Person { role: Role::Author, user: None, name: None };
-        let token = token::issue(stack.paths(), &person).map_err(|failure| anyhow::anyhow!("{failure}"))?;
-        let target = Target {
-            address: commands.base.trim_start_matches("http://").parse().context("an address")?,
-            method: Method::POST,
-            path: system::POSTS.to_owned(),
-            token: Some(format!("Bearer {token}")),
-            bodies: Arc::new(body::posts(SEED)),
-            status: 201,
-        };
+        let target = Target::posts(&commands, Some(&load::author(stack)?), SEED)?;
         let mut events = 0;
         while events < options.events {
             eprintln!("filling the log: {events} of {} events", options.events);

@@ -1,15 +1,12 @@
 //! Commands through HTTP: as many as go, and how long one takes at a light load; beside the bare handler.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use hyper::Method;
+use anyhow::Result;
 use serde::Serialize;
 use xtask::stack::Stack;
-use xtask::token::{self, Person, Role};
 
+use super::PARTITIONS;
 use super::load::{self, Outcome, Pace, Target};
 use super::report::{self, Aim, Round, Row};
 use super::{body, picture};
@@ -31,8 +28,6 @@ pub struct Options {
 const WARM_UP: Duration = Duration::from_secs(2);
 /// A broker's and a JIT's first seconds are slow.
 const FIRST_WARM_UP: Duration = Duration::from_secs(8);
-/// The floor's topic has as many partitions as the log.
-pub const PARTITIONS: u32 = 12;
 const SEED: u64 = 1;
 
 #[derive(Serialize)]
@@ -119,9 +114,7 @@ pub async fn run(options: Options) -> Result<()> {
 async fn groot(stack: &'static Stack) -> Result<Side> {
     let env = system::fresh_environment(stack, "bench", PARTITIONS);
     let program = Program::start(stack, "bench-command-api", "command-api", &[], &env);
-    let person = Person { role: Role::Author, user: None, name: None };
-    let token = token::issue(stack.paths(), &person).map_err(|failure| anyhow::anyhow!("{failure}"))?;
-    Side::new(program, Some(format!("Bearer {token}")))
+    Side::new(program, Some(&load::author(stack)?))
 }
 
 fn floor(stack: &'static Stack) -> Result<Side> {
@@ -130,16 +123,8 @@ fn floor(stack: &'static Stack) -> Result<Side> {
 }
 
 impl Side {
-    fn new(program: Program, token: Option<String>) -> Result<Self> {
-        let address: SocketAddr = program.base.trim_start_matches("http://").parse().context("an address")?;
-        let target = Target {
-            address,
-            method: Method::POST,
-            path: system::POSTS.to_owned(),
-            token,
-            bodies: Arc::new(body::posts(SEED)),
-            status: 201,
-        };
+    fn new(program: Program, author: Option<&str>) -> Result<Self> {
+        let target = Target::posts(&program, author, SEED)?;
         Ok(Self { program, target })
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use groot_tests::bench::{floor, project, write};
+use groot_tests::bench::{PARTITIONS, floor, memory, project, write};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -44,6 +44,12 @@ enum Bench {
         #[arg(long, default_value_t = 50_000)]
         events: u64,
     },
+    /// The memory of command-api at growing numbers of posts, after a fold and after a start from local state
+    Memory {
+        /// Numbers of posts, each larger than the one before
+        #[arg(required = true)]
+        posts: Vec<u64>,
+    },
     /// Serve the bare handler at GROOT_HTTP_ADDR
     #[command(hide = true)]
     Floor,
@@ -57,10 +63,11 @@ async fn main() -> Result<()> {
             write::run(write::Options { connections, rounds: rounds.into(), duration, curve }).await
         }
         Bench::Project { rounds, events } => project::run(project::Options { rounds: rounds.into(), events }).await,
+        Bench::Memory { posts } => memory::run(&posts).await,
         Bench::Floor => {
             let variable = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));
             let address: SocketAddr = variable("GROOT_HTTP_ADDR")?.parse().context("GROOT_HTTP_ADDR is no address")?;
-            floor::serve_writes(address, &variable("GROOT_KAFKA_BROKERS")?, write::PARTITIONS).await
+            floor::serve_writes(address, &variable("GROOT_KAFKA_BROKERS")?, PARTITIONS).await
         }
     }
 }

@@ -1,44 +1,35 @@
 //! The memory of command-api as its aggregates grow.
 //!
-//!     cargo build --release -p command-api
-//!     GROOT_TEST_PROGRAMS=$PWD/target/release cargo run --release -p groot-tests --bin memory -- 10000 500000 2000000
-//!
-//! For each number of posts it fills the log of servers of its own, starts a command-api with nothing, which folds the log,
-//! edits posts at random, and then starts it again from local state and edits as many. It prints resident memory in MiB.
-
-mod fill;
+//! For each number of posts it fills a log, starts a command-api with nothing, which folds the log, edits posts at random, and
+//! then starts it again from local state and edits as many. It prints resident memory in MiB.
 
 use std::time::{Duration, Instant};
 
+use crate::client::{Answer, Client};
+use crate::program::Program;
+use crate::servers::Servers;
+use crate::system::POSTS;
 use anyhow::{Context, Result, bail, ensure};
 use event_log::kafka::{KafkaConfig, KafkaLog, provision};
 use event_schema::codec::{Codec, RegistryConfig};
-use groot_tests::client::{Answer, Client};
-use groot_tests::program::Program;
-use groot_tests::servers::Servers;
-use groot_tests::system::POSTS;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use xtask::token::{self, Person, Role};
 
-use fill::Filler;
+use super::PARTITIONS;
+use super::fill::Filler;
 
-const PARTITIONS: u32 = 12;
 /// Edits after each start, of posts drawn at random: most of them are not in any cache.
 const EDITS: usize = 20_000;
 const AT_ONCE: usize = 32;
 /// How long a fold may take.
 const PATIENCE: Duration = Duration::from_secs(1_800);
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let counts: Vec<u64> = std::env::args()
-        .skip(1)
-        .map(|count| count.parse().with_context(|| format!("{count} is no number of posts")))
-        .collect::<Result<_>>()?;
-    ensure!(!counts.is_empty() && counts.is_sorted(), "usage: memory <posts>.. (growing numbers)");
-    let stack = Servers::Steady.stack().await;
+/// Measures at each of these numbers of posts.
+pub async fn run(counts: &[u64]) -> Result<()> {
+    ensure!(counts.is_sorted(), "the numbers of posts must grow: each is reached from the one before");
+    let stack = Servers::Bench.stack().await;
     let addresses = stack.addresses();
     let kafka = KafkaConfig { partitions: PARTITIONS, ..KafkaConfig::local(&addresses.kafka_brokers) };
     provision(&kafka).await?;
@@ -51,7 +42,7 @@ async fn main() -> Result<()> {
     let mut rng = StdRng::seed_from_u64(42);
     println!("|     posts | start | ready after s | folded, MiB | after {EDITS} edits, MiB | most, MiB | edits/s |");
     println!("|----------:|-------|--------------:|------------:|------------------------:|----------:|--------:|");
-    for count in counts {
+    for &count in counts {
         filler.fill_to(count).await?;
         let mut env = addresses.env();
         let objects = stack.paths().data("memory-objects").display().to_string();

@@ -1,7 +1,7 @@
 //! Records of the log, and the headers that the claim protocol stamps on them.
 
-use std::borrow::Cow;
 use std::fmt;
+use std::io::Write as _;
 use std::str::FromStr;
 
 use bytes::Bytes;
@@ -45,6 +45,10 @@ pub struct RecordDraft {
 }
 
 impl RecordDraft {
+    pub fn is_claim(&self) -> bool {
+        self.headers.get(header::RECORD_TYPE) == Some(header::CLAIM_TYPE.as_bytes())
+    }
+
     /// What the record takes of the size limit: key, value and headers, in bytes.
     pub fn size(&self) -> usize {
         let part = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
@@ -53,16 +57,41 @@ impl RecordDraft {
 }
 
 /// The headers of a record in their order; the first of a name counts.
+///
+/// Every record has some twenty of them, so all names lie in one piece of memory and all values in another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(Cow<'static, str>, Bytes)>);
+pub struct Headers {
+    names: String,
+    values: Vec<u8>,
+    /// Where the name and the value of each header end.
+    ends: Vec<(usize, usize)>,
+}
 
 impl Headers {
-    pub fn with_capacity(capacity: usize) -> Self {
-        Self(Vec::with_capacity(capacity))
+    /// Room for this many headers, with this many bytes in all names and in all values.
+    pub fn with_capacity(headers: usize, names: usize, values: usize) -> Self {
+        Self {
+            names: String::with_capacity(names),
+            values: Vec::with_capacity(values),
+            ends: Vec::with_capacity(headers),
+        }
     }
 
-    pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Bytes>) {
-        self.0.push((name.into(), value.into()));
+    pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        self.values.extend_from_slice(value.as_ref());
+        self.end(name);
+    }
+
+    /// Adds a value as it is displayed.
+    pub fn push_text(&mut self, name: &str, value: impl fmt::Display) {
+        // Writing to memory cannot fail, and a Display that says it did has written what it could.
+        let _ = write!(self.values, "{value}");
+        self.end(name);
+    }
+
+    fn end(&mut self, name: &str) {
+        self.names.push_str(name);
+        self.ends.push((self.names.len(), self.values.len()));
     }
 
     pub fn get(&self, name: &str) -> Option<&[u8]> {
@@ -70,20 +99,24 @@ impl Headers {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().map(|(n, v)| (n.as_ref(), v.as_ref()))
+        let mut from = (0, 0);
+        self.ends.iter().map(move |&end| {
+            let (name, value) = std::mem::replace(&mut from, end);
+            (&self.names[name..end.0], &self.values[value..end.1])
+        })
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.ends.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.ends.is_empty()
     }
 
     /// Bytes of all names and values.
     pub fn size(&self) -> usize {
-        self.iter().map(|(n, v)| n.len() + v.len()).sum()
+        self.names.len() + self.values.len()
     }
 
     fn parse<T: FromStr>(&self, name: &str) -> Option<T> {
@@ -159,12 +192,12 @@ pub struct EventStamp {
 impl EventStamp {
     /// Adds the stamp to the headers of an event.
     pub fn write(&self, headers: &mut Headers) {
-        headers.push(header::EPOCH, self.epoch.offset.to_string());
-        headers.push(header::NONCE, self.epoch.nonce.to_string());
-        headers.push(header::SEQ, self.seq.to_string());
-        headers.push(header::COMMIT_ID, self.commit.to_string());
-        headers.push(header::COMMIT_INDEX, self.index.to_string());
-        headers.push(header::COMMIT_COUNT, self.count.to_string());
+        headers.push_text(header::EPOCH, self.epoch.offset);
+        headers.push_text(header::NONCE, self.epoch.nonce);
+        headers.push_text(header::SEQ, self.seq);
+        headers.push_text(header::COMMIT_ID, self.commit);
+        headers.push_text(header::COMMIT_INDEX, self.index);
+        headers.push_text(header::COMMIT_COUNT, self.count);
     }
 
     fn read(headers: &Headers) -> Option<Self> {
@@ -180,12 +213,12 @@ impl EventStamp {
 
 /// The record that claims a partition. It has neither key nor value: all it says is in its headers.
 pub fn claim(nonce: Nonce, owner: &str, generation: i32) -> RecordDraft {
-    let mut headers = Headers::with_capacity(5);
-    headers.push(header::RECORD_ID, nonce.to_string());
+    let mut headers = Headers::default();
+    headers.push_text(header::RECORD_ID, nonce);
     headers.push(header::RECORD_TYPE, header::CLAIM_TYPE);
-    headers.push(header::NONCE, nonce.to_string());
-    headers.push(header::OWNER, owner.to_owned());
-    headers.push(header::GENERATION, generation.to_string());
+    headers.push_text(header::NONCE, nonce);
+    headers.push(header::OWNER, owner);
+    headers.push_text(header::GENERATION, generation);
     RecordDraft { key: None, value: None, headers }
 }
 

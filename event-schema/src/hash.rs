@@ -35,7 +35,13 @@ macro_rules! digest {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                let mut text = [0; 64];
+                for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+                    pair[0] = DIGITS[usize::from(byte >> 4)];
+                    pair[1] = DIGITS[usize::from(byte & 0xf)];
+                }
+                // It is ASCII.
+                f.write_str(std::str::from_utf8(&text).unwrap_or_default())
             }
         }
 
@@ -77,6 +83,8 @@ digest!(
     /// The fingerprint of the schema that a value was written with.
     SchemaFp
 );
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 fn parse_hex(text: &[u8]) -> Option<[u8; 32]> {
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);

@@ -4,7 +4,6 @@
 use std::fmt;
 use std::str::{self, FromStr};
 
-use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -83,29 +82,25 @@ pub enum HeaderError {
 }
 
 impl EventMeta {
-    /// The headers of a record whose value was written with the schema `schema_fp`.
-    pub fn to_headers(&self, schema_fp: SchemaFp) -> Vec<(&'static str, Bytes)> {
-        let time = self.time.to_rfc3339_opts(SecondsFormat::Millis, true);
-        let mut headers = vec![
-            (header::SPEC_VERSION, Bytes::from_static(SPEC_VERSION.as_bytes())),
-            (header::ID, text(self.id)),
-            (header::TYPE, Bytes::from(self.event_type.clone())),
-            (header::SOURCE, Bytes::from(self.source.clone())),
-            (header::SUBJECT, text(self.aggregate_id)),
-            (header::TIME, Bytes::from(time)),
-            (header::CONTENT_TYPE, Bytes::from_static(CONTENT_TYPE.as_bytes())),
-            (header::VERSION, text(self.version)),
-            (header::COMMAND_ID, text(self.command_id)),
-            (header::COMMAND_HASH, text(self.command_hash)),
-            (header::ACTOR, text(self.actor)),
-            (header::CORRELATION_ID, text(self.correlation_id)),
-            (header::CAUSATION_ID, text(self.causation_id)),
-            (header::SCHEMA_FP, text(schema_fp)),
-        ];
+    /// Gives `put` the headers of a record whose value was written with the schema `schema_fp`, one after the other.
+    pub fn write_headers(&self, schema_fp: SchemaFp, mut put: impl FnMut(&'static str, &dyn fmt::Display)) {
+        put(header::SPEC_VERSION, &SPEC_VERSION);
+        put(header::ID, &self.id);
+        put(header::TYPE, &self.event_type);
+        put(header::SOURCE, &self.source);
+        put(header::SUBJECT, &self.aggregate_id);
+        put(header::TIME, &self.time.to_rfc3339_opts(SecondsFormat::Millis, true));
+        put(header::CONTENT_TYPE, &CONTENT_TYPE);
+        put(header::VERSION, &self.version);
+        put(header::COMMAND_ID, &self.command_id);
+        put(header::COMMAND_HASH, &self.command_hash);
+        put(header::ACTOR, &self.actor);
+        put(header::CORRELATION_ID, &self.correlation_id);
+        put(header::CAUSATION_ID, &self.causation_id);
+        put(header::SCHEMA_FP, &schema_fp);
         if let Some(traceparent) = &self.traceparent {
-            headers.push((header::TRACEPARENT, Bytes::from(traceparent.clone())));
+            put(header::TRACEPARENT, traceparent);
         }
-        headers
     }
 
     /// The metadata, and the fingerprint of the schema that the value was written with. `get` looks a header up by name;
@@ -188,10 +183,6 @@ const VERSION: &str = "a whole number from 1";
 
 fn invalid(name: &'static str, value: &str, expected: &'static str) -> HeaderError {
     HeaderError::Invalid { name, value: value.chars().take(SHOWN).collect(), expected }
-}
-
-fn text(value: impl fmt::Display) -> Bytes {
-    Bytes::from(value.to_string())
 }
 
 impl fmt::Display for ActorRef {

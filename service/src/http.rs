@@ -6,6 +6,7 @@
 
 mod body;
 mod guard;
+mod meters;
 mod observe;
 mod serve;
 
@@ -18,7 +19,7 @@ use axum::http::header::{
     ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION, RETRY_AFTER,
 };
 use axum::http::{HeaderName, HeaderValue, Method};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use clap::Args;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -29,6 +30,7 @@ pub(crate) use serve::serve_uncounted;
 
 use crate::config;
 use guard::Guard;
+use meters::Meters;
 
 /// How many bytes a body may have.
 pub const BODY_LIMIT: u64 = 2 * 1024 * 1024;
@@ -107,7 +109,7 @@ pub fn chassis(routes: Router, settings: &HttpSettings) -> Router {
         .layer(from_fn_with_state(guard, guard::guard))
         .layer(CompressionLayer::new())
         .layer(cors(&settings.allowed_origins))
-        .layer(from_fn(observe::observe))
+        .layer(from_fn_with_state(Arc::<Meters>::default(), observe::observe))
 }
 
 fn cors(origins: &[HeaderValue]) -> CorsLayer {

@@ -136,6 +136,12 @@ fn at_most(field: &str, text: &str, max: usize, lines: Lines) -> Result<String, 
 }
 
 fn no_controls(field: &str, text: &str, lines: Lines) -> Result<(), FieldError> {
+    // Of the bytes of UTF-8 only these can be of a control character. Most texts hold none, and are looked through at once.
+    let breaks = |byte: u8| lines == Lines::Many && matches!(byte, b'\n' | b'\t');
+    let suspicious = |byte: u8| (byte < 0x20 && !breaks(byte)) || matches!(byte, 0x7f | 0xc2);
+    if !text.bytes().any(suspicious) {
+        return Ok(());
+    }
     let allowed = |c: char| !c.is_control() || (lines == Lines::Many && matches!(c, '\n' | '\t'));
     let Some((index, bad)) = text.chars().enumerate().find(|(_, c)| !allowed(*c)) else {
         return Ok(());

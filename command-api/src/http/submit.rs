@@ -84,7 +84,7 @@ async fn submit(api: &Api, caller: Caller, command_id: Uuid, command: Command) -
         command,
         expected_version,
         actor: caller.actor,
-        correlation_id: Uuid::parse_str(&caller.trace.trace_id()).unwrap_or(command_id),
+        correlation_id: Uuid::from_u128(caller.trace.id()),
         traceparent: Some(caller.trace.traceparent()),
     };
     match api.routing.execute(submission).await {

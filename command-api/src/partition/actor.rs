@@ -1,6 +1,7 @@
 //! The task of one partition: it drives the partition's runtime with commands, with what the log tells, with orders of
 //! the group, and with time.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use event_log::state::{Checkpoint, LocalState, SnapshotsError, StateError, State
 use event_schema::codec::Codec;
 use futures::future::BoxFuture;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::aggregates::Aggregates;
@@ -94,6 +95,7 @@ pub async fn run(
         meters: Meters::new(partition),
         waiters: Waiters::default(),
         learning: None,
+        alarm: Box::pin(sleep(LONGEST_SLEEP)),
         snapshotting: None,
         snapshot_at: if origin == Origin::Snapshot { position.next_offset } else { 0 },
         start: Start { origin, offset: position.next_offset, folded: None },
@@ -152,6 +154,7 @@ struct Actor {
     meters: Meters,
     /// A record waits for its schema to be fetched; nothing more is read until then.
     learning: Option<(LogEvent, BoxFuture<'static, Learnt>)>,
+    alarm: Pin<Box<Sleep>>,
     snapshotting: Option<BoxFuture<'static, Result<Option<Checkpoint>, SnapshotsError>>>,
     /// The offset at which the last snapshot was stored or tried.
     snapshot_at: u64,
@@ -165,10 +168,6 @@ struct Actor {
     ended: bool,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one at a time, and a box would be an allocation for each command"
-)]
 enum Happening {
     Order(Option<Order>),
     Cancelled,
@@ -187,7 +186,7 @@ impl Actor {
                 return Err(broken.into());
             }
             self.snapshot_if_due();
-            mailbox.standing.send_replace(self.standing());
+            self.show_standing(mailbox);
             if self.ended {
                 return Ok(());
             }
@@ -212,7 +211,7 @@ impl Actor {
     }
 
     async fn next(&mut self, mailbox: &mut Mailbox, cancel: &CancellationToken) -> Happening {
-        let wake = self.wake_at();
+        self.set_alarm();
         // While a schema is learnt nothing is read back, so nothing could be answered.
         let serving = self.runtime.owner().serving().is_some() && self.learning.is_none();
         // The log comes before commands: what it tells settles those that wait already.
@@ -224,7 +223,7 @@ impl Actor {
             event = self.inbox.recv(), if self.learning.is_none() => Happening::Log(event),
             request = mailbox.requests.recv(), if serving => Happening::Request(request),
             outcome = in_hand(self.snapshotting.as_mut()) => Happening::Snapshot(outcome),
-            () = sleep_until(wake) => Happening::Time,
+            () = self.alarm.as_mut() => Happening::Time,
         }
     }
 
@@ -411,6 +410,14 @@ impl Actor {
         }
     }
 
+    /// Whoever watches is woken up by another phase or epoch; figures are there when somebody looks.
+    fn show_standing(&self, mailbox: &Mailbox) {
+        mailbox.standing.send_if_modified(|shown| {
+            let former = std::mem::replace(shown, self.standing());
+            former.phase != shown.phase || former.epoch != shown.epoch
+        });
+    }
+
     fn standing(&self) -> Standing {
         let phase = match &self.halted {
             Some(why) => Phase::Halted(why.clone()),
@@ -431,6 +438,14 @@ impl Actor {
 
     fn now(&self) -> Now {
         self.began.elapsed()
+    }
+
+    /// An alarm that goes off too early does no harm, and setting it anew for every record would cost more.
+    fn set_alarm(&mut self) {
+        let wake = self.wake_at();
+        if wake < self.alarm.deadline() || self.alarm.is_elapsed() {
+            self.alarm.as_mut().reset(wake);
+        }
     }
 
     /// When something is to be done though nothing happens.

@@ -62,6 +62,23 @@ pub struct Recorded<'a> {
     pub timestamp: i64,
 }
 
+/// Events of one command as they stand in the log: all that matters but what they lead to.
+#[derive(Debug)]
+pub struct Known {
+    pub id: Uuid,
+    /// Of the aggregate after the last of them.
+    pub version: u64,
+    /// How many they are.
+    pub events: u64,
+    pub time: DateTime<Utc>,
+    pub command_id: Uuid,
+    pub command_hash: CommandHash,
+    /// Of the last of them.
+    pub offset: u64,
+    /// Log time of the last of them, in milliseconds since the Unix epoch.
+    pub timestamp: i64,
+}
+
 /// All aggregates of one partition.
 #[derive(Debug)]
 pub struct Aggregates<S> {
@@ -208,25 +225,41 @@ impl<S: StateStore> Aggregates<S> {
     /// When the store cannot be read, or holds what comes after this event.
     pub fn apply(&mut self, recorded: &Recorded<'_>) -> Result<(), StateError> {
         let Recorded { event, meta, offset, timestamp } = *recorded;
-        let id = meta.aggregate_id;
+        let known = Known {
+            id: meta.aggregate_id,
+            version: meta.version,
+            events: 1,
+            time: meta.time,
+            command_id: meta.command_id,
+            command_hash: meta.command_hash,
+            offset,
+            timestamp,
+        };
+        self.apply_known(&known, |former| domain::evolve(former, event, meta.time))
+    }
+
+    /// Applies all events of one command, of which it is known what they lead to.
+    ///
+    /// # Errors
+    /// As for [`Aggregates::apply`].
+    pub fn apply_known(
+        &mut self,
+        known: &Known,
+        state: impl FnOnce(Option<AggregateState>) -> AggregateState,
+    ) -> Result<(), StateError> {
+        let Known { id, version, events, time, command_id, command_hash, offset, timestamp } = *known;
         self.advance_log_time(timestamp);
-        let former = self.get(id, meta.version > 1)?;
+        let former = self.get(id, version > events)?;
         if let Some(former) = former.as_ref().filter(|former| former.offset >= offset) {
             let last = former.offset;
             return Err(StateError::Damaged(format!("it has {id} as of offset {last}, and {offset} comes only now")));
         }
         self.changed.remove(&id);
         self.cache.remove(&id);
-        let remembered = Remembered {
-            command_id: meta.command_id,
-            command_hash: meta.command_hash,
-            version: meta.version,
-            offset,
-            timestamp,
-        };
+        let remembered = Remembered { command_id, command_hash, version, offset, timestamp };
         let former = former.map(Arc::unwrap_or_clone);
         let was_due = former.as_ref().and_then(|aggregate| domain::due(&aggregate.state));
-        let (state, mut created_by) = match former {
+        let (former, mut created_by) = match former {
             Some(former) => (Some(former.state), former.created_by),
             None => {
                 self.count += 1;
@@ -239,13 +272,12 @@ impl<S: StateStore> Aggregates<S> {
         } else {
             self.commands.insert((id, remembered.command_id), remembered);
         }
-        let state = domain::evolve(state, event, meta.time);
+        let state = state(former);
         let is_due = domain::due(&state);
         if was_due != is_due {
             self.due.replace(id, was_due, is_due);
         }
-        let aggregate = Aggregate { state, version: meta.version, time: meta.time, offset, timestamp, created_by };
-        self.changed.insert(id, Arc::new(aggregate));
+        self.changed.insert(id, Arc::new(Aggregate { state, version, time, offset, timestamp, created_by }));
         Ok(())
     }
 

@@ -71,16 +71,16 @@ pub fn draft(codec: &Codec, config: &RuntimeConfig, rng: &mut StdRng, decided: D
     Ok(Drafted { commit: new_id(rng, time), records, hoped: Hoped { aggregate_id, state, version, time } })
 }
 
+/// How many headers an event has, the stamp among them.
+const HEADERS: usize = 21;
+
 /// The protocol's stamp is added to the headers later: names and the longest values of its six, in bytes.
 const STAMP_SIZE: usize = 256;
 
 fn record(codec: &Codec, meta: &EventMeta, event: &DomainEvent) -> RecordDraft {
     let encoded = codec.encode(event);
-    let from_schema = meta.to_headers(encoded.schema_fp);
-    let mut headers = Headers::with_capacity(from_schema.len() + 6);
-    for (name, value) in from_schema {
-        headers.push(name, value);
-    }
+    let mut headers = Headers::with_capacity(HEADERS, 256, 1024);
+    meta.write_headers(encoded.schema_fp, |name, value| headers.push_text(name, value));
     RecordDraft { key: Some(event.key(meta.aggregate_id).to_string().into()), value: Some(encoded.value), headers }
 }
 

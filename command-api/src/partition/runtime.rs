@@ -17,13 +17,13 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use uuid::Uuid;
 
-use super::aggregates::{Aggregate, Aggregates, Recorded, Remembered};
+use super::aggregates::{Aggregate, Aggregates, Known, Recorded, Remembered};
 use super::drafts::{self, Decided, Drafted};
 use super::latest::Latest;
 use super::pending::{Conclusion, Deferred, Pending, PendingCommit};
 use super::recovery::chain;
 use super::submission::{Answer, Halted, Output, Receipt, Submission, Ticket};
-use crate::domain::{self, Command, Context, due_command};
+use crate::domain::{self, AggregateState, Command, Context, due_command};
 
 #[derive(Clone, Debug)]
 pub struct RuntimeConfig {
@@ -402,6 +402,46 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
     }
 
     fn release_commit(&mut self, commit: Commit) {
+        match self.pending.take(commit.id) {
+            Some(mine) => self.release_mine(&commit, mine),
+            None => self.fold(&commit),
+        }
+        if !self.halted {
+            self.output.push_back(Output::Released(commit));
+        }
+    }
+
+    /// A commit that was decided here leads to the state that was decided on: its events need not be read to know it.
+    fn release_mine(&mut self, commit: &Commit, mine: PendingCommit) {
+        let PendingCommit { submission, tickets, hoped, deferred, .. } = mine;
+        let Some(last) = commit.records.last() else { return };
+        let known = Known {
+            id: hoped.aggregate_id,
+            version: hoped.version,
+            events: commit.records.len() as u64,
+            time: hoped.time,
+            command_id: submission.command_id,
+            command_hash: submission.command_hash,
+            offset: last.offset,
+            timestamp: last.timestamp,
+        };
+        let (codec, state) = (&self.codec, hoped.state);
+        let applied = self.released.apply_known(&known, |former| {
+            debug_assert_eq!(Some(&state), folded(codec, former, commit).as_ref(), "all readers come to the same");
+            state
+        });
+        if let Err(error) = applied {
+            return self.break_down(&error);
+        }
+        let receipt = self.receipt(known.id, known.version, known.offset, true);
+        self.answer_all(&tickets, &Answer::Done(receipt));
+        for Deferred { ticket, conclusion, submission } in deferred {
+            let answer = self.concluded(&submission.command, conclusion, known.offset);
+            self.answer(ticket, answer);
+        }
+    }
+
+    fn fold(&mut self, commit: &Commit) {
         for record in &commit.records {
             match drafts::read(&self.codec, record) {
                 Ok((meta, event)) => {
@@ -419,16 +459,6 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
                 }
             }
         }
-        if let Some(mine) = self.pending.take(commit.id) {
-            let offset = commit.last_offset();
-            let receipt = self.receipt(mine.hoped.aggregate_id, mine.hoped.version, offset, true);
-            self.answer_all(&mine.tickets, &Answer::Done(receipt));
-            for Deferred { ticket, conclusion, submission } in mine.deferred {
-                let answer = self.concluded(&submission.command, conclusion, offset);
-                self.answer(ticket, answer);
-            }
-        }
-        self.output.push_back(Output::Released(commit));
     }
 
     /// Commands whose commits will never count are decided again, in their order, with all that was decided on them.
@@ -464,6 +494,14 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
     fn answer(&mut self, ticket: Ticket, answer: Answer) {
         self.output.push_back(Output::Answer(ticket, answer));
     }
+}
+
+/// What any other reader makes of a commit.
+fn folded(codec: &Codec, former: Option<AggregateState>, commit: &Commit) -> Option<AggregateState> {
+    commit.records.iter().try_fold(former, |state, record| {
+        let (meta, event) = drafts::read(codec, record).ok()?;
+        Some(Some(domain::evolve(state, &event, meta.time)))
+    })?
 }
 
 /// The aggregate and, if it was made before, the command.

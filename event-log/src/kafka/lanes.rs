@@ -7,13 +7,14 @@
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext, PurgeConfig};
 use tokio::sync::mpsc;
 
 use super::config::{ClientVoice, KafkaConfig};
@@ -108,10 +109,25 @@ impl Drop for Entered {
 
 pub(super) struct Producer {
     lane: Lane,
-    dead: Arc<AtomicBool>,
-    /// None only while it is being dropped.
-    inner: Option<ThreadedProducer<Reports>>,
+    state: Arc<State>,
+    inner: Arc<BaseProducer<Reports>>,
+    /// Fetches the client's reports. None if no thread could be started: then nothing is sent.
+    poller: Option<JoinHandle<()>>,
 }
+
+#[derive(Debug, Default)]
+struct State {
+    /// Failed for good.
+    dead: AtomicBool,
+    /// Claims on their way.
+    claims: AtomicU32,
+    /// The producer is being dropped.
+    stopping: AtomicBool,
+}
+
+/// How often reports are fetched. Of events nobody waits for them, since what was read back is what counts: a thread that
+/// woke up for each would cost more than the sending. Claims are waited for, so while one is on its way so does the thread.
+const REPORTS_EVERY: Duration = Duration::from_millis(20);
 
 impl std::fmt::Debug for Producer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -121,17 +137,20 @@ impl std::fmt::Debug for Producer {
 
 impl Producer {
     fn new(config: &ClientConfig, lane: Lane) -> Result<Self, ClientError> {
-        let dead = Arc::new(AtomicBool::new(false));
-        let reports = Reports { voice: ClientVoice { client: "producer" }, dead: dead.clone() };
-        Ok(Self { lane, dead, inner: Some(config.create_with_context(reports)?) })
+        let state = Arc::<State>::default();
+        let reports = Reports { voice: ClientVoice { client: "producer" }, state: state.clone() };
+        let inner = Arc::new(config.create_with_context::<_, BaseProducer<Reports>>(reports)?);
+        let (polled, of) = (inner.clone(), state.clone());
+        let poller = thread::Builder::new().name(format!("groot-lane-{lane}")).spawn(move || poll(&polled, &of));
+        let poller = poller.inspect_err(|error| tracing::error!(lane, "a producer has no thread: {error}")).ok();
+        state.dead.store(poller.is_none(), Ordering::Release);
+        Ok(Self { lane, state, inner, poller })
     }
 
     /// Connects and asks for the topic's leaders before the first record needs them.
     fn warm_up(&self, topic: Arc<str>) {
-        let Some(inner) = self.inner.clone() else {
-            return;
-        };
-        let thread = std::thread::Builder::new().name("groot-lane-warm-up".to_owned());
+        let inner = self.inner.clone();
+        let thread = thread::Builder::new().name("groot-lane-warm-up".to_owned());
         let warm_up = move || {
             if let Err(error) = inner.client().fetch_metadata(Some(&topic), WARM_UP_LIMIT) {
                 tracing::debug!("a producer starts cold: {error}");
@@ -143,47 +162,65 @@ impl Producer {
     }
 
     fn has_something_on_its_way(&self) -> bool {
-        self.inner.as_ref().is_some_and(|inner| inner.in_flight_count() > 0)
+        self.inner.in_flight_count() > 0
     }
 
     /// Whether it failed for good: it takes nothing any more.
     pub fn is_dead(&self) -> bool {
-        self.dead.load(Ordering::Acquire)
+        self.state.dead.load(Ordering::Acquire)
     }
 
     /// Hands all records over in order. Whatever comes of it is reported once, through `append`.
     pub fn send(&self, topic: &str, append: &Arc<Append>, records: &[RecordDraft]) {
-        let Some(inner) = &self.inner else {
-            return append.fail("its producer is gone".to_owned());
-        };
+        if append.is_claim {
+            self.state.claims.fetch_add(1, Ordering::AcqRel);
+        }
         for record in records {
             let mut message = BaseRecord::with_opaque_to(topic, append.clone())
                 .partition(append.partition as i32)
                 .headers(convert::headers(record));
             message.key = record.key.as_deref();
             message.payload = record.value.as_deref();
-            if let Err((error, _)) = inner.send::<[u8], [u8]>(message) {
+            if let Err((error, _)) = self.inner.send::<[u8], [u8]>(message) {
                 if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
-                    self.dead.store(true, Ordering::Release);
+                    self.state.dead.store(true, Ordering::Release);
+                }
+                if append.is_claim {
+                    self.state.claims.fetch_sub(1, Ordering::AcqRel);
                 }
                 // Those sent before it may still get into the log, where they are a commit cut off.
                 return append.fail(error.to_string());
             }
         }
+        if append.is_claim {
+            self.wake();
+        }
     }
+
+    fn wake(&self) {
+        if let Some(poller) = &self.poller {
+            poller.thread().unpark();
+        }
+    }
+}
+
+fn poll(inner: &BaseProducer<Reports>, state: &State) {
+    while !state.stopping.load(Ordering::Acquire) {
+        if state.claims.load(Ordering::Acquire) > 0 {
+            inner.poll(REPORTS_EVERY);
+        } else {
+            thread::park_timeout(REPORTS_EVERY);
+            inner.poll(Duration::ZERO);
+        }
+    }
+    // It waits for the client's threads, up to a second: here nobody waits with it.
+    inner.purge(PurgeConfig::default().queue().inflight());
 }
 
 impl Drop for Producer {
     fn drop(&mut self) {
-        let Some(inner) = self.inner.take() else {
-            return;
-        };
-        // Purging waits for the client's threads, up to a second: nobody may wait for that with it.
-        let thread = std::thread::Builder::new().name("groot-lane-purge".to_owned());
-        let purge = move || inner.purge(PurgeConfig::default().queue().inflight());
-        if let Err(error) = thread.spawn(purge) {
-            tracing::warn!("a producer was purged in the foreground, since no thread can be started: {error}");
-        }
+        self.state.stopping.store(true, Ordering::Release);
+        self.wake();
     }
 }
 
@@ -193,6 +230,7 @@ pub(super) struct Append {
     partition: u32,
     id: AppendId,
     session: u64,
+    pub is_claim: bool,
     /// Records not yet reported as delivered.
     remaining: AtomicU32,
     settled: AtomicBool,
@@ -204,14 +242,15 @@ impl Append {
         partition: u32,
         id: AppendId,
         session: u64,
-        records: usize,
+        records: &[RecordDraft],
         reports: mpsc::UnboundedSender<Report>,
     ) -> Arc<Self> {
         Arc::new(Self {
             partition,
             id,
             session,
-            remaining: AtomicU32::new(records as u32),
+            is_claim: records.iter().any(RecordDraft::is_claim),
+            remaining: AtomicU32::new(records.len() as u32),
             settled: AtomicBool::new(false),
             reports,
         })
@@ -238,7 +277,7 @@ impl Append {
 
 struct Reports {
     voice: ClientVoice,
-    dead: Arc<AtomicBool>,
+    state: Arc<State>,
 }
 
 impl ClientContext for Reports {
@@ -248,7 +287,7 @@ impl ClientContext for Reports {
 
     fn error(&self, error: ClientError, reason: &str) {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
-            self.dead.store(true, Ordering::Release);
+            self.state.dead.store(true, Ordering::Release);
         }
         self.voice.error(error, reason);
     }
@@ -258,6 +297,9 @@ impl ProducerContext for Reports {
     type DeliveryOpaque = Arc<Append>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, append: Self::DeliveryOpaque) {
+        if append.is_claim {
+            self.state.claims.fetch_sub(1, Ordering::AcqRel);
+        }
         match result {
             Ok(_) => append.delivered(),
             Err((error, _)) => append.fail(error.to_string()),

@@ -11,7 +11,7 @@
 //! | `groot_log_read_failures_total` | partition | times a partition could not be read on from where its reader stood |
 //! | `groot_log_client_errors_total` | client | errors that clients of the cluster reported and recovered from |
 
-use metrics::{counter, describe_counter};
+use metrics::{Counter, counter, describe_counter};
 
 use crate::log::Lane;
 use crate::reader::Skip;
@@ -47,8 +47,8 @@ pub fn record_skipped(partition: u32, skip: Skip) {
     counter!(RECORDS_SKIPPED, "partition" => partition.to_string(), "reason" => skip.label()).increment(1);
 }
 
-pub(super) fn records_read(partition: u32, count: usize) {
-    counter!(RECORDS_READ, "partition" => partition.to_string()).increment(count as u64);
+pub(super) fn records_read(partition: u32) -> Counter {
+    counter!(RECORDS_READ, "partition" => partition.to_string())
 }
 
 pub(super) fn claim_appended(partition: u32) {

@@ -4,11 +4,9 @@
     reason = "reads from librdkafka what its Rust binding keeps private; each call names why its pointers are good"
 )]
 
-use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 use std::ptr;
 
-use bytes::Bytes;
 use rdkafka::bindings as c;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::message::BorrowedMessage;
@@ -55,7 +53,8 @@ pub(super) fn headers(message: &BorrowedMessage<'_>) -> Headers {
     }
     // SAFETY: the headers were just found to be there.
     let count = unsafe { c::rd_kafka_header_cnt(native) };
-    let mut headers = Headers::with_capacity(count);
+    // What our own records have, so that theirs take no second allocation.
+    let mut headers = Headers::with_capacity(count, 256, 1024);
     for index in 0..count {
         let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
         // SAFETY: the index is below the count; the call writes to three variables on this stack.
@@ -66,33 +65,12 @@ pub(super) fn headers(message: &BorrowedMessage<'_>) -> Headers {
         // SAFETY: librdkafka ends names with a null byte, and owns them as long as the message.
         let name = unsafe { CStr::from_ptr(name) };
         let value = if value.is_null() {
-            Bytes::new()
+            &[]
         } else {
             // SAFETY: the value is there and has `size` bytes, owned by the message; they are copied.
-            Bytes::copy_from_slice(unsafe { std::slice::from_raw_parts(value.cast::<u8>(), size) })
+            unsafe { std::slice::from_raw_parts(value.cast::<u8>(), size) }
         };
-        headers.push(well_known(&name.to_string_lossy()), value);
+        headers.push(&name.to_string_lossy(), value);
     }
     headers
-}
-
-/// The protocol's own names without an allocation for each record.
-fn well_known(name: &str) -> Cow<'static, str> {
-    use crate::record::header as h;
-    const NAMES: [&str; 10] = [
-        h::RECORD_ID,
-        h::RECORD_TYPE,
-        h::EPOCH,
-        h::NONCE,
-        h::SEQ,
-        h::COMMIT_ID,
-        h::COMMIT_INDEX,
-        h::COMMIT_COUNT,
-        h::OWNER,
-        h::GENERATION,
-    ];
-    match NAMES.iter().find(|known| **known == name) {
-        Some(known) => Cow::Borrowed(known),
-        None => Cow::Owned(name.to_owned()),
-    }
 }

@@ -8,17 +8,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use metrics::Counter;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::Consumer;
 use tokio::sync::{Mutex as Turn, mpsc};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::config::{ClientVoice, KafkaConfig};
 use super::error::KafkaError;
 use super::lanes::{Append, Entered, LanePool, Report};
-use super::tail::{Batch, Client, Command, Session, Tail};
+use super::tail::{Client, Command, Desk, Session, Tail, Taken};
 use super::{meters, native};
 use crate::log::{AppendId, Lane, Log, LogEvent};
-use crate::record::{RecordDraft, header};
+use crate::record::RecordDraft;
 
 /// A process's connection to the events: one consumer and one pool of producers, shared by all its partitions.
 #[derive(Clone)]
@@ -70,15 +72,15 @@ impl KafkaLog {
     /// first was closed or dropped.
     pub fn partition(&self, partition: u32) -> (PartitionLog, Inbox) {
         let (commands, commands_in) = mpsc::unbounded_channel();
-        // One batch waits while one is handled: the client's own queue is what reads ahead.
-        let (batches, batches_in) = mpsc::channel(1);
         let (reports, reports_in) = mpsc::unbounded_channel();
         let session = Session::default();
+        let desk = Arc::<Desk>::default();
         let tail = Tail {
             client: self.shared.client.clone(),
             topic: self.shared.topic.clone(),
             partition,
-            batches,
+            desk: desk.clone(),
+            reports: reports.downgrade(),
             turn: self.shared.turns.get(partition as usize).cloned().unwrap_or_default(),
         };
         // It ends by itself when the PartitionLog is dropped; it fails in no other way than by telling the inbox.
@@ -92,13 +94,10 @@ impl KafkaLog {
             commands,
             reports,
         };
-        let inbox = Inbox {
-            session,
-            reports: reports_in,
-            batches: batches_in,
-            batch_session: 0,
-            batch: Vec::new().into_iter(),
-        };
+        let mut look_anyway = interval(LOOK_ANYWAY);
+        look_anyway.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let inbox =
+            Inbox { partition, session, reports: reports_in, desk, look_anyway, read: meters::records_read(partition) };
         (log, inbox)
     }
 
@@ -211,8 +210,8 @@ impl Log for PartitionLog {
 
     fn append(&mut self, partition: u32, lane: Lane, id: AppendId, records: Vec<RecordDraft>) {
         debug_assert_eq!(partition, self.partition);
-        let append = Append::new(partition, id, self.session.current(), records.len(), self.reports.clone());
-        if records.iter().any(is_claim) {
+        let append = Append::new(partition, id, self.session.current(), &records, self.reports.clone());
+        if append.is_claim {
             meters::claim_appended(partition);
         }
         let topic = self.topic.clone();
@@ -235,29 +234,31 @@ impl Log for PartitionLog {
     }
 }
 
-fn is_claim(record: &RecordDraft) -> bool {
-    record.headers.get(header::RECORD_TYPE) == Some(header::CLAIM_TYPE.as_bytes())
-}
-
 /// Where what a log tells about one partition arrives.
 ///
 /// Outcomes of appends come before records that wait. What belongs to a time before the last [`Log::open`] or
 /// [`Log::close`] does not come at all.
-#[derive(Debug)]
 pub struct Inbox {
+    partition: u32,
     session: Session,
     reports: mpsc::UnboundedReceiver<Report>,
-    batches: mpsc::Receiver<Batch>,
-    batch_session: u64,
-    batch: std::vec::IntoIter<LogEvent>,
+    desk: Arc<Desk>,
+    look_anyway: Interval,
+    read: Counter,
 }
+
+/// The client says whenever the queue of the partition gets a first record. Looking now and then costs nothing beside the
+/// price of a word that would be missed.
+const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 
 impl Inbox {
     /// The next event; waits for it. None once nothing more can be read, since the [`PartitionLog`] was dropped. Cancel safe.
     pub async fn recv(&mut self) -> Option<LogEvent> {
         loop {
-            if let Some(event) = self.try_recv() {
-                return Some(event);
+            match self.take() {
+                Taken::Event(event) => return Some(event),
+                Taken::Ended => return None,
+                Taken::Nothing => {}
             }
             tokio::select! {
                 biased;
@@ -266,33 +267,38 @@ impl Inbox {
                         return Some(event);
                     }
                 }
-                batch = self.batches.recv() => self.unpack(batch?),
+                () = self.desk.news.notified() => {}
+                _ = self.look_anyway.tick() => {}
             }
         }
     }
 
     /// The next event if one has arrived.
     pub fn try_recv(&mut self) -> Option<LogEvent> {
-        let current = self.session.current();
-        while let Ok((session, event)) = self.reports.try_recv() {
-            if session == current {
-                return Some(event);
-            }
-        }
-        loop {
-            if self.batch_session == current
-                && let Some(event) = self.batch.next()
-            {
-                return Some(event);
-            }
-            let batch = self.batches.try_recv().ok()?;
-            self.unpack(batch);
+        match self.take() {
+            Taken::Event(event) => Some(event),
+            Taken::Nothing | Taken::Ended => None,
         }
     }
 
-    fn unpack(&mut self, batch: Batch) {
-        self.batch_session = batch.session;
-        self.batch = batch.events.into_iter();
+    fn take(&mut self) -> Taken {
+        let session = self.session.current();
+        while let Ok((of, event)) = self.reports.try_recv() {
+            if of == session {
+                return Taken::Event(event);
+            }
+        }
+        let taken = self.desk.take(session, self.partition);
+        if matches!(taken, Taken::Event(LogEvent::Record(_))) {
+            self.read.increment(1);
+        }
+        taken
+    }
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Inbox({})", self.partition)
     }
 }
 

@@ -1,19 +1,20 @@
-//! The reader of one partition: a task that takes records from the shared consumer's queue for that partition.
+//! The reading of one partition through the shared consumer.
 //!
-//! Each partition has a queue of its own inside the client, and one batch on its way here. A reader that does not keep up
-//! leaves its queue full; the client then stops to fetch that partition and goes on with the others.
+//! Each partition has a queue of its own inside the client, from which its reader takes records himself. One who does not
+//! keep up leaves his queue full; the client then stops to fetch that partition and goes on with the others.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tokio::sync::{Mutex, Notify, OwnedMutexGuard, mpsc};
+use tokio::sync::{Mutex as Turn, Notify, OwnedMutexGuard, mpsc};
 
 use super::config::ClientVoice;
+use super::lanes::Report;
 use super::{convert, meters};
 use crate::log::LogEvent;
 use crate::reader::Halt;
@@ -40,126 +41,136 @@ pub(super) enum Command {
     Close,
 }
 
-/// Records that were there together, in order.
-#[derive(Debug)]
-pub(super) struct Batch {
-    pub session: u64,
-    pub events: Vec<LogEvent>,
-}
-
-/// A batch ends at this many records or bytes, so that what waits for a slow reader is bounded.
-const BATCH_RECORDS: usize = 512;
-const BATCH_BYTES: usize = 1024 * 1024;
-
-/// The client wakes the task whenever its queue gets a first record. Looking now and then costs nothing beside the
-/// price of a wake-up that would be missed.
-const LOOK_ANYWAY: Duration = Duration::from_secs(1);
-
+/// Opens and closes the queue of one partition inside the client, as it is told to.
 pub(super) struct Tail {
     pub client: Arc<Client>,
     pub topic: Arc<str>,
     pub partition: u32,
-    pub batches: mpsc::Sender<Batch>,
+    pub desk: Arc<Desk>,
+    /// Where it says that the partition cannot be read.
+    pub reports: mpsc::WeakUnboundedSender<Report>,
     /// Held while the partition is assigned, so that two readers of it take turns.
-    pub turn: Arc<Mutex<()>>,
+    pub turn: Arc<Turn<()>>,
+}
+
+/// Where the queue of a partition lies for the one who reads it. He takes records from it himself: a task between would
+/// cost a wake-up for each.
+#[derive(Default)]
+pub(super) struct Desk {
+    lying: Mutex<Lying>,
+    /// There may be something new to take.
+    pub news: Notify,
+}
+
+#[derive(Default)]
+enum Lying {
+    #[default]
+    Nothing,
+    Queue(Open),
+    /// Nothing will lie here any more.
+    Ended,
 }
 
 struct Open {
     session: u64,
     next_offset: u64,
     queue: PartitionQueue<ClientVoice>,
-    arrived: Arc<Notify>,
     failed: bool,
+}
+
+/// What there is to read at the moment.
+pub(super) enum Taken {
+    Event(LogEvent),
+    Nothing,
+    /// Nothing will be read any more.
+    Ended,
+}
+
+impl Desk {
+    /// The next record of this session, if one has arrived.
+    pub fn take(&self, session: u64, partition: u32) -> Taken {
+        match &mut *self.lying() {
+            Lying::Ended => Taken::Ended,
+            Lying::Queue(open) if open.session == session && !open.failed => {
+                open.take(partition).map_or(Taken::Nothing, Taken::Event)
+            }
+            Lying::Nothing | Lying::Queue(_) => Taken::Nothing,
+        }
+    }
+
+    fn lay(&self, lying: Lying) {
+        *self.lying() = lying;
+        self.news.notify_one();
+    }
+
+    fn lying(&self) -> MutexGuard<'_, Lying> {
+        // It is only ever replaced as a whole, so a panic elsewhere leaves nothing half-done in it.
+        self.lying.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Desk")
+    }
+}
+
+impl Open {
+    fn take(&mut self, partition: u32) -> Option<LogEvent> {
+        loop {
+            match self.queue.poll(Duration::ZERO)? {
+                Ok(message) => {
+                    let Some(record) = convert::record(&message) else { continue };
+                    self.next_offset = record.offset + 1;
+                    return Some(LogEvent::Record(record));
+                }
+                Err(error) if ends_reading(&error) => {
+                    meters::read_failed(partition);
+                    self.failed = true;
+                    let reason = "the log ends before it, or begins after it".to_owned();
+                    return Some(unreadable(partition, self.next_offset, reason));
+                }
+                // The client tries again by itself.
+                Err(error) => tracing::debug!(partition, "reading is interrupted: {error}"),
+            }
+        }
+    }
+}
+
+fn unreadable(partition: u32, offset: u64, reason: String) -> LogEvent {
+    LogEvent::ReadFailed { partition, halt: Halt::OutOfRange { partition, offset, reason } }
 }
 
 impl Tail {
     /// Runs until the sender of the commands is dropped.
     pub async fn run(self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let mut turn: Option<OwnedMutexGuard<()>> = None;
-        let mut open: Option<Open> = None;
-        loop {
-            let command = match &mut open {
-                None => commands.recv().await,
-                Some(open) => tokio::select! {
-                    biased;
-                    command = commands.recv() => command,
-                    // A batch lost here belongs to a session that the command ends.
-                    () = self.deliver(open) => continue,
-                },
-            };
-            if open.take().is_some() {
-                self.unassign().await;
+        let mut open = false;
+        while let Some(command) = commands.recv().await {
+            if std::mem::take(&mut open) {
+                self.close(Lying::Nothing).await;
             }
             match command {
-                Some(Command::Open { offset, session }) => {
+                Command::Open { offset, session } => {
                     if turn.is_none() {
                         turn = Some(self.turn.clone().lock_owned().await);
                     }
-                    open = self.assign(offset, session).await;
+                    open = self.open(offset, session).await;
                 }
-                Some(Command::Close) => turn = None,
-                None => return,
+                Command::Close => turn = None,
             }
         }
+        self.close(Lying::Ended).await;
     }
 
-    /// Sends on what there is, or waits until there is something.
-    async fn deliver(&self, open: &mut Open) {
-        let events = self.take(open);
-        if events.is_empty() {
-            // Running out of time is the other way to look again.
-            let _ = tokio::time::timeout(LOOK_ANYWAY, open.arrived.notified()).await;
-            return;
-        }
-        meters::records_read(self.partition, events.len());
-        let batch = Batch { session: open.session, events };
-        if self.batches.send(batch).await.is_err() {
-            // The inbox is gone, and the owner of both halves will soon drop this one.
-            std::future::pending::<()>().await;
-        }
-    }
-
-    fn take(&self, open: &mut Open) -> Vec<LogEvent> {
-        let mut events = Vec::new();
-        let mut bytes = 0;
-        while !open.failed && events.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
-            match open.queue.poll(Duration::ZERO) {
-                None => break,
-                Some(Ok(message)) => {
-                    let Some(record) = convert::record(&message) else {
-                        continue;
-                    };
-                    bytes += convert::size(&record);
-                    open.next_offset = record.offset + 1;
-                    events.push(LogEvent::Record(record));
-                }
-                Some(Err(error)) if ends_reading(&error) => {
-                    meters::read_failed(self.partition);
-                    open.failed = true;
-                    events.push(LogEvent::ReadFailed {
-                        partition: self.partition,
-                        halt: Halt::OutOfRange {
-                            partition: self.partition,
-                            offset: open.next_offset,
-                            reason: "the log ends before it, or begins after it".to_owned(),
-                        },
-                    });
-                }
-                // The client tries again by itself.
-                Some(Err(error)) => tracing::debug!(partition = self.partition, "reading is interrupted: {error}"),
-            }
-        }
-        events
-    }
-
-    async fn assign(&self, offset: u64, session: u64) -> Option<Open> {
-        let arrived = Arc::new(Notify::new());
+    /// Whether it could be opened; the reader has been told if not.
+    async fn open(&self, offset: u64, session: u64) -> bool {
         let (client, topic, partition) = (self.client.clone(), self.topic.clone(), self.partition as i32);
-        let notify = arrived.clone();
+        let desk = self.desk.clone();
         let queue = blocking(move || {
             // Split off first: otherwise the first records could end in the client's common queue.
             let mut queue = client.split_partition_queue(&topic, partition)?;
-            queue.set_nonempty_callback(move || notify.notify_one());
+            queue.set_nonempty_callback(move || desk.news.notify_one());
             let mut list = TopicPartitionList::with_capacity(1);
             list.add_partition_offset(&topic, partition, Offset::Offset(i64::try_from(offset).ok()?)).ok()?;
             client
@@ -170,20 +181,21 @@ impl Tail {
         })
         .await
         .flatten();
-        if queue.is_none() {
-            let halt = Halt::OutOfRange {
-                partition: self.partition,
-                offset,
-                reason: "the client refused to read it".to_owned(),
-            };
-            let events = vec![LogEvent::ReadFailed { partition: self.partition, halt }];
-            // Nobody is left to hear of it if the inbox is gone.
-            let _ = self.batches.send(Batch { session, events }).await;
-        }
-        Some(Open { session, next_offset: offset, queue: queue?, arrived, failed: false })
+        let Some(queue) = queue else {
+            if let Some(reports) = self.reports.upgrade() {
+                let event = unreadable(self.partition, offset, "the client refused to read it".to_owned());
+                // Nobody is left to hear of it if the inbox is gone.
+                let _ = reports.send((session, event));
+            }
+            return false;
+        };
+        self.desk.lay(Lying::Queue(Open { session, next_offset: offset, queue, failed: false }));
+        true
     }
 
-    async fn unassign(&self) {
+    async fn close(&self, after: Lying) {
+        // The queue goes before the partition is given back: dropped later it would take the call-back of the next one.
+        self.desk.lay(after);
         let (client, topic, partition) = (self.client.clone(), self.topic.clone(), self.partition as i32);
         blocking(move || {
             let mut list = TopicPartitionList::with_capacity(1);

@@ -1,8 +1,9 @@
 //! What is recorded of every request, and the headers every answer carries.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
     CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
@@ -12,6 +13,7 @@ use axum::response::Response;
 use tracing::Instrument;
 
 use super::guard::is_probe;
+use super::meters::Meters;
 use crate::problem::{Cause, ProblemType};
 use crate::telemetry::{RequestContext, TraceContext};
 
@@ -20,7 +22,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The route of requests that match none, so that strangers cannot make new metrics by asking for new paths.
 const NO_ROUTE: &str = "none";
 
-pub(super) async fn observe(request: Request, next: Next) -> Response {
+pub(super) async fn observe(State(meters): State<Arc<Meters>>, request: Request, next: Next) -> Response {
     let begin = Instant::now();
     let trace = TraceContext::of_headers(request.headers());
     let trace_id = trace.trace_id();
@@ -42,10 +44,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
 
     let elapsed = begin.elapsed();
     let status = response.status();
-    let labels =
-        [("method", method.to_owned()), ("route", route.to_owned()), ("status_code", status.as_str().to_owned())];
-    metrics::counter!("http_requests_total", &labels).increment(1);
-    metrics::histogram!("http_request_duration_seconds", &labels).record(elapsed.as_secs_f64());
+    meters.answered(method, route, status, elapsed);
     span.in_scope(|| log(&response, route, &path, elapsed.as_secs_f64() * 1000.0));
 
     secure(response.headers_mut());

@@ -49,6 +49,11 @@ impl TraceContext {
         RequestContext::current().map_or_else(Self::new, |request| request.trace())
     }
 
+    /// The trace id as a number.
+    pub fn id(&self) -> u128 {
+        self.trace_id
+    }
+
     /// 32 lower-case hexadecimal digits.
     pub fn trace_id(&self) -> String {
         format!("{:032x}", self.trace_id)

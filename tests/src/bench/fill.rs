@@ -138,9 +138,7 @@ impl Partition {
         };
         let encoded = codec.encode(&event);
         let mut headers = Headers::default();
-        for (name, value) in meta.to_headers(encoded.schema_fp) {
-            headers.push(name, value);
-        }
+        meta.write_headers(encoded.schema_fp, |name, value| headers.push_text(name, value));
         let key = Bytes::from(id.to_string());
         (id, RecordDraft { key: Some(key), value: Some(encoded.value), headers })
     }

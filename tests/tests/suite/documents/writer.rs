@@ -70,9 +70,7 @@ impl Writer {
 pub fn record(world: &World, happened: &Happened) -> RecordDraft {
     let encoded = world.codec.encode(&happened.event);
     let mut headers = Headers::default();
-    for (name, value) in happened.meta.to_headers(encoded.schema_fp) {
-        headers.push(name, value);
-    }
+    happened.meta.write_headers(encoded.schema_fp, |name, value| headers.push_text(name, value));
     let key = happened.event.key(happened.meta.aggregate_id).to_string();
     RecordDraft { key: Some(key.into()), value: Some(encoded.value), headers }
 }

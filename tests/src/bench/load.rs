@@ -27,7 +27,8 @@ use crate::system::POSTS;
 pub struct Target {
     pub address: SocketAddr,
     pub method: Method,
-    pub path: String,
+    /// Taken in turn.
+    pub paths: Arc<Vec<String>>,
     pub token: Option<String>,
     /// Taken in turn; one empty body for requests without any.
     pub bodies: Arc<Vec<Bytes>>,
@@ -41,7 +42,7 @@ impl Target {
         Ok(Self {
             address: program.base.trim_start_matches("http://").parse().context("an address")?,
             method: Method::POST,
-            path: POSTS.to_owned(),
+            paths: Arc::new(vec![POSTS.to_owned()]),
             token: author.map(|token| format!("Bearer {token}")),
             bodies: Arc::new(body::posts(seed)),
             status: 201,
@@ -123,7 +124,8 @@ fn histogram() -> Histogram<u64> {
 struct Connection {
     target: Target,
     sender: SendRequest<Full<Bytes>>,
-    next_body: usize,
+    /// Which body and which path come next.
+    next: usize,
 }
 
 impl Connection {
@@ -136,7 +138,7 @@ impl Connection {
         // It ends with its sender.
         tokio::spawn(connection);
         // Far apart, so that two connections seldom send the same body.
-        Ok(Self { target, sender, next_body: number * 31 })
+        Ok(Self { target, sender, next: number * 31 })
     }
 
     async fn send_until(
@@ -171,11 +173,12 @@ impl Connection {
     }
 
     async fn send(&mut self) -> Result<()> {
-        let body = self.target.bodies[self.next_body % self.target.bodies.len()].clone();
-        self.next_body += 1;
+        let Target { paths, bodies, .. } = &self.target;
+        let (path, body) = (&paths[self.next % paths.len()], bodies[self.next % bodies.len()].clone());
+        self.next += 1;
         let mut request = Request::builder()
             .method(self.target.method.clone())
-            .uri(&self.target.path)
+            .uri(path)
             .header(HOST, "localhost")
             .header(CONTENT_TYPE, "application/json");
         if let Some(token) = &self.target.token {
@@ -185,7 +188,7 @@ impl Connection {
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         if status != self.target.status {
-            bail!("{} answered {status}: {}", self.target.path, String::from_utf8_lossy(&body));
+            bail!("{path} answered {status}: {}", String::from_utf8_lossy(&body));
         }
         Ok(())
     }

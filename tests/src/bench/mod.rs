@@ -4,15 +4,20 @@
 //! - [`load`]: requests over many connections, as fast as they are answered or at a fixed rate
 //! - [`floor`]: the bare handlers
 //! - [`write`](mod@write): commands through HTTP; [`project`]: the documents projection
+//! - [`peers`]: other people's systems under the same load; [`postgres`]: the database of one of them
+//! - [`isolation`]: what a saturated partition does to the others
 //! - [`memory`]: the memory of command-api; [`fill`]: the log that it folds
 //! - [`report`]: the table and the JSON file; [`picture`]: latency against load
 
 pub mod body;
 pub mod fill;
 pub mod floor;
+pub mod isolation;
 pub mod load;
 pub mod memory;
+pub mod peers;
 pub mod picture;
+pub mod postgres;
 pub mod project;
 pub mod report;
 pub mod write;

@@ -8,6 +8,7 @@ use xtask::stack::Stack;
 
 use super::PARTITIONS;
 use super::load::{self, Outcome, Pace, Target};
+use super::peers::{self, Peer};
 use super::report::{self, Aim, Round, Row};
 use super::{body, picture};
 use crate::program::Program;
@@ -23,6 +24,8 @@ pub struct Options {
     pub duration: Duration,
     /// Measure latency at ten loads up to saturation as well, and draw it.
     pub curve: bool,
+    /// Measure other people's systems at saturation as well.
+    pub peers: bool,
 }
 
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -54,7 +57,8 @@ pub struct Point {
 }
 
 /// A server under load.
-struct Side {
+#[derive(Debug)]
+pub struct Side {
     program: Program,
     target: Target,
 }
@@ -80,11 +84,16 @@ pub async fn run(options: Options) -> Result<()> {
     let light = report::median(saturation.iter().map(|round| round.groot)) / 10.0;
     let (p50, p99) = both.at(light, options.rounds).await?;
     let curve = if options.curve { both.curve(light * 10.0).await? } else { Vec::new() };
-    let rows = [
+    let mut rows = vec![
         Row::of("commands at saturation", "1/s", saturation, Aim::RatioAtLeast(0.8)),
         Row::of(format!("command latency p50 at {light:.0}/s"), "ms", p50, Aim::RatioAtMost(1.5)),
         Row::of(format!("command latency p99 at {light:.0}/s"), "ms", p99, Aim::RatioAtMost(2.0)),
     ];
+    if options.peers {
+        for peer in peers::start(stack).await? {
+            rows.push(both.beside(&peer).await?);
+        }
+    }
     let title = format!(
         "Commands through HTTP, {} connections, posts of {} bytes; the floor is a bare handler with one produce",
         options.connections,
@@ -123,13 +132,14 @@ fn floor(stack: &'static Stack) -> Result<Side> {
 }
 
 impl Side {
-    fn new(program: Program, author: Option<&str>) -> Result<Self> {
+    pub fn new(program: Program, author: Option<&str>) -> Result<Self> {
         let target = Target::posts(&program, author, SEED)?;
         Ok(Self { program, target })
     }
 
-    async fn listens(&self) {
-        crate::waiting::until("the bare handler", async || {
+    /// Waits until it takes connections.
+    pub async fn listens(&self) {
+        crate::waiting::until("a server to be measured", async || {
             tokio::net::TcpStream::connect(self.target.address).await.ok()
         })
         .await;
@@ -153,6 +163,20 @@ impl Both {
             floor: Some(report::median(cpu.iter().filter_map(|round| round.floor))),
         };
         Ok((rounds, cpu))
+    }
+
+    /// Groot's commands per second beside a peer's.
+    async fn beside(&self, peer: &Peer) -> Result<Row> {
+        load::run(&peer.side.target, self.options.connections, Pace::Closed, FIRST_WARM_UP, Duration::ZERO).await?;
+        let mut rounds = Vec::new();
+        for number in 1..=self.options.rounds {
+            eprintln!("{}, round {number} of {}", peer.name, self.options.rounds);
+            let (floor, _) = self.saturate(&peer.side).await?;
+            let (groot, _) = self.saturate(&self.groot).await?;
+            rounds.push(Round { groot, floor: Some(floor) });
+        }
+        let figure = format!("commands at saturation; floor: {}", peer.name);
+        Ok(Row::of(figure, "1/s", rounds, Aim::RatioAtLeast(7.0)))
     }
 
     async fn saturate(&self, side: &Side) -> Result<(f64, f64)> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use groot_tests::bench::{PARTITIONS, floor, memory, project, write};
+use groot_tests::bench::{PARTITIONS, floor, isolation, memory, project, write};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -34,6 +34,9 @@ enum Bench {
         /// Also measure latency at ten loads up to saturation, and draw it
         #[arg(long)]
         curve: bool,
+        /// Also measure cqrs-es on PostgreSQL, which must be installed
+        #[arg(long)]
+        peers: bool,
     },
     /// The documents projection beside insert_many of the same documents
     Project {
@@ -43,6 +46,21 @@ enum Bench {
         /// How many events the log holds at least
         #[arg(long, default_value_t = 50_000)]
         events: u64,
+    },
+    /// Latency of commands while one partition, another one, is saturated
+    Isolation {
+        /// Connections that saturate the one
+        #[arg(long, default_value_t = 64)]
+        connections: usize,
+        /// Rounds; medians are shown
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+        rounds: u16,
+        /// Seconds of each measurement
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        seconds: u64,
+        /// Commands per second on the others
+        #[arg(long, default_value_t = 200.0)]
+        rate: f64,
     },
     /// The memory of command-api at growing numbers of posts, after a fold and after a start from local state
     Memory {
@@ -58,11 +76,15 @@ enum Bench {
 #[tokio::main]
 async fn main() -> Result<()> {
     match Cli::parse().bench {
-        Bench::Write { connections, rounds, seconds, curve } => {
+        Bench::Write { connections, rounds, seconds, curve, peers } => {
             let duration = Duration::from_secs(seconds);
-            write::run(write::Options { connections, rounds: rounds.into(), duration, curve }).await
+            write::run(write::Options { connections, rounds: rounds.into(), duration, curve, peers }).await
         }
         Bench::Project { rounds, events } => project::run(project::Options { rounds: rounds.into(), events }).await,
+        Bench::Isolation { connections, rounds, seconds, rate } => {
+            let duration = Duration::from_secs(seconds);
+            isolation::run(isolation::Options { connections, rounds: rounds.into(), duration, rate }).await
+        }
         Bench::Memory { posts } => memory::run(&posts).await,
         Bench::Floor => {
             let variable = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));

@@ -14,6 +14,13 @@ pub fn bench(arguments: &[String]) -> Result<()> {
         build.args(["--package", part.name, "--bin", part.name]);
     }
     run::openly(build.current_dir(paths::repository()), "the release build")?;
+    if arguments.iter().any(|argument| argument == "--peers") {
+        let mut build = Command::new("cargo");
+        // They are no part of the workspace, but may share its folder.
+        build.args(["build", "--release", "--manifest-path", "tests/peers/Cargo.toml", "--target-dir"]);
+        build.arg(paths::cargo_target());
+        run::openly(build.current_dir(paths::repository()), "the build of the peers")?;
+    }
     let programs = paths::cargo_target().join("release");
     let mut bench = Command::new(programs.join("bench"));
     // Programs that are measured come from where this one comes from.

@@ -1,0 +1,112 @@
+//! What one saturated partition does to commands of the others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use event_log::kafka::partition_for;
+use hyper::Method;
+use serde::Serialize;
+use serde_json::json;
+
+use super::load::{self, Pace, Target};
+use super::report::{self, Aim, Round, Row};
+use super::{PARTITIONS, body};
+use crate::client::{Answer, Client};
+use crate::program::Program;
+use crate::servers::Servers;
+use crate::system::{self, POSTS};
+
+/// What a person may choose.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// That saturate one partition.
+    pub connections: usize,
+    pub rounds: usize,
+    pub duration: Duration,
+    /// Commands per second on the other partitions.
+    pub rate: f64,
+}
+
+const WARM_UP: Duration = Duration::from_secs(2);
+const FIRST_WARM_UP: Duration = Duration::from_secs(8);
+/// Of the load whose latency is measured.
+const QUIET_CONNECTIONS: usize = 16;
+/// Posts that are edited.
+const POSTS_MADE: usize = 24 * PARTITIONS as usize;
+/// The partition that is saturated.
+const BUSY: u32 = 0;
+const TITLES: usize = 509;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Results<'a> {
+    rows: &'a [Row],
+    /// Commands per second that the busy partition took.
+    busy_per_second: f64,
+}
+
+/// Measures the others' latency with that partition idle, which is the floor, and saturated.
+pub async fn run(options: Options) -> Result<()> {
+    let stack = Servers::Bench.stack().await;
+    let env = system::fresh_environment(stack, "isolation", PARTITIONS);
+    let program = Program::start(stack, "isolation-command-api", "command-api", &[], &env);
+    program.is_ready().await;
+    let token = load::author(stack)?;
+    let [busy, quiet] = edits(&program, &token).await?;
+    eprintln!("warming up");
+    load::run(&quiet, options.connections, Pace::Closed, FIRST_WARM_UP, Duration::ZERO).await?;
+    let (mut p50, mut p99, mut taken) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 1..=options.rounds {
+        eprintln!("round {number} of {}", options.rounds);
+        let pace = Pace::PerSecond(options.rate);
+        let alone = load::run(&quiet, QUIET_CONNECTIONS, pace, WARM_UP, options.duration).await?;
+        let (beside, busy) = tokio::try_join!(
+            load::run(&quiet, QUIET_CONNECTIONS, pace, WARM_UP, options.duration),
+            load::run(&busy, options.connections, Pace::Closed, WARM_UP, options.duration),
+        )?;
+        p50.push(Round { groot: beside.millis(0.5), floor: Some(alone.millis(0.5)) });
+        p99.push(Round { groot: beside.millis(0.99), floor: Some(alone.millis(0.99)) });
+        taken.push(busy.per_second());
+    }
+    let rows = [
+        Row::of(format!("command latency p50 at {}/s", options.rate), "ms", p50, Aim::RatioAtMost(2.0)),
+        Row::of(format!("command latency p99 at {}/s", options.rate), "ms", p99, Aim::RatioAtMost(2.0)),
+    ];
+    let busy_per_second = report::median(taken.into_iter());
+    report::print(
+        &format!(
+            "Edits of posts in all partitions but one, while {} connections edit posts in that one ({busy_per_second:.0}/s); \
+             the floor is the same load without them",
+            options.connections
+        ),
+        &rows,
+    );
+    println!("results in {}", report::write("isolation", &Results { rows: &rows, busy_per_second })?.display());
+    Ok(())
+}
+
+/// Edits of posts in the busy partition, and of posts in all others.
+async fn edits(program: &Program, token: &str) -> Result<[Target; 2]> {
+    let http = Client::default();
+    let (mut busy, mut quiet) = (Vec::new(), Vec::new());
+    for post in body::posts(1).into_iter().cycle().take(POSTS_MADE) {
+        let request = http.request("POST", &format!("{}{POSTS}", program.base)).bearer_auth(token);
+        let made = Answer::of(request.header("content-type", "application/json").body(post)).await?;
+        ensure!(made.status == 201, "a post could not be made: {made:?}");
+        let id = made.body["id"].as_str().context("an answer without an id")?.to_owned();
+        let edited = if partition_for(id.as_bytes(), PARTITIONS) == BUSY { &mut busy } else { &mut quiet };
+        edited.push(format!("{POSTS}/{id}"));
+    }
+    // As many as is prime to the posts, so that each edit changes something.
+    let titles: Vec<Bytes> = (0..TITLES).map(|n| json!({ "title": format!("Title {n}") }).to_string().into()).collect();
+    let titles = Arc::new(titles);
+    Ok([busy, quiet].map(|paths| Target {
+        method: Method::PATCH,
+        paths: Arc::new(paths),
+        bodies: titles.clone(),
+        status: 200,
+        ..Target::posts(program, Some(token), 1).expect("the program's address was good before")
+    }))
+}

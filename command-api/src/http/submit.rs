@@ -74,7 +74,7 @@ pub async fn creating(
 async fn submit(api: &Api, caller: Caller, command_id: Uuid, command: Command) -> Result<Response, Problem> {
     let location = command.is_create().then(|| match &command {
         Command::Comment { post, .. } => format!("{POSTS}/{post}/comments"),
-        Command::Post { .. } | Command::Like { .. } => POSTS.to_owned(),
+        Command::Post { .. } | Command::Like { .. } | Command::Slug { .. } => POSTS.to_owned(),
         Command::Person { .. } => PEOPLE.to_owned(),
     });
     let expected_version = caller.expected_version();

@@ -30,13 +30,8 @@ pub enum AggregateKind {
 }
 
 impl AggregateKind {
-    pub const ALL: [AggregateKind; 5] = [
-        AggregateKind::Post,
-        AggregateKind::Comment,
-        AggregateKind::Like,
-        AggregateKind::Person,
-        AggregateKind::Slug,
-    ];
+    pub const ALL: [AggregateKind; 5] =
+        [AggregateKind::Post, AggregateKind::Comment, AggregateKind::Like, AggregateKind::Person, AggregateKind::Slug];
 
     pub const fn as_str(self) -> &'static str {
         match self {

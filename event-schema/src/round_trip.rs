@@ -39,11 +39,15 @@ pub(crate) fn any_event() -> impl Strategy<Value = DomainEvent> {
         (post(), person()).prop_map(|(post_id, person_id)| PostUnliked { post_id, person_id }.into()),
         ".{0,40}".prop_map(|name| PersonCreated { name }.into()),
         (".{0,40}", token()).prop_map(|(slug, token)| PostSlugRefused { slug, token }.into()),
-        (".{0,40}", post(), token(), time())
-            .prop_map(|(slug, post_id, token, until)| SlugReserved { slug, post_id, token, until }.into()),
+        (".{0,40}", post(), token(), time()).prop_map(|(slug, post_id, token, until)| SlugReserved {
+            slug,
+            post_id,
+            token,
+            until
+        }
+        .into()),
         (".{0,40}", post()).prop_map(|(slug, post_id)| SlugConfirmed { slug, post_id }.into()),
-        (".{0,40}", post(), token())
-            .prop_map(|(slug, post_id, token)| SlugReleased { slug, post_id, token }.into()),
+        (".{0,40}", post(), token()).prop_map(|(slug, post_id, token)| SlugReleased { slug, post_id, token }.into()),
     ]
 }
 

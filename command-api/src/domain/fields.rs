@@ -314,7 +314,9 @@ mod tests {
         for short in ["", "a", "ab"] {
             assert_eq!(code(slug(short)), "too-short", "{short:?}");
         }
-        for bad in ["On-light", "on light", "on_light", "-light", "light-", "on--light", "---", "für-alle", "a/b", " abc"] {
+        for bad in
+            ["On-light", "on light", "on_light", "-light", "light-", "on--light", "---", "für-alle", "a/b", " abc"]
+        {
             assert_eq!(code(slug(bad)), "format", "{bad:?}");
         }
     }

@@ -200,7 +200,9 @@ pub fn evolve(state: Option<AggregateState>, event: &DomainEvent, time: DateTime
 pub fn due(state: &AggregateState) -> Option<DateTime<Utc>> {
     match state {
         AggregateState::Post(state) => state.due(),
-        AggregateState::Comment(_) | AggregateState::Like(_) | AggregateState::Person(_) | AggregateState::Slug(_) => None,
+        AggregateState::Comment(_) | AggregateState::Like(_) | AggregateState::Person(_) | AggregateState::Slug(_) => {
+            None
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::comment::CommentCommand;
 use super::like::LikeCommand;
-use super::slug_reservation::SlugCommand;
 use super::post::{PostCommand, PostContents, PostState};
+use super::slug_reservation::SlugCommand;
 use super::{Actor, AggregateState, Command, Context, Rejection, Rights, decide, evolve};
 
 pub const READER: Actor = person(0x4EAD, Rights::READER);

@@ -55,12 +55,8 @@ const IN_USE: Rejection = Rejection::RuleBroken(Rule::SlugIsInUse);
 #[test]
 fn asking_appends_nothing_and_is_judged_as_publishing_is() {
     given([created()]).when(AUTHOR, check(SLUG)).then_nothing_happens();
-    given([created()])
-        .when(OTHER_AUTHOR, check(SLUG))
-        .then_refused(Rejection::Forbidden(Denial::WritePostsOfOthers));
-    given([created()])
-        .when_seen(2, AUTHOR, check(SLUG))
-        .then_refused(Rejection::VersionMismatch { current: 1 });
+    given([created()]).when(OTHER_AUTHOR, check(SLUG)).then_refused(Rejection::Forbidden(Denial::WritePostsOfOthers));
+    given([created()]).when_seen(2, AUTHOR, check(SLUG)).then_refused(Rejection::VersionMismatch { current: 1 });
     let time = Some(at("1790-01-01T00:00:00Z"));
     given([created()])
         .when(AUTHOR, CheckPublishAs { published_at: time, slug: SLUG.into() })

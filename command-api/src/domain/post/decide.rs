@@ -4,8 +4,7 @@ use chrono::{DateTime, Utc};
 use event_schema::event::DomainEvent;
 use event_schema::id::PostId;
 use event_schema::post::{
-    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostSlugRefused,
-    PostUnpublished,
+    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostSlugRefused, PostUnpublished,
 };
 
 use super::command::Change;

@@ -156,8 +156,11 @@ fn command() -> impl Strategy<Value = PostCommand> {
         prop::option::of(time()).prop_map(|published_at| PostCommand::Publish { published_at }),
         (prop::option::of(time()), slug())
             .prop_map(|(published_at, slug)| PostCommand::CheckPublishAs { published_at, slug }),
-        (prop::option::of(time()), slug(), 0u64..4)
-            .prop_map(|(published_at, slug, token)| PostCommand::PublishAs { published_at, slug, token }),
+        (prop::option::of(time()), slug(), 0u64..4).prop_map(|(published_at, slug, token)| PostCommand::PublishAs {
+            published_at,
+            slug,
+            token
+        }),
         (slug(), 0u64..4).prop_map(|(slug, token)| PostCommand::RefuseSlug { slug, token }),
         Just(PostCommand::Unpublish),
         time().prop_map(|at| PostCommand::Schedule { at }),

@@ -88,9 +88,7 @@ pub fn evolve(state: Option<PostState>, event: &PostEvent, _time: DateTime<Utc>)
             };
             PostState { status, ..state }
         }
-        PostEvent::SlugRefused(event) => {
-            PostState { refused_token: state.refused_token.max(event.token), ..state }
-        }
+        PostEvent::SlugRefused(event) => PostState { refused_token: state.refused_token.max(event.token), ..state },
     }
 }
 

@@ -49,9 +49,7 @@ pub enum SlugCommand {
         refused: Option<Holding>,
     },
     /// The system's: the post is published under the slug.
-    Confirm {
-        post: PostId,
-    },
+    Confirm { post: PostId },
     /// The post has refused the token.
     Release(Holding),
 }
@@ -86,9 +84,7 @@ pub fn decide(
             let until = context.now + TimeDelta::milliseconds(i64::from(*hold_millis));
             reserve(state, slug, *by, *refused, (context.now, until))
         }
-        SlugCommand::Confirm { .. } if context.actor != Actor::System => {
-            Err(Rejection::Forbidden(Denial::SystemOnly))
-        }
+        SlugCommand::Confirm { .. } if context.actor != Actor::System => Err(Rejection::Forbidden(Denial::SystemOnly)),
         SlugCommand::Confirm { post } => confirm(state, slug, *post),
         SlugCommand::Release(holding) => Ok(match state {
             SlugState::Reserved { by, .. } if by == *holding => vec![released(slug, by)],

@@ -80,6 +80,7 @@ fn event() -> impl Strategy<Value = DomainEvent> {
         }
         .into()),
         post().prop_map(|post_id| SlugConfirmed { slug: SLUG.to_owned(), post_id }.into()),
-        holding().prop_map(|Holding { post, token }| SlugReleased { slug: SLUG.to_owned(), post_id: post, token }.into()),
+        holding()
+            .prop_map(|Holding { post, token }| SlugReleased { slug: SLUG.to_owned(), post_id: post, token }.into()),
     ]
 }

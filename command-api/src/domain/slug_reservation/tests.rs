@@ -140,7 +140,8 @@ fn a_reservation_is_confirmed_for_its_post_also_when_it_has_expired() {
 #[test]
 fn nothing_is_confirmed_for_a_post_that_does_not_hold_it() {
     given_nothing().when_slug(Actor::System, Confirm { post: POST }).then_refused(TAKEN);
-    for events in [vec![reserved(THEIRS)], vec![reserved(THEIRS), confirmed(OTHER)], vec![reserved(MINE), released(MINE)]]
+    for events in
+        [vec![reserved(THEIRS)], vec![reserved(THEIRS), confirmed(OTHER)], vec![reserved(MINE), released(MINE)]]
     {
         given(events).when_slug(Actor::System, Confirm { post: POST }).then_refused(TAKEN);
     }
@@ -175,8 +176,6 @@ fn releasing_what_another_attempt_or_another_post_holds_changes_nothing() {
 #[test]
 fn whoever_may_not_write_posts_reserves_and_releases_nothing() {
     for command in [reserve(MINE), Release(THEIRS), Confirm { post: POST }] {
-        given([reserved(THEIRS)])
-            .when_slug(READER, command)
-            .then_refused(Rejection::Forbidden(Denial::WritePosts));
+        given([reserved(THEIRS)]).when_slug(READER, command).then_refused(Rejection::Forbidden(Denial::WritePosts));
     }
 }

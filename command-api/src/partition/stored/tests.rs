@@ -76,13 +76,8 @@ fn lives() -> Vec<Vec<DomainEvent>> {
     ];
     let like = vec![PostLiked { post_id, person_id: author }.into(), PostUnliked { post_id, person_id: author }.into()];
     let slug = vec![
-        SlugReserved {
-            slug: "kurbisse".to_owned(),
-            post_id,
-            token: 300,
-            until: time("2026-02-03T04:06:06.789Z"),
-        }
-        .into(),
+        SlugReserved { slug: "kurbisse".to_owned(), post_id, token: 300, until: time("2026-02-03T04:06:06.789Z") }
+            .into(),
         SlugReleased { slug: "kurbisse".to_owned(), post_id, token: 300 }.into(),
         SlugConfirmed { slug: "kurbisse".to_owned(), post_id }.into(),
     ];

@@ -1,17 +1,16 @@
 //! Slugs that people choose: each is one post's, whoever races for it and wherever a request ends half-way.
 
+use command_api::domain::Command;
 use command_api::domain::post::PostCommand;
 use command_api::domain::slug_reservation::{Holding, SlugCommand, reservation_id};
-use command_api::domain::{Actor, Command, Rights};
-use command_api::partition::submission::Submission;
-use event_schema::hash::CommandHash;
 use event_schema::id::PostId;
+use groot_tests::peer;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use xtask::token::Role;
 
 use super::process::{Instance, pause};
-use super::world::{Answer, POSTS, Token, World, answer, soon};
+use super::world::{Answer, POSTS, Token, World, soon, stack};
 
 const SLUG: &str = "on-light";
 
@@ -25,26 +24,15 @@ async fn reservation(world: &World, slug: &str) -> Vec<String> {
 }
 
 /// Makes one step of a request alone, as an instance does that ends right after it.
-async fn step(world: &World, instance: &Instance, author: &Token, command: Command) -> Value {
-    let command_id = Uuid::new_v8(*Uuid::new_v4().as_bytes());
-    let submission = Submission {
-        command_id,
-        command_hash: CommandHash::of(command_id.as_bytes()),
-        command,
-        expected_version: None,
-        actor: Actor::Person { id: author.person.into(), rights: Rights::AUTHOR },
-        correlation_id: command_id,
-        traceparent: None,
-    };
-    let request = world.http.post(format!("{}/peer/commands", instance.admin)).json(&submission);
-    answer(request).await.is(200).body["Answered"].clone()
+async fn step(instance: &Instance, author: &Token, command: Command) -> Value {
+    peer::make(stack(), &instance.admin, author.person, command).await
 }
 
 /// Reserves it for a post that nothing but its creation has happened to, until the next millisecond.
-async fn reserve(world: &World, instance: &Instance, author: &Token, id: &str) {
+async fn reserve(instance: &Instance, author: &Token, id: &str) {
     let by = Holding { post: id.parse().unwrap(), token: 1 };
     let command = SlugCommand::Reserve { by, hold_millis: 1, refused: None };
-    let done = step(world, instance, author, Command::Slug { slug: SLUG.to_owned(), command }).await;
+    let done = step(instance, author, Command::Slug { slug: SLUG.to_owned(), command }).await;
     assert!(done["Done"].is_object(), "{done}");
 }
 
@@ -163,7 +151,7 @@ async fn a_slug_whose_request_ended_after_reserving_goes_to_the_next_and_never_t
     let author = world.token(Role::Author);
     let base = &instance.base;
     let (lost, next) = (world.post(base, &author).await, world.post(base, &author).await);
-    reserve(&world, &instance, &author, &lost).await;
+    reserve(&instance, &author, &lost).await;
     let published = soon("the slug", async {
         loop {
             let answer = publish_as(&world, base, &author, &next, "k", SLUG).await;
@@ -178,7 +166,7 @@ async fn a_slug_whose_request_ended_after_reserving_goes_to_the_next_and_never_t
     assert_eq!(published.body["version"], 2);
     assert_eq!(reservation(&world, SLUG).await, ["SlugReserved", "SlugReleased", "SlugReserved", "SlugConfirmed"]);
 
-    let late = step(&world, &instance, &author, publish_late(&lost)).await;
+    let late = step(&instance, &author, publish_late(&lost)).await;
     assert_eq!(late["Rejected"]["RuleBroken"], "SlugReservationLapsed", "{late}");
     publish_as(&world, base, &author, &lost, "k", SLUG).await.is_problem(409, "slug-taken");
     publish_as(&world, base, &author, &lost, "k", "on-shade").await.is(200);
@@ -192,8 +180,8 @@ async fn a_slug_whose_request_ended_after_publishing_stays_with_its_post_and_the
     let author = world.token(Role::Author);
     let base = &instance.base;
     let (first, next) = (world.post(base, &author).await, world.post(base, &author).await);
-    reserve(&world, &instance, &author, &first).await;
-    let done = step(&world, &instance, &author, publish_late(&first)).await;
+    reserve(&instance, &author, &first).await;
+    let done = step(&instance, &author, publish_late(&first)).await;
     assert!(done["Done"].is_object(), "{done}");
     assert_eq!(reservation(&world, SLUG).await, ["SlugReserved"]);
     soon("the confirmation", async {

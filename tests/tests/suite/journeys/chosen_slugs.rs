@@ -1,15 +1,12 @@
 //! Slugs that people choose, from the command to the read.
 
+use command_api::domain::Command;
 use command_api::domain::slug_reservation::{Holding, SlugCommand};
-use command_api::domain::{Actor, Command, Rights};
-use command_api::partition::submission::Submission;
-use event_schema::hash::CommandHash;
-use groot_tests::client::{Answer, Client};
+use groot_tests::peer;
 use groot_tests::servers::Servers;
 use groot_tests::system::{POSTS, System};
 use groot_tests::waiting::until;
 use serde_json::json;
-use uuid::Uuid;
 use xtask::token::Role;
 
 use super::draft;
@@ -26,19 +23,9 @@ async fn a_post_is_read_by_the_slug_that_was_chosen_and_one_that_lost_it_shows_s
     // A request of another post for the same slug ended half-way.
     let by = Holding { post: lost.id().parse().unwrap(), token: 1 };
     let command = SlugCommand::Reserve { by, hold_millis: 1, refused: None };
-    let command_id = Uuid::now_v7();
-    let reserve = Submission {
-        command_id,
-        command_hash: CommandHash::of("reserve"),
-        command: Command::Slug { slug: slug.to_owned(), command },
-        expected_version: None,
-        actor: Actor::Person { id: author.id.into(), rights: Rights::AUTHOR },
-        correlation_id: command_id,
-        traceparent: None,
-    };
-    let url = format!("{}/peer/commands", system.commands.admin);
-    let reserved = Answer::of(Client::default().request("POST", &url).json(&reserve)).await.unwrap().expect(200);
-    assert!(reserved.body["Answered"]["Done"].is_object(), "{reserved:?}");
+    let reserve = Command::Slug { slug: slug.to_owned(), command };
+    let reserved = peer::make(system.stack, &system.commands.admin, author.id, reserve).await;
+    assert!(reserved["Done"].is_object(), "{reserved}");
 
     let publish = format!("{POSTS}/{}/publish", created.id());
     let published = until("the slug", async || {

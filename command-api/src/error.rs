@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use service::problem::{FieldError, Problem, ProblemType};
 
-use crate::domain::{self, Rejection};
+use crate::domain::{self, Rejection, Rule};
 use crate::partition::submission::Answer;
 use crate::routing::Failure;
 
@@ -45,7 +45,12 @@ fn rejected(rejection: Rejection) -> Problem {
         Rejection::Forbidden(denial) => Problem::forbidden(denial.explanation()),
         Rejection::VersionMismatch { current } => Problem::new(ProblemType::VersionMismatch)
             .detail(format!("The present version is {current}. Read it again and decide anew.")),
+        Rejection::RuleBroken(rule @ Rule::SlugTaken) => {
+            Problem::new(ProblemType::SlugTaken).detail(rule.explanation())
+        }
         Rejection::RuleBroken(rule) => Problem::rule_broken(rule.explanation()),
+        // The process of the slug goes on from this, and tells nobody.
+        Rejection::ReservationExpired(_) => Problem::new(ProblemType::SlugTaken),
         Rejection::Invalid(errors) => Problem::validation(errors.into_iter().map(field_error).collect()),
     }
 }
@@ -57,7 +62,7 @@ pub(crate) fn field_error(error: domain::FieldError) -> FieldError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Denial, Rule};
+    use crate::domain::Denial;
 
     #[test]
     fn every_refusal_has_its_status() {
@@ -67,6 +72,7 @@ mod tests {
             (Answer::Rejected(Rejection::Forbidden(Denial::WritePosts)), 403),
             (Answer::Rejected(Rejection::VersionMismatch { current: 3 }), 412),
             (Answer::Rejected(Rejection::RuleBroken(Rule::DeletedPostsAreOnlyRestored)), 409),
+            (Answer::Rejected(Rejection::RuleBroken(Rule::SlugTaken)), 409),
             (Answer::Rejected(Rejection::Invalid(vec![domain::FieldError::new("at", "in-the-past", "No.")])), 422),
             (Answer::KeyReused, 422),
             (Answer::NotOwner, 503),

@@ -17,6 +17,7 @@ mod ownership;
 pub mod partition;
 mod peer;
 pub mod routing;
+pub mod slug_process;
 mod startup;
 
 pub use config::Config;

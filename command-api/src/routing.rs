@@ -55,7 +55,11 @@ impl Routing {
 
     /// Brings a client's command to its owner, trying again under the same command id while the partition changes hands.
     pub async fn execute(&self, submission: Submission) -> Result<Answer, Failure> {
-        let deadline = Instant::now() + DEADLINE;
+        self.execute_until(submission, Instant::now() + DEADLINE).await
+    }
+
+    /// As [`Routing::execute`], for one of several commands that share a deadline.
+    pub async fn execute_until(&self, submission: Submission, deadline: Instant) -> Result<Answer, Failure> {
         let mut in_doubt = false;
         let mut pause = FIRST_PAUSE;
         loop {

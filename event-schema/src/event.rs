@@ -11,8 +11,10 @@ use crate::comment::{CommentAdded, CommentDeleted, CommentEdited, CommentEvent};
 use crate::like::{LikeEvent, PostLiked, PostUnliked};
 use crate::person::{PersonCreated, PersonEvent};
 use crate::post::{
-    PostCreated, PostDeleted, PostEdited, PostEvent, PostPublished, PostRestored, PostScheduled, PostUnpublished,
+    PostCreated, PostDeleted, PostEdited, PostEvent, PostPublished, PostRestored, PostScheduled, PostSlugRefused,
+    PostUnpublished,
 };
+use crate::slug::{SlugConfirmed, SlugEvent, SlugReleased, SlugReserved};
 
 /// A kind of aggregate; each has a namespace of its own for the names of its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,11 +25,13 @@ pub enum AggregateKind {
     /// Of one person for one post.
     Like,
     Person,
+    /// Of a slug that a person chose: which post has it.
+    Slug,
 }
 
 impl AggregateKind {
-    pub const ALL: [AggregateKind; 4] =
-        [AggregateKind::Post, AggregateKind::Comment, AggregateKind::Like, AggregateKind::Person];
+    pub const ALL: [AggregateKind; 5] =
+        [AggregateKind::Post, AggregateKind::Comment, AggregateKind::Like, AggregateKind::Person, AggregateKind::Slug];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -35,6 +39,7 @@ impl AggregateKind {
             AggregateKind::Comment => "comment",
             AggregateKind::Like => "like",
             AggregateKind::Person => "person",
+            AggregateKind::Slug => "slug",
         }
     }
 
@@ -45,6 +50,7 @@ impl AggregateKind {
             AggregateKind::Comment => "groot.comment",
             AggregateKind::Like => "groot.like",
             AggregateKind::Person => "groot.person",
+            AggregateKind::Slug => "groot.slug",
         }
     }
 
@@ -67,6 +73,7 @@ pub enum DomainEvent {
     Comment(CommentEvent),
     Like(LikeEvent),
     Person(PersonEvent),
+    Slug(SlugEvent),
 }
 
 impl DomainEvent {
@@ -76,7 +83,7 @@ impl DomainEvent {
         match self {
             DomainEvent::Comment(event) => event.post_id().as_uuid(),
             DomainEvent::Like(event) => event.post_id().as_uuid(),
-            DomainEvent::Post(_) | DomainEvent::Person(_) => aggregate_id,
+            DomainEvent::Post(_) | DomainEvent::Person(_) | DomainEvent::Slug(_) => aggregate_id,
         }
     }
 }
@@ -161,6 +168,7 @@ events! {
         Scheduled(PostScheduled) = "groot.post.PostScheduled" ["post/PostScheduled.v1.avsc"],
         Deleted(PostDeleted) = "groot.post.PostDeleted" ["post/PostDeleted.v1.avsc"],
         Restored(PostRestored) = "groot.post.PostRestored" ["post/PostRestored.v1.avsc"],
+        SlugRefused(PostSlugRefused) = "groot.post.PostSlugRefused" ["post/PostSlugRefused.v1.avsc"],
     }
     Comment(CommentEvent) {
         Added(CommentAdded) = "groot.comment.CommentAdded" ["comment/CommentAdded.v1.avsc"],
@@ -173,6 +181,11 @@ events! {
     }
     Person(PersonEvent) {
         Created(PersonCreated) = "groot.person.PersonCreated" ["person/PersonCreated.v1.avsc"],
+    }
+    Slug(SlugEvent) {
+        Reserved(SlugReserved) = "groot.slug.SlugReserved" ["slug/SlugReserved.v1.avsc"],
+        Confirmed(SlugConfirmed) = "groot.slug.SlugConfirmed" ["slug/SlugConfirmed.v1.avsc"],
+        Released(SlugReleased) = "groot.slug.SlugReleased" ["slug/SlugReleased.v1.avsc"],
     }
 }
 

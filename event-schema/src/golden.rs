@@ -15,9 +15,10 @@ use crate::hash::SchemaFp;
 use crate::like::{PostLiked, PostUnliked};
 use crate::person::PersonCreated;
 use crate::post::{
-    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostType, PostUnpublished,
-    RestoredStatus,
+    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostSlugRefused, PostType,
+    PostUnpublished, RestoredStatus,
 };
+use crate::slug::{SlugConfirmed, SlugReleased, SlugReserved};
 use crate::{schemas, wire};
 
 /// Set to `write`, pairs that are missing are written from [`samples`].
@@ -73,6 +74,16 @@ fn samples() -> Vec<DomainEvent> {
         PostLiked { post_id: id(8).into(), person_id: id(9).into() }.into(),
         PostUnliked { post_id: id(8).into(), person_id: id(9).into() }.into(),
         PersonCreated { name: "Ælfgifu Łukasz".to_owned() }.into(),
+        PostSlugRefused { slug: "meine-kurbisse".to_owned(), token: 3 }.into(),
+        SlugReserved {
+            slug: "meine-kurbisse".to_owned(),
+            post_id: id(10).into(),
+            token: 4,
+            until: time("2026-02-03T04:06:06.789Z"),
+        }
+        .into(),
+        SlugConfirmed { slug: "meine-kurbisse".to_owned(), post_id: id(10).into() }.into(),
+        SlugReleased { slug: "meine-kurbisse".to_owned(), post_id: id(10).into(), token: 4 }.into(),
     ]
 }
 

@@ -15,8 +15,10 @@ pub mod person;
 pub mod post;
 mod registry;
 mod schemas;
+pub mod slug;
 pub mod time;
 mod upcast;
+mod version;
 mod wire;
 
 #[cfg(test)]

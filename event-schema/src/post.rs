@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::id::{self, PersonId};
-use crate::time;
+use crate::{time, version};
 
 /// The text is none of the names that are allowed here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -135,6 +135,15 @@ pub struct PostRestored {
     pub status: RestoredStatus,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PostSlugRefused {
+    pub slug: String,
+    /// It and all smaller ones are refused from now on, for whatever slug.
+    #[serde(with = "version")]
+    pub token: u64,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PostEvent {
     Created(PostCreated),
@@ -144,4 +153,5 @@ pub enum PostEvent {
     Scheduled(PostScheduled),
     Deleted(PostDeleted),
     Restored(PostRestored),
+    SlugRefused(PostSlugRefused),
 }

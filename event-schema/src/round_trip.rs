@@ -11,9 +11,10 @@ use crate::id::{PersonId, PostId};
 use crate::like::{PostLiked, PostUnliked};
 use crate::person::PersonCreated;
 use crate::post::{
-    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostType, PostUnpublished,
-    RestoredStatus,
+    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostSlugRefused, PostType,
+    PostUnpublished, RestoredStatus,
 };
+use crate::slug::{SlugConfirmed, SlugReleased, SlugReserved};
 
 /// Any event, with times from the year 1 to 9999, which RFC 3339 can write.
 pub(crate) fn any_event() -> impl Strategy<Value = DomainEvent> {
@@ -37,6 +38,16 @@ pub(crate) fn any_event() -> impl Strategy<Value = DomainEvent> {
         (post(), person()).prop_map(|(post_id, person_id)| PostLiked { post_id, person_id }.into()),
         (post(), person()).prop_map(|(post_id, person_id)| PostUnliked { post_id, person_id }.into()),
         ".{0,40}".prop_map(|name| PersonCreated { name }.into()),
+        (".{0,40}", token()).prop_map(|(slug, token)| PostSlugRefused { slug, token }.into()),
+        (".{0,40}", post(), token(), time()).prop_map(|(slug, post_id, token, until)| SlugReserved {
+            slug,
+            post_id,
+            token,
+            until
+        }
+        .into()),
+        (".{0,40}", post()).prop_map(|(slug, post_id)| SlugConfirmed { slug, post_id }.into()),
+        (".{0,40}", post(), token()).prop_map(|(slug, post_id, token)| SlugReleased { slug, post_id, token }.into()),
     ]
 }
 
@@ -101,6 +112,11 @@ fn post() -> impl Strategy<Value = PostId> {
 
 fn person() -> impl Strategy<Value = PersonId> {
     any::<u128>().prop_map(|id| PersonId::new(Uuid::from_u128(id)))
+}
+
+/// A version of an aggregate; Avro's numbers are signed.
+fn token() -> impl Strategy<Value = u64> {
+    0..=i64::MAX.cast_unsigned()
 }
 
 pub(crate) fn time() -> impl Strategy<Value = DateTime<Utc>> {

@@ -5,6 +5,7 @@ pub mod binaries;
 pub mod client;
 pub mod evidence;
 pub mod faults;
+pub mod peer;
 pub mod program;
 pub mod servers;
 pub mod system;

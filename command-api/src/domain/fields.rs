@@ -5,6 +5,7 @@ use event_schema::time::truncate_to_millis;
 use uuid::Uuid;
 
 use super::FieldError;
+use super::post::is_automatic;
 
 /// Characters of a title after trimming.
 pub const TITLE_MAX: usize = 200;
@@ -20,6 +21,9 @@ pub const TAG_MAX: usize = 50;
 /// Characters of a category after trimming.
 pub const CATEGORY_MAX: usize = 50;
 pub const MEDIA_MAX: usize = 50;
+/// Characters of a slug that a person chooses.
+pub const SLUG_MIN: usize = 3;
+pub const SLUG_MAX: usize = 80;
 /// Characters of a person's name after trimming.
 pub const NAME_MAX: usize = 100;
 
@@ -60,6 +64,36 @@ pub fn excerpt(text: &str) -> Result<String, FieldError> {
 /// One line of up to 50 characters, trimmed; blank is none.
 pub fn category(text: &str) -> Result<String, FieldError> {
     at_most("category", text, CATEGORY_MAX, Lines::One)
+}
+
+/// A slug that a person chooses: 3 to 80 characters of a-z and 0-9 in words with single hyphens between them, and none that
+/// could be an id or be made of a title and an id.
+pub fn slug(text: &str) -> Result<String, FieldError> {
+    const FIELD: &str = "slug";
+    let length = text.chars().count();
+    if length > SLUG_MAX {
+        let message = format!("This must hold at most {SLUG_MAX} characters; it holds {length}.");
+        return Err(FieldError::new(FIELD, "too-long", message));
+    }
+    if length < SLUG_MIN {
+        let message = format!("This must hold at least {SLUG_MIN} characters; it holds {length}.");
+        return Err(FieldError::new(FIELD, "too-short", message));
+    }
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    if !text.split('-').all(is_word) {
+        let message = "This must be words of a-z and 0-9 with single hyphens between them.";
+        return Err(FieldError::new(FIELD, "format", message));
+    }
+    if Uuid::try_parse(text).is_ok() {
+        return Err(FieldError::new(FIELD, "reserved", "This must not be a UUID."));
+    }
+    if is_automatic(text) {
+        let message = "This must not end in a word of 8 characters that are all 0-9 or a-f: slugs that are made of the title \
+                       and the id of a post do.";
+        return Err(FieldError::new(FIELD, "reserved", message));
+    }
+    Ok(text.to_owned())
 }
 
 /// Up to 20 tags of 1 to 50 characters, each trimmed. A tag that stands twice is kept once, where it stood first.
@@ -269,6 +303,33 @@ mod tests {
         assert!(time("at", parse("9999-12-31T23:59:59.999Z")).is_ok());
         assert_eq!(code(time("at", parse("0000-12-31T23:59:59Z"))), "out-of-range");
         assert_eq!(code(time("at", parse("9999-12-31T23:59:59-01:00"))), "out-of-range");
+    }
+
+    #[test]
+    fn a_chosen_slug_is_3_to_80_characters_of_words_with_single_hyphens_between_them() {
+        for good in ["abc", "on-light", "1984", "a-b", "top-10", &"x".repeat(80), "light-2026", "the-decade"] {
+            assert_eq!(slug(good).unwrap(), good);
+        }
+        assert_eq!(code(slug(&"x".repeat(81))), "too-long");
+        for short in ["", "a", "ab"] {
+            assert_eq!(code(slug(short)), "too-short", "{short:?}");
+        }
+        for bad in
+            ["On-light", "on light", "on_light", "-light", "light-", "on--light", "---", "für-alle", "a/b", " abc"]
+        {
+            assert_eq!(code(slug(bad)), "format", "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_chosen_slug_is_neither_shaped_like_an_id_nor_like_a_slug_that_is_made_of_title_and_id() {
+        let id = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_dead_beef);
+        for bad in [&id.to_string(), &id.simple().to_string(), "on-light-deadbeef", "deadbeef", "report-20260304"] {
+            assert_eq!(code(slug(bad)), "reserved", "{bad:?}");
+        }
+        for good in ["on-light-deadbee", "on-light-deadbeeff", "on-light-deadbeeg", "deadbeef-light"] {
+            assert!(slug(good).is_ok(), "{good:?}");
+        }
     }
 
     #[test]

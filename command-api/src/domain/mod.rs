@@ -1,4 +1,4 @@
-//! What posts, comments, likes and people are and what may be done with them: pure functions from state and command to events, and from
+//! What posts, comments, likes, people and chosen slugs are and what may be done with them: pure functions from state and command to events, and from
 //! events to state. No IO, no clock and no randomness: times and ids are arguments.
 //!
 //! The order of judgement is the same for every command: may this person do such a thing at all, does the aggregate
@@ -11,8 +11,9 @@ pub mod like;
 pub mod person;
 pub mod post;
 mod rejection;
+pub mod slug_reservation;
 #[cfg(test)]
-mod spec;
+pub(crate) mod spec;
 
 use chrono::{DateTime, Utc};
 use event_schema::event::{AggregateKind, DomainEvent};
@@ -30,6 +31,7 @@ pub enum AggregateState {
     Comment(comment::CommentState),
     Like(like::LikeState),
     Person(person::PersonState),
+    Slug(slug_reservation::SlugState),
 }
 
 /// A valid command and the aggregate it is for. It crosses instances as JSON.
@@ -54,6 +56,11 @@ pub enum Command {
         id: PersonId,
         command: person::PersonCommand,
     },
+    /// The reservation's id is made of the slug.
+    Slug {
+        slug: String,
+        command: slug_reservation::SlugCommand,
+    },
 }
 
 /// What a decision rests on beside the state and the command.
@@ -75,6 +82,7 @@ impl Command {
             Command::Comment { id, .. } => id.as_uuid(),
             Command::Like { post, person, .. } => like::like_id(*post, *person),
             Command::Person { id, .. } => id.as_uuid(),
+            Command::Slug { slug, .. } => slug_reservation::reservation_id(slug),
         }
     }
 
@@ -82,7 +90,7 @@ impl Command {
     pub fn root_id(&self) -> Uuid {
         match self {
             Command::Comment { post, .. } | Command::Like { post, .. } => post.as_uuid(),
-            Command::Post { .. } | Command::Person { .. } => self.aggregate_id(),
+            Command::Post { .. } | Command::Person { .. } | Command::Slug { .. } => self.aggregate_id(),
         }
     }
 
@@ -92,15 +100,17 @@ impl Command {
             Command::Comment { .. } => AggregateKind::Comment,
             Command::Like { .. } => AggregateKind::Like,
             Command::Person { .. } => AggregateKind::Person,
+            Command::Slug { .. } => AggregateKind::Slug,
         }
     }
 
-    /// Whether the command is for a new aggregate alone. (The first like begins one too, but does not ask for that.)
+    /// Whether the command is for a new aggregate alone. (The first like and the first reservation of a slug begin one too, but
+    /// do not ask for that.)
     pub fn is_create(&self) -> bool {
         match self {
             Command::Post { command, .. } => matches!(command, post::PostCommand::Create(_)),
             Command::Comment { command, .. } => matches!(command, comment::CommentCommand::Add { .. }),
-            Command::Like { .. } => false,
+            Command::Like { .. } | Command::Slug { .. } => false,
             Command::Person { command, .. } => matches!(command, person::PersonCommand::Create { .. }),
         }
     }
@@ -151,6 +161,14 @@ pub fn decide(
             };
             person::decide(state, command, context)
         }
+        Command::Slug { slug, command } => {
+            let state = match state {
+                None => None,
+                Some(AggregateState::Slug(state)) => Some(state),
+                Some(_) => return Err(taken_by_another_kind(create)),
+            };
+            slug_reservation::decide(state, slug, command, context)
+        }
     }
 }
 
@@ -167,6 +185,9 @@ pub fn evolve(state: Option<AggregateState>, event: &DomainEvent, time: DateTime
         (Some(AggregateState::Person(state)), DomainEvent::Person(event)) => {
             AggregateState::Person(person::evolve(Some(state), event))
         }
+        (Some(AggregateState::Slug(_)) | None, DomainEvent::Slug(event)) => {
+            AggregateState::Slug(slug_reservation::evolve(event))
+        }
         // An event of another kind under this id says nothing about the aggregate that has it.
         (Some(state), _) => state,
         (None, DomainEvent::Post(event)) => AggregateState::Post(post::evolve(None, event, time)),
@@ -179,7 +200,9 @@ pub fn evolve(state: Option<AggregateState>, event: &DomainEvent, time: DateTime
 pub fn due(state: &AggregateState) -> Option<DateTime<Utc>> {
     match state {
         AggregateState::Post(state) => state.due(),
-        AggregateState::Comment(_) | AggregateState::Like(_) | AggregateState::Person(_) => None,
+        AggregateState::Comment(_) | AggregateState::Like(_) | AggregateState::Person(_) | AggregateState::Slug(_) => {
+            None
+        }
     }
 }
 
@@ -199,9 +222,14 @@ mod tests {
     use comment::CommentCommand;
     use like::LikeCommand;
     use person::{PersonCommand, PersonState};
+    use slug_reservation::{Holding, SlugCommand};
 
     fn context() -> Context {
         Context { actor: ADMIN, now: at("2026-01-01T00:00:00Z"), version: 1, expected_version: None }
+    }
+
+    fn reserve() -> SlugCommand {
+        SlugCommand::Reserve { by: Holding { post: id(), token: 1 }, hold_millis: 1, refused: None }
     }
 
     #[test]
@@ -237,6 +265,8 @@ mod tests {
         assert_eq!(decided(&comment(CommentCommand::Add { content: "c".into() })), Err(Rejection::AlreadyExists));
         let like = Command::Like { post: id(), person: id_of(&ADMIN), command: LikeCommand::Like };
         assert_eq!(decided(&like), Err(Rejection::NotFound));
+        let slug = Command::Slug { slug: "a-slug".into(), command: SlugCommand::Confirm { post: id() } };
+        assert_eq!(decided(&slug), Err(Rejection::NotFound));
     }
 
     #[test]
@@ -247,6 +277,7 @@ mod tests {
             Command::Comment { post: id(), id: comment_id(), command: CommentCommand::Add { content: "c".into() } },
             Command::Like { post: id(), person: id_of(&ADMIN), command: LikeCommand::Like },
             Command::Person { id: id_of(&ADMIN), command: PersonCommand::Create { name: "Ada".into() } },
+            Command::Slug { slug: "a-slug".into(), command: reserve() },
         ];
         for command in commands {
             let events = decide(None, Some(&post), &command, &context()).unwrap();
@@ -267,6 +298,7 @@ mod tests {
                 command: CommentCommand::Edit { content: Some("c".into()) },
             },
             Command::Like { post: id(), person: id_of(&ADMIN), command: LikeCommand::Unlike },
+            Command::Slug { slug: "a-slug".into(), command: reserve() },
         ] {
             let json = serde_json::to_string(&command).unwrap();
             assert_eq!(serde_json::from_str::<Command>(&json).unwrap(), command);

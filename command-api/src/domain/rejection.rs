@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::slug_reservation::Holding;
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rejection {
     NotFound,
@@ -15,6 +17,9 @@ pub enum Rejection {
         current: u64,
     },
     RuleBroken(Rule),
+    /// The slug is reserved for this post, and that long ago that it may be asked whether it still wants it. No answer to a
+    /// person, but what the next step is decided by.
+    ReservationExpired(Holding),
     /// Fields that are valid by themselves but not in this state or at this time.
     Invalid(Vec<FieldError>),
 }
@@ -55,7 +60,7 @@ impl Denial {
                 "Only an editor or an admin may set authorId and publishedAt to other values; leave them out."
             }
             Denial::ManagePeople => "Creating people needs the role admin.",
-            Denial::SystemOnly => "Schedules are carried out by the system alone.",
+            Denial::SystemOnly => "This is done by the system alone.",
         }
     }
 }
@@ -67,6 +72,14 @@ pub enum Rule {
     PublishedPostsAreNotScheduled,
     OnlyPublishedPostsTakeResponses,
     DeletedCommentsStayDeleted,
+    /// Another post has it, or is about to.
+    SlugTaken,
+    /// A post keeps the slug of its first publication.
+    SlugIsFixed,
+    /// The post has refused the token under which the slug was reserved.
+    SlugReservationLapsed,
+    /// A post does not refuse the slug that it is published under. The system alone is told.
+    SlugIsInUse,
 }
 
 impl Rule {
@@ -79,6 +92,14 @@ impl Rule {
                 "The post is not published. Publish it before it can be liked or commented on."
             }
             Rule::DeletedCommentsStayDeleted => "The comment is deleted, for good. Write another one.",
+            Rule::SlugTaken => "Another post has this slug, or is about to be published under it. Choose another one.",
+            Rule::SlugIsFixed => {
+                "The post keeps the slug of its first publication. Leave the slug out, or name the one it has."
+            }
+            Rule::SlugReservationLapsed => {
+                "Publishing took so long that the slug was no longer kept for the post. Publish it again."
+            }
+            Rule::SlugIsInUse => "The post is published under this slug, and keeps it.",
         }
     }
 }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::comment::CommentCommand;
 use super::like::LikeCommand;
 use super::post::{PostCommand, PostContents, PostState};
+use super::slug_reservation::SlugCommand;
 use super::{Actor, AggregateState, Command, Context, Rejection, Rights, decide, evolve};
 
 pub const READER: Actor = person(0x4EAD, Rights::READER);
@@ -22,6 +23,9 @@ pub const ADMIN: Actor = person(0xAD, Rights::ADMIN);
 pub const READER_ID: PersonId = PersonId::new(Uuid::from_u128(0x4EAD));
 pub const AUTHOR_ID: PersonId = PersonId::new(Uuid::from_u128(0xA0));
 pub const OTHER_AUTHOR_ID: PersonId = PersonId::new(Uuid::from_u128(0xA1));
+
+/// The slug that reservations are of.
+pub const SLUG: &str = "my-slug";
 
 /// The time at which everything happens, unless a test says otherwise.
 pub fn now() -> DateTime<Utc> {
@@ -126,6 +130,14 @@ impl Given {
         self.judge(now(), Some(version), actor.clone(), &comment(command))
     }
 
+    pub fn when_slug(self, actor: Actor, command: SlugCommand) -> Outcome {
+        self.when_slug_at(now(), actor, command)
+    }
+
+    pub fn when_slug_at(self, now: DateTime<Utc>, actor: Actor, command: SlugCommand) -> Outcome {
+        self.judge(now, None, actor, &Command::Slug { slug: SLUG.to_owned(), command })
+    }
+
     pub fn judge(self, now: DateTime<Utc>, expected_version: Option<u64>, actor: Actor, command: &Command) -> Outcome {
         let context = Context { actor, now, version: self.version, expected_version };
         let decision = decide(self.state.as_ref(), self.root.as_ref(), command, &context);
@@ -171,6 +183,13 @@ impl Outcome {
         let event = event.into();
         assert_eq!(self.decision, Ok(vec![event.clone()]));
         self.given.and(event)
+    }
+
+    #[track_caller]
+    pub fn then_all(self, events: impl IntoIterator<Item = DomainEvent>) -> Given {
+        let events: Vec<_> = events.into_iter().collect();
+        assert_eq!(self.decision.as_ref(), Ok(&events));
+        events.into_iter().fold(self.given, Given::and)
     }
 
     #[track_caller]

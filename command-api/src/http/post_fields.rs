@@ -27,11 +27,12 @@ pub fn changes(mut fields: Fields) -> Result<PostChanges, Problem> {
     Ok(changes)
 }
 
-/// `publishedAt`, which may be left out.
-pub fn published_at(mut fields: Fields) -> Result<Option<DateTime<Utc>>, Problem> {
+/// `publishedAt` and `slug`, which may be left out.
+pub fn publication(mut fields: Fields) -> Result<(Option<DateTime<Utc>>, Option<String>), Problem> {
     let time = optional_time(&mut fields, "publishedAt");
+    let slug = fields.opt_string("slug").and_then(|text| checked(&mut fields, allowed::slug(&text)));
     fields.finish()?;
-    Ok(time)
+    Ok((time, slug))
 }
 
 /// `at`, which must be there.
@@ -215,6 +216,17 @@ mod tests {
     fn null_on_a_field_that_must_be_there_is_an_error() {
         let found = errors(changes(fields(json!({ "type": null, "title": null, "content": null, "authorId": null }))));
         assert_eq!(found.len(), 4, "{found:?}");
+    }
+
+    #[test]
+    fn a_publication_may_choose_its_slug_and_a_bad_one_is_one_error() {
+        assert_eq!(publication(fields(json!({}))).unwrap(), (None, None));
+        assert_eq!(publication(fields(json!({ "slug": null }))).unwrap(), (None, None));
+        assert_eq!(publication(fields(json!({ "slug": "on-light" }))).unwrap(), (None, Some("on-light".to_owned())));
+        for (bad, code) in [(json!("On Light"), "slug format"), (json!(7), "slug type"), (json!(""), "slug too-short")]
+        {
+            assert_eq!(errors(publication(fields(json!({ "slug": bad })))), [code]);
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::caller::{Caller, OptionalFields};
 use super::if_match::IfMatch;
 use super::post_fields;
 use super::schema::{Created, Done, PostBody, PostPatch, PublishBody, Refusals, ScheduleBody};
-use super::submit::{creating, on_post};
+use super::submit::{creating, on_post, on_post_under_slug};
 use crate::domain::Command;
 use crate::domain::post::PostCommand;
 
@@ -95,8 +95,8 @@ pub async fn replace(
 
 /// Publish a post
 ///
-/// The slug is fixed by the first publication. Editors and admins may name the time to be published under. A post that
-/// is published already stays as it is.
+/// The slug is fixed by the first publication: made of title and id, or chosen here, if no other post has it or has ever had
+/// it. Editors and admins may name the time to be published under. A post that is published already stays as it is.
 #[utoipa::path(
     post, path = "/api/universal/post/{id}/publish", tag = "posts",
     params(
@@ -104,7 +104,7 @@ pub async fn replace(
         ("If-Match" = Option<String>, Header, description = "The version that was read, or the ETag of the read"),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 characters; scope: the person and the post"),
     ),
-    request_body(content = Option<PublishBody>, example = json!({})),
+    request_body(content = Option<PublishBody>, example = json!({ "slug": "on-light" })),
     responses(Done, Refusals)
 )]
 pub async fn publish(
@@ -113,8 +113,10 @@ pub async fn publish(
     PathUuid(id): PathUuid,
     OptionalFields(body): OptionalFields,
 ) -> Result<Response, Problem> {
-    let published_at = post_fields::published_at(body)?;
-    on_post(&api, caller, id, PostCommand::Publish { published_at }).await
+    match post_fields::publication(body)? {
+        (published_at, None) => on_post(&api, caller, id, PostCommand::Publish { published_at }).await,
+        (published_at, Some(slug)) => on_post_under_slug(&api, caller, id, slug, published_at).await,
+    }
 }
 
 /// Take a post back to draft

@@ -72,6 +72,10 @@ pub enum PostKind {
 pub struct PublishBody {
     /// The time to be published under. Set by editors and admins.
     pub published_at: Option<DateTime<Utc>>,
+    /// Its name in addresses, for ever: words of a-z and 0-9 with single hyphens between them. It must not be a UUID, nor end in
+    /// a word of 8 characters that are all 0-9 or a-f. One that another post has is 409.
+    #[schema(min_length = 3, max_length = 80, pattern = "^[a-z0-9]+(-[a-z0-9]+)*$")]
+    pub slug: Option<String>,
 }
 
 /// When a post is published.
@@ -147,7 +151,7 @@ pub enum Refusals {
     /// Nothing was ever created under this id
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(ProblemBody),
-    /// A rule forbids it in the present state
+    /// A rule forbids it in the present state, or the slug is another post's
     #[response(status = 409, content_type = "application/problem+json")]
     RuleBroken(ProblemBody),
     /// If-Match names another version than the present one

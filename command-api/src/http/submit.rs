@@ -1,6 +1,7 @@
 //! From a validated command to its answer.
 
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use event_schema::event::AggregateKind;
 use event_schema::hash::CommandHash;
 use event_schema::id::{CommentId, PersonId, PostId};
@@ -18,6 +19,8 @@ use crate::domain::post::PostCommand;
 use crate::error::{failed, refused};
 use crate::named_id::named_id;
 use crate::partition::submission::{Answer, Submission};
+use crate::routing::Failure;
+use crate::slug_process::{self, Wish};
 
 const POSTS: &str = "/api/universal/post";
 const PEOPLE: &str = "/api/users";
@@ -43,12 +46,41 @@ pub async fn on_like(api: &Api, caller: Caller, post: Uuid, command: LikeCommand
     on_existing(api, caller, Command::Like { post: PostId::new(post), person, command }).await
 }
 
-async fn on_existing(api: &Api, caller: Caller, command: Command) -> Result<Response, Problem> {
-    let command_id = match &caller.key {
-        Some(key) => command_id_of(caller.person, command.aggregate_id(), key),
-        None => Uuid::now_v7(),
+/// Publishes a post that is there under a slug that was chosen for it, and answers 200.
+pub async fn on_post_under_slug(
+    api: &Api,
+    caller: Caller,
+    id: Uuid,
+    slug: String,
+    published_at: Option<DateTime<Utc>>,
+) -> Result<Response, Problem> {
+    let post = PostId::new(id);
+    let check = PostCommand::CheckPublishAs { published_at, slug: slug.clone() };
+    let expected_version = caller.expected_version();
+    let command_hash = command_hash(&Command::Post { id: post, command: check }, expected_version)?;
+    let wish = Wish {
+        post,
+        slug,
+        published_at,
+        expected_version,
+        command_id: command_id(&caller, id),
+        correlation_id: Uuid::from_u128(caller.trace.id()),
+        traceparent: Some(caller.trace.traceparent()),
+        actor: caller.actor,
     };
+    respond(api, slug_process::run(&api.routing, wish, command_hash).await, None)
+}
+
+async fn on_existing(api: &Api, caller: Caller, command: Command) -> Result<Response, Problem> {
+    let command_id = command_id(&caller, command.aggregate_id());
     submit(api, caller, command_id, command).await
+}
+
+fn command_id(caller: &Caller, aggregate: Uuid) -> Uuid {
+    match &caller.key {
+        Some(key) => command_id_of(caller.person, aggregate, key),
+        None => Uuid::now_v7(),
+    }
 }
 
 /// Makes a command that creates what `command` says of a new id, and answers 201. `root` is what it is created under.
@@ -74,7 +106,7 @@ pub async fn creating(
 async fn submit(api: &Api, caller: Caller, command_id: Uuid, command: Command) -> Result<Response, Problem> {
     let location = command.is_create().then(|| match &command {
         Command::Comment { post, .. } => format!("{POSTS}/{post}/comments"),
-        Command::Post { .. } | Command::Like { .. } => POSTS.to_owned(),
+        Command::Post { .. } | Command::Like { .. } | Command::Slug { .. } => POSTS.to_owned(),
         Command::Person { .. } => PEOPLE.to_owned(),
     });
     let expected_version = caller.expected_version();
@@ -87,8 +119,12 @@ async fn submit(api: &Api, caller: Caller, command_id: Uuid, command: Command) -
         correlation_id: Uuid::from_u128(caller.trace.id()),
         traceparent: Some(caller.trace.traceparent()),
     };
-    match api.routing.execute(submission).await {
-        Ok(Answer::Done(receipt)) => answer(api.log, &receipt, location.as_deref()),
+    respond(api, api.routing.execute(submission).await, location.as_deref())
+}
+
+fn respond(api: &Api, result: Result<Answer, Failure>, location: Option<&str>) -> Result<Response, Problem> {
+    match result {
+        Ok(Answer::Done(receipt)) => answer(api.log, &receipt, location),
         Ok(other) => Err(refused(other)),
         Err(failure) => Err(failed(failure)),
     }

@@ -135,13 +135,16 @@ fn assert_only_published_posts_took_responses(commits: &[Commit]) {
                     PostEvent::Published(_) => published.insert(key, true),
                     PostEvent::Restored(event) => published.insert(key, restored(event.status)),
                     PostEvent::Unpublished(_) | PostEvent::Deleted(_) => published.insert(key, false),
-                    PostEvent::Created(_) | PostEvent::Edited(_) | PostEvent::Scheduled(_) => None,
+                    PostEvent::Created(_)
+                    | PostEvent::Edited(_)
+                    | PostEvent::Scheduled(_)
+                    | PostEvent::SlugRefused(_) => None,
                 };
             }
             DomainEvent::Comment(_) | DomainEvent::Like(_) => {
                 assert_eq!(published.get(&key), Some(&true), "{event:?} came to a post that was not published");
             }
-            DomainEvent::Person(_) => {}
+            DomainEvent::Person(_) | DomainEvent::Slug(_) => {}
         }
     }
 }

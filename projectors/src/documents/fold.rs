@@ -69,6 +69,7 @@ pub fn expected<'a>(events: impl IntoIterator<Item = &'a LoggedEvent>) -> Docume
             DomainEvent::Post(event) => fold_post(&mut documents, logged, event),
             DomainEvent::Comment(event) => fold_comment(&mut documents, logged, event),
             DomainEvent::Like(event) => fold_like(&mut documents, logged, event),
+            DomainEvent::Slug(_) => {}
         }
     }
     count(&mut documents);
@@ -151,7 +152,7 @@ fn fold_post(documents: &mut Documents, logged: &LoggedEvent, event: &PostEvent)
         return;
     };
     match event {
-        PostEvent::Created(_) => {}
+        PostEvent::Created(_) | PostEvent::SlugRefused(_) => {}
         PostEvent::Edited(edit) => {
             if let Some(kind) = edit.post_type {
                 post.post_type = type_of(kind.as_str());

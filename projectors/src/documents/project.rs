@@ -72,6 +72,8 @@ pub fn project(logged: &LoggedEvent) -> Writes {
             }),
             ..Writes::default()
         },
+        // Whose a slug is, the post's own publication says.
+        DomainEvent::Slug(_) => Writes::default(),
     }
 }
 
@@ -98,6 +100,8 @@ fn post_write(logged: &LoggedEvent, event: &PostEvent) -> PostWrite {
                 ..Standing::plain(PostStatus::Deleted)
             },
         )),
+        // Nothing that is shown, but the version and the history move on.
+        PostEvent::SlugRefused(_) => part(PostPatch::at(time)),
         PostEvent::Restored(event) => part(PostPatch::to(
             time,
             Standing::plain(match event.status {

@@ -16,6 +16,7 @@ pub enum ProblemType {
     MethodNotAllowed,
     NotAcceptable,
     RuleBroken,
+    SlugTaken,
     VersionMismatch,
     VersionRequired,
     BodyTooLarge,
@@ -43,7 +44,7 @@ pub(super) struct Entry {
 
 impl ProblemType {
     /// Every type, in the order of the index page.
-    pub const ALL: [ProblemType; 24] = [
+    pub const ALL: [ProblemType; 25] = [
         Self::MalformedBody,
         Self::InvalidParameter,
         Self::UnsupportedMediaType,
@@ -55,6 +56,7 @@ impl ProblemType {
         Self::MethodNotAllowed,
         Self::NotAcceptable,
         Self::RuleBroken,
+        Self::SlugTaken,
         Self::VersionMismatch,
         Self::VersionRequired,
         Self::BodyTooLarge,
@@ -200,6 +202,14 @@ impl ProblemType {
                 meaning: "A rule of the domain forbids the command in the state the thing is in now. Nothing was \
                           changed.",
                 cure: "Read the thing again and decide anew; the detail says which rule it was.",
+            },
+            Self::SlugTaken => &Entry {
+                slug: "slug-taken",
+                title: "Another post has this slug.",
+                status: StatusCode::CONFLICT,
+                meaning: "A slug belongs to one post for ever, also while that post is not published or deleted; or somebody \
+                          else was a moment faster and is being published under it. Nothing was changed.",
+                cure: "Choose another slug, or leave it out and have one made of the title.",
             },
             Self::VersionMismatch => &Entry {
                 slug: "version-mismatch",

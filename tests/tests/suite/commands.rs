@@ -7,5 +7,6 @@ mod lifecycle;
 mod likes_and_comments;
 mod process;
 mod roles_and_versions;
+mod slugs;
 mod state;
 mod world;

@@ -17,6 +17,24 @@ pub enum PostCommand {
         /// The time to be published under.
         published_at: Option<DateTime<Utc>>,
     },
+    /// Appends nothing: whether [`PostCommand::PublishAs`] may be tried. The version in its answer is the token.
+    CheckPublishAs {
+        published_at: Option<DateTime<Utc>>,
+        slug: String,
+    },
+    /// Publishes under a slug that was reserved for the post before.
+    PublishAs {
+        published_at: Option<DateTime<Utc>>,
+        slug: String,
+        /// The version of the post when it was asked, before the slug was reserved.
+        token: u64,
+    },
+    /// The system's: the reservation under this token, and under all smaller ones, comes to nothing, unless the post is
+    /// published under the slug already.
+    RefuseSlug {
+        slug: String,
+        token: u64,
+    },
     /// Takes a published post back to draft, or cancels a schedule.
     Unpublish,
     Schedule {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use event_schema::event::DomainEvent;
 use event_schema::id::PostId;
 use event_schema::post::{
-    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostUnpublished,
+    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostSlugRefused, PostUnpublished,
 };
 
 use super::command::Change;
@@ -34,7 +34,16 @@ pub fn decide(state: Option<&PostState>, id: PostId, command: &PostCommand, cont
         PostCommand::Create(_) => Err(Rejection::AlreadyExists),
         PostCommand::Edit(changes) => edit(state, changes.clone()),
         PostCommand::Replace(contents) => edit(state, contents.clone().into()),
-        PostCommand::Publish { published_at } => Ok(publish(state, id, *published_at, context.now)),
+        PostCommand::Publish { published_at } => Ok(publish(state, id, None, *published_at, context.now)),
+        PostCommand::CheckPublishAs { slug, .. } => may_have(state, slug).map(|()| Vec::new()),
+        PostCommand::PublishAs { published_at, slug, token } => {
+            may_have(state, slug)?;
+            if state.slug.is_none() && *token <= state.refused_token {
+                return Err(Rejection::RuleBroken(Rule::SlugReservationLapsed));
+            }
+            Ok(publish(state, id, Some(slug), *published_at, context.now))
+        }
+        PostCommand::RefuseSlug { slug, token } => refuse_slug(state, slug, *token),
         PostCommand::Unpublish => Ok(unpublish(state)),
         PostCommand::Schedule { at } => schedule(state, *at, context.now),
         PostCommand::Delete => Ok(vec![PostDeleted {}.into()]),
@@ -48,7 +57,8 @@ fn authorize(state: &PostState, command: &PostCommand, actor: &Actor) -> Result<
     if !rights.write_any_post && !actor.is(state.author_id) {
         return Err(Rejection::Forbidden(Denial::WritePostsOfOthers));
     }
-    if matches!(command, PostCommand::PublishScheduled { .. }) && *actor != Actor::System {
+    let system_only = matches!(command, PostCommand::PublishScheduled { .. } | PostCommand::RefuseSlug { .. });
+    if system_only && *actor != Actor::System {
         return Err(Rejection::Forbidden(Denial::SystemOnly));
     }
     if !rights.attribute_posts && attributes(state, command) {
@@ -63,7 +73,9 @@ fn attributes(state: &PostState, command: &PostCommand) -> bool {
     let (author_id, published_at) = match command {
         PostCommand::Edit(changes) => (changes.author_id, changes.published_at),
         PostCommand::Replace(contents) => (contents.author_id, contents.published_at.map_or(Change::Keep, Change::Set)),
-        PostCommand::Publish { published_at } => (None, published_at.map_or(Change::Keep, Change::Set)),
+        PostCommand::Publish { published_at }
+        | PostCommand::CheckPublishAs { published_at, .. }
+        | PostCommand::PublishAs { published_at, .. } => (None, published_at.map_or(Change::Keep, Change::Set)),
         _ => (None, Change::Keep),
     };
     let new_time = match published_at {
@@ -74,9 +86,10 @@ fn attributes(state: &PostState, command: &PostCommand) -> bool {
     new_time || author_id.is_some_and(|author| author != state.author_id)
 }
 
-/// A schedule that comes due after the deletion decides nothing, and is nothing that anybody needs to hear of.
+/// A schedule that comes due after the deletion decides nothing, and is nothing that anybody needs to hear of. What became of
+/// a reservation must be told whatever became of the post.
 fn allowed_when_deleted(command: &PostCommand) -> bool {
-    matches!(command, PostCommand::Restore | PostCommand::PublishScheduled { .. })
+    matches!(command, PostCommand::Restore | PostCommand::PublishScheduled { .. } | PostCommand::RefuseSlug { .. })
 }
 
 fn create(contents: &PostContents, context: &Context) -> Decision {
@@ -136,10 +149,16 @@ fn changed<T: PartialEq>(wanted: Option<T>, present: &T) -> Option<T> {
     wanted.filter(|wanted| wanted != present)
 }
 
-fn publish(state: &PostState, id: PostId, published_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Vec<DomainEvent> {
+fn publish(
+    state: &PostState,
+    id: PostId,
+    chosen: Option<&str>,
+    published_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Vec<DomainEvent> {
     if state.status != Status::Published {
         let published_at = published_at.or(state.published_at).unwrap_or(now);
-        return vec![published(state, id, published_at, false)];
+        return vec![published(state, id, chosen, published_at, false)];
     }
     // Published already: at most under another time.
     match published_at.filter(|time| Some(*time) != state.published_at) {
@@ -150,15 +169,38 @@ fn publish(state: &PostState, id: PostId, published_at: Option<DateTime<Utc>>, n
 
 fn publish_scheduled(state: &PostState, id: PostId, at: DateTime<Utc>) -> Vec<DomainEvent> {
     if state.status == (Status::Scheduled { at }) {
-        vec![published(state, id, state.published_at.unwrap_or(at), true)]
+        vec![published(state, id, None, state.published_at.unwrap_or(at), true)]
     } else {
         Vec::new()
     }
 }
 
-fn published(state: &PostState, id: PostId, published_at: DateTime<Utc>, scheduled: bool) -> DomainEvent {
-    let slug = state.slug.clone().unwrap_or_else(|| slug(&state.title, id));
+fn published(
+    state: &PostState,
+    id: PostId,
+    chosen: Option<&str>,
+    published_at: DateTime<Utc>,
+    scheduled: bool,
+) -> DomainEvent {
+    let slug = state.slug.as_deref().or(chosen).map_or_else(|| slug(&state.title, id), str::to_owned);
     PostPublished { slug, published_at, scheduled }.into()
+}
+
+fn may_have(state: &PostState, slug: &str) -> Result<(), Rejection> {
+    match &state.slug {
+        Some(present) if present != slug => Err(Rejection::RuleBroken(Rule::SlugIsFixed)),
+        _ => Ok(()),
+    }
+}
+
+fn refuse_slug(state: &PostState, slug: &str, token: u64) -> Decision {
+    match &state.slug {
+        Some(present) if present == slug => Err(Rejection::RuleBroken(Rule::SlugIsInUse)),
+        // It can never be published under another one.
+        Some(_) => Ok(Vec::new()),
+        None if token <= state.refused_token => Ok(Vec::new()),
+        None => Ok(vec![PostSlugRefused { slug: slug.to_owned(), token }.into()]),
+    }
 }
 
 fn unpublish(state: &PostState) -> Vec<DomainEvent> {

@@ -1,5 +1,7 @@
 //! Posts: their events ([`event_schema::post`]), state and `evolve`, commands and `decide`.
 
+#[cfg(test)]
+mod chosen_slug_tests;
 mod command;
 mod decide;
 #[cfg(test)]
@@ -12,5 +14,5 @@ mod tests;
 
 pub use command::{Change, PostChanges, PostCommand, PostContents};
 pub use decide::decide;
-pub use slug::slug;
+pub use slug::{is_automatic, slug};
 pub use state::{ContentHash, PostState, Status, evolve};

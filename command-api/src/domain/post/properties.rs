@@ -5,8 +5,8 @@ use event_schema::event::DomainEvent;
 use event_schema::id::PersonId;
 use event_schema::person::PersonCreated;
 use event_schema::post::{
-    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostType, PostUnpublished,
-    RestoredStatus,
+    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostSlugRefused, PostType,
+    PostUnpublished, RestoredStatus,
 };
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -144,12 +144,24 @@ fn changes() -> impl Strategy<Value = PostChanges> {
         })
 }
 
+fn slug() -> impl Strategy<Value = String> {
+    "[a-b]"
+}
+
 fn command() -> impl Strategy<Value = PostCommand> {
     prop_oneof![
         contents().prop_map(PostCommand::Create),
         changes().prop_map(PostCommand::Edit),
         contents().prop_map(PostCommand::Replace),
         prop::option::of(time()).prop_map(|published_at| PostCommand::Publish { published_at }),
+        (prop::option::of(time()), slug())
+            .prop_map(|(published_at, slug)| PostCommand::CheckPublishAs { published_at, slug }),
+        (prop::option::of(time()), slug(), 0u64..4).prop_map(|(published_at, slug, token)| PostCommand::PublishAs {
+            published_at,
+            slug,
+            token
+        }),
+        (slug(), 0u64..4).prop_map(|(slug, token)| PostCommand::RefuseSlug { slug, token }),
         Just(PostCommand::Unpublish),
         time().prop_map(|at| PostCommand::Schedule { at }),
         Just(PostCommand::Delete),
@@ -187,6 +199,7 @@ fn event() -> impl Strategy<Value = DomainEvent> {
             scheduled
         }
         .into()),
+        (text(), 0u64..4).prop_map(|(slug, token)| PostSlugRefused { slug, token }.into()),
         Just(DomainEvent::from(PostUnpublished {})),
         time().prop_map(|at| PostScheduled { at }.into()),
         Just(DomainEvent::from(PostDeleted {})),

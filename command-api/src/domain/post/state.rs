@@ -22,6 +22,8 @@ pub struct PostState {
     pub published_at: Option<DateTime<Utc>>,
     /// From the first publish on, and for ever.
     pub slug: Option<String>,
+    /// The greatest token of a reservation that the post has refused; 0 where it has refused none.
+    pub refused_token: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +88,7 @@ pub fn evolve(state: Option<PostState>, event: &PostEvent, _time: DateTime<Utc>)
             };
             PostState { status, ..state }
         }
+        PostEvent::SlugRefused(event) => PostState { refused_token: state.refused_token.max(event.token), ..state },
     }
 }
 
@@ -102,6 +105,7 @@ fn created(event: &PostCreated) -> PostState {
         media: event.media.clone(),
         published_at: event.published_at,
         slug: None,
+        refused_token: 0,
     }
 }
 
@@ -135,5 +139,6 @@ fn unwritten() -> PostState {
         media: Vec::new(),
         published_at: None,
         slug: None,
+        refused_token: 0,
     }
 }

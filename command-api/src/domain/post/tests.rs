@@ -47,6 +47,8 @@ fn every_command_on_a_post() -> Vec<PostCommand> {
         retitle("Second light"),
         Replace(new_post()),
         publish(),
+        CheckPublishAs { published_at: None, slug: SLUG.into() },
+        PublishAs { published_at: None, slug: SLUG.into(), token: 1 },
         Unpublish,
         Schedule { at: scheduled().at },
         Delete,

@@ -10,9 +10,10 @@ use event_schema::like::{PostLiked, PostUnliked};
 use event_schema::meta::{ActorRef, EventMeta};
 use event_schema::person::PersonCreated;
 use event_schema::post::{
-    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostType, PostUnpublished,
-    RestoredStatus,
+    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostSlugRefused, PostType,
+    PostUnpublished, RestoredStatus,
 };
+use event_schema::slug::{SlugConfirmed, SlugReleased, SlugReserved};
 use uuid::Uuid;
 
 use super::*;
@@ -42,6 +43,7 @@ fn lives() -> Vec<Vec<DomainEvent>> {
             published_at: None,
         }
         .into(),
+        PostSlugRefused { slug: "kurbisse".to_owned(), token: 1 }.into(),
         PostScheduled { at: time("2038-01-19T03:14:08.123Z") }.into(),
         PostPublished {
             slug: "uber-kurbisse-0a1b2c3d".to_owned(),
@@ -73,7 +75,13 @@ fn lives() -> Vec<Vec<DomainEvent>> {
         CommentDeleted { post_id }.into(),
     ];
     let like = vec![PostLiked { post_id, person_id: author }.into(), PostUnliked { post_id, person_id: author }.into()];
-    vec![post, person, comment, like]
+    let slug = vec![
+        SlugReserved { slug: "kurbisse".to_owned(), post_id, token: 300, until: time("2026-02-03T04:06:06.789Z") }
+            .into(),
+        SlugReleased { slug: "kurbisse".to_owned(), post_id, token: 300 }.into(),
+        SlugConfirmed { slug: "kurbisse".to_owned(), post_id }.into(),
+    ];
+    vec![post, person, comment, like, slug]
 }
 
 fn meta(life: usize, event: &DomainEvent, version: u64) -> EventMeta {
@@ -159,6 +167,7 @@ fn kind(state: &AggregateState) -> AggregateKind {
         AggregateState::Comment(_) => AggregateKind::Comment,
         AggregateState::Like(_) => AggregateKind::Like,
         AggregateState::Person(_) => AggregateKind::Person,
+        AggregateState::Slug(_) => AggregateKind::Slug,
     }
 }
 

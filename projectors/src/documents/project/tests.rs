@@ -6,8 +6,10 @@ use event_schema::like::{PostLiked, PostUnliked};
 use event_schema::meta::{ActorRef, EventMeta};
 use event_schema::person::PersonCreated;
 use event_schema::post::{
-    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostUnpublished, RestoredStatus,
+    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostSlugRefused, PostUnpublished,
+    RestoredStatus,
 };
+use event_schema::slug::{SlugConfirmed, SlugReleased, SlugReserved};
 use proptest::prelude::*;
 use read_model::{Post, PostStatus, PostType};
 use uuid::Uuid;
@@ -212,6 +214,30 @@ fn what_is_under_a_post_is_none_of_its_history() {
 }
 
 #[test]
+fn a_refused_slug_moves_version_and_history_of_its_post_and_nothing_else_that_is_shown() {
+    let refused = PostSlugRefused { slug: "a-slug".into(), token: 1 };
+    let writes = project(&logged(POST, 2, refused.clone()));
+    assert_eq!(writes.slug, None);
+    assert_eq!(writes.history.unwrap().event_type, "groot.post.PostSlugRefused");
+    let (before, after) = (post(vec![create().into()]), post(vec![create().into(), refused.into()]));
+    assert_eq!((after.version, after.offset, after.updated_at), (2, 102, at(2)));
+    assert_eq!(Post { version: before.version, offset: before.offset, updated_at: before.updated_at, ..after }, before);
+}
+
+#[test]
+fn the_reservation_of_a_slug_writes_nothing() {
+    let (slug, post_id) = ("a-slug".to_owned(), POST.into());
+    let events: [DomainEvent; 3] = [
+        SlugReserved { slug: slug.clone(), post_id, token: 1, until: at(9) }.into(),
+        SlugConfirmed { slug: slug.clone(), post_id }.into(),
+        SlugReleased { slug, post_id, token: 1 }.into(),
+    ];
+    for event in events {
+        assert_eq!(project(&logged(RESPONSE, 1, event)), Writes::default());
+    }
+}
+
+#[test]
 fn a_like_is_one_document_with_what_is_so_now_and_a_step_for_each_event() {
     let (post_id, person_id) = (POST.into(), OTHER.into());
     let events = [
@@ -271,6 +297,7 @@ fn any_event() -> impl Strategy<Value = DomainEvent> {
         ),
         Just(published().into()),
         Just(PostUnpublished {}.into()),
+        Just(PostSlugRefused { slug: "a-slug".into(), token: 1 }.into()),
         Just(PostScheduled { at: at(99) }.into()),
         Just(PostDeleted {}.into()),
     ]

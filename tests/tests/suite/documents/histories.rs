@@ -8,9 +8,10 @@ use event_schema::like::{PostLiked, PostUnliked};
 use event_schema::meta::{ActorRef, EventMeta};
 use event_schema::person::PersonCreated;
 use event_schema::post::{
-    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostType, PostUnpublished,
-    RestoredStatus,
+    PostCreated, PostDeleted, PostEdited, PostPublished, PostRestored, PostScheduled, PostSlugRefused, PostType,
+    PostUnpublished, RestoredStatus,
 };
+use event_schema::slug::SlugReserved;
 use projectors::event::LoggedEvent;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -72,6 +73,12 @@ impl Story {
             let name = self.text();
             return self.happened(Uuid::now_v7(), 1, PersonCreated { name }.into());
         }
+        if self.rng.random_range(0..20) == 0 {
+            let slug = format!("slug-{}", self.rng.random::<u32>());
+            let post_id = Uuid::from_u128(self.rng.random()).into();
+            let reserved = SlugReserved { slug, post_id, token: 1, until: self.clock };
+            return self.happened(Uuid::now_v7(), 1, reserved.into());
+        }
         if self.posts.len() < self.aggregates && self.rng.random_range(0..3) == 0 || self.posts.is_empty() {
             return self.create();
         }
@@ -121,6 +128,9 @@ impl Story {
             (Status::Published, 1) => (PostUnpublished {}.into(), Status::Draft),
             (Status::Draft | Status::Scheduled, 1) => {
                 (PostScheduled { at: self.clock + Duration::days(1) }.into(), Status::Scheduled)
+            }
+            (Status::Draft | Status::Scheduled, 3) => {
+                (PostSlugRefused { slug: format!("slug-{id}"), token: 1 }.into(), status)
             }
             (Status::Draft | Status::Scheduled, 2) => {
                 let published = PostPublished {

@@ -5,9 +5,11 @@
 //! - [`floor`]: the bare handlers
 //! - [`write`](mod@write): commands through HTTP; [`project`]: the documents projection
 //! - [`memory`]: the memory of command-api; [`fill`]: the log that it folds
+//! - [`failover`]: changes of owners as clients see them
 //! - [`report`]: the table and the JSON file; [`picture`]: latency against load
 
 pub mod body;
+pub mod failover;
 pub mod fill;
 pub mod floor;
 pub mod load;

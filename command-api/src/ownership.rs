@@ -2,18 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use event_log::kafka::{HandOver, Membership, MembershipEvent};
+use event_log::kafka::{Membership, MembershipEvent};
 use futures::StreamExt;
-use futures::future::{BoxFuture, join_all};
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use service::supervise::{OnCancel, OnError, Supervisor};
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::partition::actor::{self, Host};
 use crate::partition::seat::{Order, Phase, Seat};
 use crate::routing::Seats;
+
+/// Completes one by one as seats end.
+type Ending = FuturesUnordered<BoxFuture<'static, ()>>;
+
+/// An instance that ends serves for at most this long until others have claimed what it owned.
+const LEAVE_LIMIT: Duration = Duration::from_secs(6);
 
 /// Follows the group until it has been left.
 pub struct Ownership {
@@ -31,27 +39,47 @@ pub struct Ownership {
 
 impl Ownership {
     pub async fn run(mut self) {
-        let mut handing_over: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
-        let mut leaving = false;
+        let mut ending = FuturesUnordered::new();
+        let mut limit = None;
         loop {
             tokio::select! {
                 event = self.membership.next() => match event {
-                    Some(event) => self.follow(event, &handing_over),
+                    Some(event) => self.follow(event, &ending),
                     None => break,
                 },
-                Some(()) = handing_over.next(), if !handing_over.is_empty() => self.forget_ended(),
-                () = self.leave.cancelled(), if !leaving => {
-                    leaving = true;
+                Some(()) = ending.next(), if !ending.is_empty() => self.forget_ended(),
+                () = self.leave.cancelled(), if limit.is_none() => {
+                    limit = Some(Instant::now() + LEAVE_LIMIT);
                     self.membership.leave();
                 }
             }
         }
         self.generation.send_replace(None);
         tracing::info!("left the group");
+        self.serve_until_claimed(ending, limit.unwrap_or_else(Instant::now)).await;
         drop(self.left);
     }
 
-    fn follow(&mut self, event: MembershipEvent, handing_over: &FuturesUnordered<BoxFuture<'static, ()>>) {
+    /// The group has been left: what the others have not claimed yet is served until they have.
+    async fn serve_until_claimed(&self, mut ending: Ending, limit: Instant) {
+        let mut late = false;
+        loop {
+            tokio::select! {
+                ended = ending.next() => match ended {
+                    Some(()) => self.forget_ended(),
+                    None => return,
+                },
+                () = sleep_until(limit), if !late => {
+                    late = true;
+                    let left: Vec<u32> = self.seats.borrow().keys().copied().collect();
+                    tracing::warn!(partitions = ?left, "partitions are given up before others have claimed them");
+                    self.order(&left, Order::Release);
+                }
+            }
+        }
+    }
+
+    fn follow(&mut self, event: MembershipEvent, ending: &Ending) {
         match event {
             MembershipEvent::Assigned { partitions, generation } => {
                 tracing::info!(?partitions, generation, "partitions assigned");
@@ -65,16 +93,15 @@ impl Ownership {
                     seat.order(Order::Confirm { generation });
                 }
             }
-            MembershipEvent::Revoked { partitions, done } => {
-                tracing::info!(?partitions, "partitions revoked");
-                handing_over.push(Box::pin(hand_over(self.order(&partitions, Order::Release), done)));
+            MembershipEvent::Revoked { partitions, to_others, done } => {
+                tracing::info!(?partitions, to_others, "partitions revoked");
+                // The sooner the group has them back, the sooner the next owners claim them; until then they are served here.
+                done.finish();
+                self.end(&partitions, if to_others { Order::HandOver } else { Order::Release }, ending);
             }
             MembershipEvent::Lost { partitions } => {
                 tracing::warn!(?partitions, "partitions lost");
-                let seats = self.order(&partitions, Order::Abandon);
-                handing_over.push(Box::pin(async move {
-                    join_all(seats.iter().map(|seat| seat.ended())).await;
-                }));
+                self.end(&partitions, Order::Abandon, ending);
             }
         }
     }
@@ -92,6 +119,12 @@ impl Ownership {
         self.supervisor.spawn(format!("partition {partition}"), OnError::Restart, OnCancel::Finish, move |cancel| {
             actor::run(host.clone(), partition, mailbox.clone(), cancel)
         });
+    }
+
+    fn end(&self, partitions: &[u32], order: Order, ending: &Ending) {
+        for seat in self.order(partitions, order) {
+            ending.push(Box::pin(async move { seat.ended().await }));
+        }
     }
 
     fn order(&self, partitions: &[u32], order: Order) -> Vec<Arc<Seat>> {
@@ -112,18 +145,12 @@ impl Ownership {
     }
 }
 
-/// Gives the partitions back once the last of them is settled.
-async fn hand_over(seats: Vec<Arc<Seat>>, done: HandOver) {
-    join_all(seats.iter().map(|seat| seat.ended())).await;
-    done.finish();
-}
-
 /// Whether every partition that is assigned here is served.
 pub fn all_served(seats: &Seats) -> Result<(), String> {
     let waiting: BTreeMap<u32, String> = seats
         .iter()
         .filter_map(|(partition, seat)| match seat.standing().phase {
-            Phase::Serving => None,
+            Phase::Serving | Phase::HandingOver => None,
             phase => Some((*partition, phase.label().to_owned())),
         })
         .collect();

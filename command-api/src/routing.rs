@@ -63,6 +63,8 @@ impl Routing {
         let mut in_doubt = false;
         let mut pause = FIRST_PAUSE;
         loop {
+            // What comes while the attempt is made is news already.
+            let news = self.news();
             match self.attempt(&submission, 0, deadline).await {
                 // After a doubtful attempt this says nothing of what that one did.
                 Attempt::Answered(Answer::Overloaded) if in_doubt => return Err(Failure::OutcomeUnknown),
@@ -73,7 +75,7 @@ impl Routing {
             if Instant::now() >= deadline {
                 return Err(if in_doubt { Failure::OutcomeUnknown } else { Failure::NoOwner });
             }
-            self.news(deadline.min(Instant::now() + pause)).await;
+            news.wait(deadline.min(Instant::now() + pause)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -96,27 +98,54 @@ impl Routing {
         let key = submission.command.root_id().to_string();
         let partition = partition_for(key.as_bytes(), self.partitions);
         let seat = self.seats.borrow().get(&partition).cloned();
-        if let Some(seat) = seat {
+        if let Some(seat) = seat.filter(|seat| !seat.has_ended()) {
             return seat.make(submission.clone(), deadline).await;
         }
         let address = self.hints.borrow().get(&partition).map(|hint| hint.address.clone());
         match address {
             Some(address) if address != self.own_address && hops < MAX_HOPS => {
-                self.peers.forward(&address, submission, hops + 1, deadline).await
+                tokio::select! {
+                    biased;
+                    attempt = self.peers.forward(&address, submission, hops + 1, deadline) => attempt,
+                    // The owner that was asked may never answer, having been paused or cut off. The next one knows what counts.
+                    () = self.moved(partition, &address) => Attempt::InDoubt,
+                }
             }
             _ => Attempt::NotMade,
         }
     }
 
-    /// Waits for a change of seats or of hints, but not for ever.
-    async fn news(&self, until: Instant) {
+    /// Completes when the owner of the partition is elsewhere.
+    async fn moved(&self, partition: u32, from: &str) {
+        let elsewhere =
+            |hints: &HashMap<u32, OwnerHint>| hints.get(&partition).is_some_and(|hint| hint.address != from);
+        if self.hints.clone().wait_for(elsewhere).await.is_err() {
+            // Nobody watches the owners any more.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Changes of seats or of hints from now on.
+    fn news(&self) -> News {
         let (mut seats, mut hints) = (self.seats.clone(), self.hints.clone());
         seats.mark_unchanged();
         hints.mark_unchanged();
+        News { seats, hints }
+    }
+}
+
+struct News {
+    seats: watch::Receiver<Seats>,
+    hints: watch::Receiver<HashMap<u32, OwnerHint>>,
+}
+
+impl News {
+    /// Waits for the next change, but not for ever.
+    async fn wait(mut self, until: Instant) {
         tokio::select! {
             () = sleep_until(until) => {}
-            Ok(()) = seats.changed() => {}
-            Ok(()) = hints.changed() => {}
+            Ok(()) = self.seats.changed() => {}
+            Ok(()) = self.hints.changed() => {}
         }
     }
 }

@@ -88,6 +88,8 @@ pub struct Owner {
     caught_up: bool,
     /// Asked to give up the partition as soon as nothing is pending.
     leaving: bool,
+    /// Another is to own the partition: the next claim, if it is not ours, is the last that concerns us.
+    handing_over: bool,
     lane: Lane,
     next_append: AppendId,
     /// Proposed and not settled, in order. All of one epoch: a claim settles every one before the next is proposed.
@@ -149,6 +151,7 @@ impl Owner {
             generation: 0,
             caught_up: false,
             leaving: false,
+            handing_over: false,
             // All partitions begin in one lane: what is sent together takes fewer requests. The others are spares.
             lane: 0,
             next_append: 0,
@@ -216,6 +219,7 @@ impl Owner {
     pub fn assign(&mut self, log: &mut impl Log, now: Now, generation: i32) {
         self.generation = self.generation.max(generation);
         self.leaving = false;
+        self.handing_over = false;
         match self.phase {
             Phase::Idle => {
                 self.caught_up = false;
@@ -223,6 +227,15 @@ impl Owner {
             }
             Phase::Yielded { to } if self.generation >= to => self.back_off(now),
             _ => {}
+        }
+    }
+
+    /// The group gives the partition to another. Serves on until a claim of another is read, so that there is an owner all
+    /// the time, and stops then. An owner that does not serve now is [released](Owner::release).
+    pub fn hand_over(&mut self, log: &mut impl Log) {
+        match self.phase {
+            Phase::Serving { .. } => self.handing_over = true,
+            _ => self.release(log),
         }
     }
 
@@ -347,6 +360,7 @@ impl Owner {
     }
 
     fn claimed(&mut self, log: &mut impl Log, now: Now, claim: Claim) {
+        let own = matches!(self.phase, Phase::Claiming { nonce, read: None, .. } if nonce == claim.epoch.nonce);
         // Whoever wrote it: what was appended in an earlier epoch and not released by now never will be.
         self.void_pending();
         match &mut self.phase {
@@ -368,6 +382,7 @@ impl Owner {
             }
             Phase::Idle | Phase::BackingOff { .. } | Phase::Yielded { .. } | Phase::Halted => {}
         }
+        self.leaving |= self.handing_over && !own;
         self.stop_if_settled(log);
     }
 
@@ -422,6 +437,7 @@ impl Owner {
             return;
         }
         self.leaving = false;
+        self.handing_over = false;
         self.phase = Phase::Idle;
         self.outgoing.clear();
         log.leave(self.partition, self.lane);

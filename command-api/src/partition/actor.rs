@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::Utc;
-use event_log::kafka::{Inbox, KafkaLog, OwnerHint, OwnerHints, PartitionLog, epoch_changed, record_skipped};
+use event_log::kafka::{
+    Inbox, KafkaError, KafkaLog, OwnerHint, OwnerHints, PartitionLog, epoch_changed, record_skipped,
+};
 use event_log::log::LogEvent;
 use event_log::owner::{Now, Owner, OwnerConfig};
 use event_log::record::Epoch;
@@ -19,6 +21,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::aggregates::Aggregates;
+use super::approach::Approach;
 use super::learning::{self, Learnt};
 use super::meters::Meters;
 use super::recovery::{Origin, Recovery, chain};
@@ -99,6 +102,8 @@ pub async fn run(
         snapshotting: None,
         snapshot_at: if origin == Origin::Snapshot { position.next_offset } else { 0 },
         start: Start { origin, offset: position.next_offset, folded: None },
+        approach: Some(Approach::begin(&host.log, partition)),
+        handing_over: None,
         leave_by: None,
         epoch: None,
         halted: None,
@@ -109,8 +114,6 @@ pub async fn run(
         inbox,
         host,
     };
-    let now = actor.now();
-    actor.runtime.assign(now, mailbox.generation);
     let mut result = actor.drive(&mut mailbox, &cancel).await;
     if let Err(ActorError::Halted(Halted::State { damaged: true, .. })) = &result {
         tracing::warn!(partition, "the local state is discarded, since it is damaged");
@@ -134,7 +137,7 @@ async fn recover(
             biased;
             order = mailbox.orders.recv() => match order {
                 Some(Order::Confirm { generation }) => mailbox.generation = generation,
-                Some(Order::Release | Order::Abandon) | None => break,
+                Some(Order::HandOver | Order::Release | Order::Abandon) | None => break,
             },
             () = cancel.cancelled() => break,
             opened = &mut opening => return opened.map(Some),
@@ -161,6 +164,10 @@ struct Actor {
     start: Start,
     /// The state cannot be used any more: this run ends.
     broken: Option<Halted>,
+    /// Until the partition is claimed.
+    approach: Option<Approach>,
+    /// Since when the next owner's claim is waited for.
+    handing_over: Option<Instant>,
     /// Set when the partition is to be given up: until then pending commands may settle.
     leave_by: Option<Instant>,
     epoch: Option<Epoch>,
@@ -171,6 +178,7 @@ struct Actor {
 enum Happening {
     Order(Option<Order>),
     Cancelled,
+    End(Result<u64, KafkaError>),
     Learnt(Learnt),
     Log(Option<LogEvent>),
     Request(Option<Request>),
@@ -194,6 +202,7 @@ impl Actor {
                 Happening::Order(Some(order)) => self.obey(order, mailbox),
                 // Nobody is left who could give orders.
                 Happening::Order(None) | Happening::Cancelled => self.obey(Order::Abandon, mailbox),
+                Happening::End(end) => self.approach(end, mailbox),
                 Happening::Learnt(learnt) => self.learnt(learnt),
                 Happening::Log(Some(event)) => self.read(event),
                 Happening::Log(None) => return Err(ActorError::LogClosed(self.partition)),
@@ -201,6 +210,9 @@ impl Actor {
                 Happening::Request(None) => self.obey(Order::Abandon, mailbox),
                 Happening::Snapshot(outcome) => self.snapshotted(outcome),
                 Happening::Time => {}
+            }
+            if self.approach.as_ref().is_some_and(|approach| approach.is_there(self.runtime.position().next_offset)) {
+                self.approach = Some(Approach::begin(&self.host.log, self.partition));
             }
             if self.leave_by.is_some_and(|limit| limit <= Instant::now()) {
                 self.abandon();
@@ -219,6 +231,7 @@ impl Actor {
             biased;
             order = mailbox.orders.recv() => Happening::Order(order),
             () = cancel.cancelled() => Happening::Cancelled,
+            end = asked(self.approach.as_mut()) => Happening::End(end),
             learnt = in_hand(self.learning.as_mut().map(|(_, learn)| learn)) => Happening::Learnt(learnt),
             event = self.inbox.recv(), if self.learning.is_none() => Happening::Log(event),
             request = mailbox.requests.recv(), if serving => Happening::Request(request),
@@ -229,11 +242,19 @@ impl Actor {
 
     fn obey(&mut self, order: Order, mailbox: &mut Mailbox) {
         match order {
-            Order::Confirm { generation } if self.leave_by.is_none() => {
+            Order::Confirm { generation } if !mailbox.leaving => {
                 mailbox.generation = generation;
-                self.runtime.assign(self.now(), generation);
+                if self.approach.is_none() {
+                    self.runtime.assign(self.now(), generation);
+                }
             }
             Order::Confirm { .. } => {}
+            Order::HandOver => {
+                mailbox.leaving = true;
+                self.handing_over = Some(Instant::now());
+                self.runtime.hand_over(Utc::now(), self.now());
+                self.end_if_idle();
+            }
             Order::Release => {
                 mailbox.leaving = true;
                 self.leave_by = Some(Instant::now() + self.host.settle_limit);
@@ -244,6 +265,21 @@ impl Actor {
                 mailbox.leaving = true;
                 self.abandon();
             }
+        }
+    }
+
+    /// Claims the partition if its end is near.
+    fn approach(&mut self, end: Result<u64, KafkaError>, mailbox: &Mailbox) {
+        let next_offset = self.runtime.position().next_offset;
+        self.approach = match end {
+            Ok(end) => Approach::toward(end, next_offset),
+            Err(error) => {
+                tracing::warn!(partition = self.partition, "the partition is claimed before it is folded: {error}");
+                None
+            }
+        };
+        if self.approach.is_none() {
+            self.runtime.assign(self.now(), mailbox.generation);
         }
     }
 
@@ -338,13 +374,14 @@ impl Actor {
                 }
                 Output::Deposed(claim) => {
                     epoch_changed(self.partition);
-                    tracing::warn!(
-                        partition = self.partition,
-                        by = claim.owner,
-                        epoch = claim.epoch.offset,
-                        "another claim took the partition over"
-                    );
                     self.epoch = None;
+                    let (partition, by, epoch) = (self.partition, claim.owner, claim.epoch.offset);
+                    if let Some(since) = self.handing_over {
+                        self.meters.handed_over(since.elapsed());
+                        tracing::info!(partition, to = by, epoch, "handed the partition over");
+                    } else {
+                        tracing::warn!(partition, by, epoch, "another claim took the partition over");
+                    }
                 }
                 Output::Skipped(skip) => record_skipped(self.partition, skip),
                 Output::Halted(why @ Halted::State { .. }) => {
@@ -360,7 +397,7 @@ impl Actor {
                     self.epoch = None;
                 }
                 // A halted partition keeps its seat, so that operators see why.
-                Output::Stopped => self.ended |= self.leave_by.is_some(),
+                Output::Stopped => self.ended |= self.leave_by.is_some() || self.handing_over.is_some(),
             }
         }
         self.meters.show(self.epoch.filter(|_| self.runtime.owner().serving().is_some()), self.runtime.queued());
@@ -423,7 +460,13 @@ impl Actor {
             Some(why) => Phase::Halted(why.clone()),
             None if self.leave_by.is_some() => Phase::Releasing,
             None if self.learning.is_some() => Phase::WaitingForRegistry,
-            None if self.runtime.owner().serving().is_some() => Phase::Serving,
+            None if self.runtime.owner().serving().is_some() => {
+                if self.handing_over.is_some() {
+                    Phase::HandingOver
+                } else {
+                    Phase::Serving
+                }
+            }
             None => Phase::Folding,
         };
         Standing {
@@ -466,5 +509,13 @@ async fn in_hand<T>(future: Option<&mut BoxFuture<'static, T>>) -> T {
     match future {
         Some(future) => future.await,
         None => std::future::pending().await,
+    }
+}
+
+/// Waits for where the log ends, while that is asked.
+async fn asked(approach: Option<&mut Approach>) -> Result<u64, KafkaError> {
+    match approach {
+        Some(Approach::Asking(end)) => end.await,
+        _ => std::future::pending().await,
     }
 }

@@ -5,6 +5,7 @@
 //! | `groot_partition_owned` | partition | 1 while this process serves the partition, else 0 |
 //! | `groot_partition_epoch` | partition | the offset of the claim that this process serves it under |
 //! | `groot_partition_pending_commands` | partition | commands entered and not answered |
+//! | `groot_partition_hand_over_seconds` | | from being told to hand a partition over until the next owner's claim was read |
 //! | `groot_command_append_seconds` | partition | from a command's entering the partition until it was read back |
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use metrics::{Gauge, Histogram, describe_gauge, describe_histogram, gauge, histo
 const OWNED: &str = "groot_partition_owned";
 const EPOCH: &str = "groot_partition_epoch";
 const PENDING: &str = "groot_partition_pending_commands";
+const HAND_OVER: &str = "groot_partition_hand_over_seconds";
 const APPEND: &str = "groot_command_append_seconds";
 
 /// Gives the metrics their help texts; call it once the recorder is installed.
@@ -22,6 +24,10 @@ pub fn describe_metrics() {
     describe_gauge!(OWNED, "1 while this process serves the partition, else 0.");
     describe_gauge!(EPOCH, "The offset of the claim that this process serves the partition under.");
     describe_gauge!(PENDING, "Commands entered and not answered.");
+    describe_histogram!(
+        HAND_OVER,
+        "Seconds from being told to hand a partition over until the next owner's claim was read; it is served all the time."
+    );
     describe_histogram!(APPEND, "Seconds from a command's entering the partition until it was read back.");
 }
 
@@ -50,6 +56,10 @@ impl Meters {
             self.epoch.set(epoch.offset as f64);
         }
         self.pending.set(pending as f64);
+    }
+
+    pub fn handed_over(&self, after: Duration) {
+        histogram!(HAND_OVER).record(after);
     }
 
     pub fn appended(&self, after: Duration) {

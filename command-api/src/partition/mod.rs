@@ -2,6 +2,7 @@
 
 pub mod actor;
 pub mod aggregates;
+mod approach;
 mod drafts;
 mod due;
 mod latest;

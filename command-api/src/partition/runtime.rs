@@ -137,6 +137,12 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
         self.owner.assign(&mut self.log, now, generation);
     }
 
+    /// Serves on until another has claimed the partition; [`Output::Stopped`] follows then.
+    pub fn hand_over(&mut self, clock: DateTime<Utc>, now: Now) {
+        self.owner.hand_over(&mut self.log);
+        self.listen(now, clock);
+    }
+
     /// Takes no more commands and settles what is pending; [`Output::Stopped`] follows.
     pub fn release(&mut self, clock: DateTime<Utc>, now: Now) {
         self.owner.release(&mut self.log);

@@ -19,7 +19,9 @@ const WAITING_ROOM: usize = 4096;
 pub enum Order {
     /// It is still ours in this generation.
     Confirm { generation: i32 },
-    /// The group wants it back: settle, then end.
+    /// The group gives it to another: serve until that one has claimed it, then end.
+    HandOver,
+    /// Nobody else is going to claim it: settle, then end.
     Release,
     /// The group took it away: end.
     Abandon,
@@ -53,6 +55,8 @@ pub enum Phase {
     /// Reading the log up to its own claim.
     Folding,
     Serving,
+    /// Serving until the next owner has claimed it.
+    HandingOver,
     /// A schema has to be fetched, and the registry does not answer.
     WaitingForRegistry,
     Releasing,
@@ -65,6 +69,7 @@ impl Phase {
         match self {
             Phase::Folding => "folding",
             Phase::Serving => "serving",
+            Phase::HandingOver => "handing-over",
             Phase::WaitingForRegistry => "waiting-for-registry",
             Phase::Releasing => "releasing",
             Phase::Halted(_) => "halted",

@@ -40,8 +40,9 @@ impl MembershipConfig {
 pub enum MembershipEvent {
     /// These partitions are new here.
     Assigned { partitions: Vec<u32>, generation: i32 },
-    /// The group wants these back; it gets them once `done` is finished or dropped.
-    Revoked { partitions: Vec<u32>, done: HandOver },
+    /// The group wants these back; it gets them once `done` is finished or dropped. `to_others` says that there are other
+    /// members, of which some will get them.
+    Revoked { partitions: Vec<u32>, to_others: bool, done: HandOver },
     /// The group has taken these away: others may own them already.
     Lost { partitions: Vec<u32> },
     /// All that is held here is still held in this generation. Follows every assignment.
@@ -84,6 +85,7 @@ impl Membership {
         let context = Context {
             voice: ClientVoice { client: "member" },
             hand_over_limit: membership.hand_over_limit,
+            group: membership.group.clone(),
             state: Mutex::default(),
             events: sender,
         };
@@ -118,6 +120,9 @@ impl Drop for Membership {
 const LOOK_OFTEN: Duration = Duration::from_millis(5);
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How long the cluster may take to say who is in the group.
+const GROUP_QUERY_LIMIT: Duration = Duration::from_secs(1);
+
 fn run(consumer: BaseConsumer<Context>, wish: &Wish) {
     let context = consumer.context().clone();
     let mut asked = Instant::now();
@@ -150,6 +155,7 @@ fn run(consumer: BaseConsumer<Context>, wish: &Wish) {
 struct Context {
     voice: ClientVoice,
     hand_over_limit: Duration,
+    group: String,
     state: Mutex<State>,
     events: mpsc::UnboundedSender<MembershipEvent>,
 }
@@ -185,10 +191,16 @@ impl Context {
     }
 
     /// Announces partitions as revoked, and waits for them.
-    fn revoke(&self, state: &mut State, partitions: Vec<u32>, list: Option<TopicPartitionList>) -> Arc<AtomicBool> {
+    fn revoke(
+        &self,
+        state: &mut State,
+        partitions: Vec<u32>,
+        to_others: bool,
+        list: Option<TopicPartitionList>,
+    ) -> Arc<AtomicBool> {
         let done = Arc::new(AtomicBool::new(false));
         self.wait_for(&done, state, partitions.clone(), list);
-        self.tell(MembershipEvent::Revoked { partitions, done: HandOver(done.clone()) });
+        self.tell(MembershipEvent::Revoked { partitions, to_others, done: HandOver(done.clone()) });
         done
     }
 
@@ -238,7 +250,8 @@ impl Context {
             state.leaving = Some(if held.is_empty() {
                 Arc::new(AtomicBool::new(true))
             } else {
-                self.revoke(&mut state, held, None)
+                let to_others = self.has_others(consumer);
+                self.revoke(&mut state, held, to_others, None)
             });
         }
         let settled = state.returning.is_empty();
@@ -248,6 +261,17 @@ impl Context {
             consumer.unsubscribe();
         }
         settled
+    }
+
+    /// Whether the group has more members than this one; yes where the cluster does not say.
+    fn has_others(&self, consumer: &BaseConsumer<Self>) -> bool {
+        match consumer.fetch_group_list(Some(&self.group), GROUP_QUERY_LIMIT) {
+            Ok(list) => list.groups().iter().any(|group| group.members().len() > 1),
+            Err(error) => {
+                tracing::debug!("the cluster does not say who is in the group: {error}");
+                true
+            }
+        }
     }
 
     fn assigned(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
@@ -282,7 +306,8 @@ impl Context {
             match state.leaving.clone() {
                 // They were announced already, or never told of.
                 Some(done) => self.wait_for(&done, &mut state, partitions, Some(list.clone())),
-                None => drop(self.revoke(&mut state, partitions, Some(list.clone()))),
+                // The group calls partitions back only to give them to others.
+                None => drop(self.revoke(&mut state, partitions, true, Some(list.clone()))),
             }
             return;
         }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -41,6 +42,8 @@ struct Shared {
 
 /// Asking the cluster for ends of partitions may take this long.
 const QUERY_LIMIT: Duration = Duration::from_secs(10);
+/// An owner that asks for the end of its partition can do without.
+const SHORT_QUERY_LIMIT: Duration = Duration::from_secs(2);
 
 impl KafkaLog {
     /// Sets the clients up, without a round trip to the cluster: an unreachable one shows later, in the log and the metrics.
@@ -109,14 +112,22 @@ impl KafkaLog {
 
     /// Asks the cluster for the end of each partition: one past its last record.
     pub async fn end_offsets(&self) -> Result<Vec<u64>, KafkaError> {
+        self.ask_ends(0..self.partitions(), QUERY_LIMIT).await
+    }
+
+    /// Asks the cluster for the end of one partition, for an owner that can do without if there is no answer soon.
+    pub async fn end_offset_now(&self, partition: u32) -> Result<u64, KafkaError> {
+        let ends = self.ask_ends(partition..partition + 1, SHORT_QUERY_LIMIT).await?;
+        Ok(ends[0])
+    }
+
+    async fn ask_ends(&self, partitions: Range<u32>, limit: Duration) -> Result<Vec<u64>, KafkaError> {
         let shared = self.shared.clone();
         let asked = tokio::task::spawn_blocking(move || {
-            (0..shared.turns.len())
+            partitions
                 .map(|partition| {
                     let client = shared.client.client();
-                    client
-                        .fetch_watermarks(&shared.topic, partition as i32, QUERY_LIMIT)
-                        .map(|(_, high)| high.max(0) as u64)
+                    client.fetch_watermarks(&shared.topic, partition as i32, limit).map(|(_, high)| high.max(0) as u64)
                 })
                 .collect::<Result<Vec<_>, _>>()
         });
@@ -130,7 +141,7 @@ impl KafkaLog {
             Err(_) => Err(KafkaError::TimedOut {
                 action: "answer before this process shut down".to_owned(),
                 brokers: self.shared.brokers.clone(),
-                seconds: QUERY_LIMIT.as_secs(),
+                seconds: limit.as_secs(),
             }),
         }
     }

@@ -114,7 +114,7 @@ async fn share_out(
                     let _ = assigned.send((partition, revocable));
                 }
             }
-            MembershipEvent::Revoked { partitions, done } => {
+            MembershipEvent::Revoked { partitions, done, .. } => {
                 returning.push(take_back(given_of(&mut given, &partitions), Some(done)));
             }
             MembershipEvent::Lost { partitions } => {

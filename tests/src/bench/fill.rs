@@ -55,6 +55,11 @@ impl Filler {
         *partition.posts.choose(rng).expect("each has posts")
     }
 
+    /// One post of each partition, in their order.
+    pub fn one_of_each(&self) -> impl Iterator<Item = Uuid> {
+        self.partitions.iter().filter_map(|partition| partition.posts.first().copied())
+    }
+
     /// Appends posts until there are as many, the same number in each partition.
     pub async fn fill_to(&mut self, posts: u64) -> Result<()> {
         let each = posts.div_ceil(self.partitions.len() as u64) as usize;

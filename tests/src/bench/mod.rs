@@ -7,9 +7,11 @@
 //! - [`peers`]: other people's systems under the same load; [`postgres`]: the database of one of them
 //! - [`isolation`]: what a saturated partition does to the others
 //! - [`memory`]: the memory of command-api; [`fill`]: the log that it folds
+//! - [`failover`]: changes of owners as clients see them
 //! - [`report`]: the table and the JSON file; [`picture`]: latency against load
 
 pub mod body;
+pub mod failover;
 pub mod fill;
 pub mod floor;
 pub mod isolation;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use groot_tests::bench::{PARTITIONS, floor, isolation, memory, project, write};
+use groot_tests::bench::{PARTITIONS, failover, floor, isolation, memory, project, write};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -68,6 +68,15 @@ enum Bench {
         #[arg(required = true)]
         posts: Vec<u64>,
     },
+    /// How long a partition answers nothing while an instance joins, leaves by SIGTERM, or is killed
+    Failover {
+        /// Rounds; medians and the worst are shown
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+        rounds: u16,
+        /// How many posts the log holds, which an instance that joins has to fold
+        #[arg(long, default_value_t = 24_000)]
+        posts: u64,
+    },
     /// Serve the bare handler at GROOT_HTTP_ADDR
     #[command(hide = true)]
     Floor,
@@ -86,6 +95,7 @@ async fn main() -> Result<()> {
             isolation::run(isolation::Options { connections, rounds: rounds.into(), duration, rate }).await
         }
         Bench::Memory { posts } => memory::run(&posts).await,
+        Bench::Failover { rounds, posts } => failover::run(failover::Options { rounds: rounds.into(), posts }).await,
         Bench::Floor => {
             let variable = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));
             let address: SocketAddr = variable("GROOT_HTTP_ADDR")?.parse().context("GROOT_HTTP_ADDR is no address")?;

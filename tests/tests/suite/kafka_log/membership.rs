@@ -32,7 +32,7 @@ impl Member {
                 self.generation = generation;
                 self.held.extend(partitions);
             }
-            Some(MembershipEvent::Revoked { partitions, done }) => self.returning = Some((partitions, done)),
+            Some(MembershipEvent::Revoked { partitions, done, .. }) => self.returning = Some((partitions, done)),
             Some(MembershipEvent::Lost { partitions }) => panic!("lost {partitions:?}"),
             Some(MembershipEvent::Confirmed { generation }) => self.generation = generation,
             None => return false,

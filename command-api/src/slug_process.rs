@@ -56,7 +56,7 @@ pub async fn run(routing: &Routing, wish: Wish, command_hash: CommandHash) -> Re
     loop {
         next = match routing.execute_until(next, deadline).await {
             Ok(answer) => match process.answered(answer) {
-                Next::Make(submission) => submission,
+                Next::Make(submission) => *submission,
                 Next::Finished(answer) => return Ok(answer),
             },
             Err(failure) => return process.unanswered(failure),
@@ -102,7 +102,7 @@ enum Waiting {
 
 #[derive(Debug)]
 enum Next {
-    Make(Submission),
+    Make(Box<Submission>),
     Finished(Answer),
 }
 
@@ -210,7 +210,7 @@ impl SlugProcess {
 
     fn make(&mut self, waiting: Waiting, submission: Submission) -> Next {
         self.waiting = waiting;
-        Next::Make(submission)
+        Next::Make(Box::new(submission))
     }
 
     fn ours(&self, token: u64) -> Holding {

@@ -169,7 +169,7 @@ fn attempt(log: &mut Log, wish: &Wish, commands: usize) -> Option<Answer> {
         let answer = log.answer(&next, log.clock);
         log.is_sound();
         match process.answered(answer) {
-            Next::Make(submission) => next = submission,
+            Next::Make(submission) => next = *submission,
             Next::Finished(answer) => return Some(answer),
         }
     }
@@ -182,7 +182,7 @@ fn request(log: &mut Log, wish: &Wish) -> Answer {
 
 fn made(next: Next) -> Submission {
     match next {
-        Next::Make(submission) => submission,
+        Next::Make(submission) => *submission,
         Next::Finished(answer) => panic!("it is finished: {answer:?}"),
     }
 }
@@ -300,7 +300,7 @@ fn a_request_that_is_refused_after_it_reserved_gives_the_slug_up_at_once() {
     assert!(log.make(&on_post(post(0), PostCommand::Delete)));
     let refusal = loop {
         match process.answered(log.answer(&next, log.clock)) {
-            Next::Make(submission) => next = submission,
+            Next::Make(submission) => next = *submission,
             Next::Finished(answer) => break answer,
         }
     };
@@ -387,7 +387,7 @@ impl Chaos {
         let answer = self.log.answer(&next, clock);
         self.sent.push(next);
         match process.answered(answer) {
-            Next::Make(next) => self.running[which] = Some((process, next)),
+            Next::Make(next) => self.running[which] = Some((process, *next)),
             Next::Finished(Answer::Done(receipt)) => {
                 assert_eq!(
                     self.log.slug_of(wish.post),

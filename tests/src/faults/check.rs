@@ -217,7 +217,10 @@ impl<'a> View<'a> {
                 let before = likes.insert((written.post, *person), (written.aggregate, liked));
                 let (aggregate, was_liked) = before.unwrap_or((written.aggregate, false));
                 if aggregate != written.aggregate || liked == was_liked {
-                    found.add(Rule::OneLike, format!("{person} liked it before: {was_liked}, as {aggregate}: {written:?}"));
+                    found.add(
+                        Rule::OneLike,
+                        format!("{person} liked it before: {was_liked}, as {aggregate}: {written:?}"),
+                    );
                 }
             }
         }

@@ -60,6 +60,11 @@ impl KafkaConfig {
             // A broker that comes back is used again within a second, not within the ten of the default.
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
+            // A broker that hangs keeps its connections, so that only silence tells of it. Who leads instead is asked for all
+            // the time, since nothing else would tell while requests wait; and those are given up after this, a little more
+            // than an append may take, not after the minute of the default.
+            .set("topic.metadata.refresh.interval.ms", "1000")
+            .set("socket.timeout.ms", "10000")
             .set("log.connection.close", "false")
             .set_log_level(RDKafkaLogLevel::Warning);
         config

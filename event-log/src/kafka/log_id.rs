@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -41,7 +42,7 @@ fn first_record(config: &KafkaConfig) -> Result<Option<u64>, KafkaError> {
     let topic = &config.log_topic;
     let failed = |source| KafkaError::cluster(format!("read topic {topic}"), &config.brokers, source);
     let consumer = consumer(config)?;
-    let (low, high) = consumer.fetch_watermarks(topic, 0, LIMIT).map_err(failed)?;
+    let (low, high) = ends(&consumer, topic).map_err(failed)?;
     if high <= 0 {
         return Ok(None);
     }
@@ -71,6 +72,30 @@ fn first_record(config: &KafkaConfig) -> Result<Option<u64>, KafkaError> {
         }
     }
     Err(timed_out(config, "give the log's identity"))
+}
+
+/// The broker that is asked may hear of a topic that was just made later than the one that told of it.
+fn ends(consumer: &BaseConsumer<ClientVoice>, topic: &str) -> Result<(i64, i64), ClientError> {
+    let limit = Instant::now() + LIMIT;
+    loop {
+        match consumer.fetch_watermarks(topic, 0, LIMIT) {
+            Err(error) if is_news(&error) && Instant::now() < limit => std::thread::sleep(Duration::from_millis(50)),
+            outcome => return outcome,
+        }
+    }
+}
+
+fn is_news(error: &ClientError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::UnknownPartition
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NotLeaderForPartition
+        )
+    )
 }
 
 fn give(config: &KafkaConfig) -> Result<(), KafkaError> {

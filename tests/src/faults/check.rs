@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use event_schema::id::PersonId;
 use uuid::Uuid;
 
 use super::history::{Attempt, History, Kind, Told};
-use super::log::Written;
+use super::log::{What, Written};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
-    /// What was acknowledged is in the log, at the position told, with the version told.
+    /// What was acknowledged is in the log, at the position told, with the version told; or everything was there as it asks
+    /// for.
     Acknowledged,
     /// No version of an aggregate is acknowledged to two operations.
     OneForEachVersion,
@@ -27,6 +29,10 @@ pub enum Rule {
     ExpectedVersion,
     /// What was begun after another was acknowledged has a later version.
     RealTime,
+    /// A person likes a post once, and takes back what is liked.
+    OneLike,
+    /// Comments and likes are in the log only while their post is published there.
+    Published,
     /// Nothing is in the log that nobody asked for.
     AskedFor,
     /// No client was told what no client may be told.
@@ -52,6 +58,8 @@ pub fn violations(history: &History, log: &[Written]) -> Vec<Violation> {
     view.versions(&mut found);
     view.once(&mut found);
     view.asked_for(&mut found);
+    view.one_like(&mut found);
+    view.published(&mut found);
     view.one_for_each_version(&mut found);
     for operation in history.operations.keys() {
         view.acknowledged(*operation, &mut found);
@@ -75,6 +83,7 @@ struct View<'a> {
     log: &'a [Written],
     /// Places in `log`.
     by_operation: BTreeMap<u64, Vec<usize>>,
+    by_aggregate: BTreeMap<Uuid, Vec<usize>>,
     by_position: BTreeMap<(u32, u64), usize>,
     attempts: BTreeMap<u64, Vec<&'a Attempt>>,
 }
@@ -85,11 +94,13 @@ impl<'a> View<'a> {
             history,
             log,
             by_operation: BTreeMap::new(),
+            by_aggregate: BTreeMap::new(),
             by_position: BTreeMap::new(),
             attempts: BTreeMap::new(),
         };
         for (place, written) in log.iter().enumerate() {
             view.by_operation.entry(written.operation).or_default().push(place);
+            view.by_aggregate.entry(written.aggregate).or_default().push(place);
             view.by_position.insert((written.position.partition, written.position.offset), place);
         }
         for attempt in &history.attempts {
@@ -111,7 +122,7 @@ impl<'a> View<'a> {
         let mut last = BTreeMap::<Uuid, u64>::new();
         for written in self.log {
             let version = last.entry(written.aggregate).or_default();
-            for event in &written.versions {
+            for (event, _) in &written.events {
                 if *event != *version + 1 {
                     let Written { operation, aggregate, position, .. } = written;
                     let what = format!("{aggregate} has {event} after {version}, operation {operation}, {position:?}");
@@ -160,17 +171,77 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Publishing what is published is acknowledged with the position of whoever changed the aggregate last.
+    /// The events of an aggregate up to an offset.
+    fn until(&self, aggregate: Uuid, offset: u64) -> impl Iterator<Item = (u64, What)> {
+        let places = self.by_aggregate.get(&aggregate).map_or(&[][..], Vec::as_slice);
+        let written = places.iter().map(|place| &self.log[*place]);
+        written.take_while(move |written| written.position.offset <= offset).flat_map(|written| written.events.clone())
+    }
+
+    /// Publishing what is published, and the like, is acknowledged with the position of whoever changed the aggregate or its
+    /// post last. Everything must have been there as it asks for.
     fn changed_nothing(&self, attempt: &Attempt) -> bool {
-        let kind = self.history.operations.get(&attempt.operation).map(|operation| operation.kind);
-        if !matches!(kind, Some(Kind::Publish | Kind::Unpublish)) {
-            return false;
-        }
+        let Some(operation) = self.history.operations.get(&attempt.operation) else { return false };
         let Told::Done { aggregate, version, position, .. } = &attempt.told else { return false };
         let there = self.by_position.get(&(position.partition, position.offset)).map(|place| &self.log[*place]);
-        there.is_some_and(|there| {
-            there.operation != attempt.operation && there.aggregate == *aggregate && there.version() == *version
-        })
+        let rests_on = |there: &&Written| {
+            there.operation != attempt.operation
+                && (there.aggregate == *aggregate || Some(there.aggregate) == operation.post)
+        };
+        if !operation.kind.may_change_nothing() || !there.is_some_and(|there| rests_on(&there)) {
+            return false;
+        }
+        let last = self.until(*aggregate, position.offset).last();
+        let liked = matches!(last, Some((_, What::Liked(_))));
+        let published = last.is_some() && self.is_published(*aggregate, position.offset);
+        let as_asked = match operation.kind {
+            Kind::Like => liked,
+            Kind::Unlike => !liked,
+            Kind::Publish => published,
+            _ => !published,
+        };
+        as_asked && last.map_or(0, |(version, _)| version) == *version
+    }
+
+    fn is_published(&self, post: Uuid, offset: u64) -> bool {
+        let status = |what: &What| matches!(what, What::Published | What::Unpublished);
+        self.until(post, offset).map(|(_, what)| what).filter(status).last() == Some(What::Published)
+    }
+
+    fn one_like(&self, found: &mut Findings) {
+        let mut likes = BTreeMap::<(Uuid, PersonId), (Uuid, bool)>::new();
+        for written in self.log {
+            for (_, what) in &written.events {
+                let (What::Liked(person) | What::Unliked(person)) = what else { continue };
+                let liked = matches!(what, What::Liked(_));
+                let before = likes.insert((written.post, *person), (written.aggregate, liked));
+                let (aggregate, was_liked) = before.unwrap_or((written.aggregate, false));
+                if aggregate != written.aggregate || liked == was_liked {
+                    found.add(
+                        Rule::OneLike,
+                        format!("{person} liked it before: {was_liked}, as {aggregate}: {written:?}"),
+                    );
+                }
+            }
+        }
+    }
+
+    fn published(&self, found: &mut Findings) {
+        let mut published = BTreeMap::<Uuid, bool>::new();
+        for written in self.log {
+            for (_, what) in &written.events {
+                match what {
+                    What::Published => drop(published.insert(written.post, true)),
+                    What::Unpublished => drop(published.insert(written.post, false)),
+                    What::Commented | What::Liked(_) | What::Unliked(_)
+                        if published.get(&written.post) != Some(&true) =>
+                    {
+                        found.add(Rule::Published, format!("its post is not published there: {written:?}"));
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
 
     fn acknowledged(&self, operation: u64, found: &mut Findings) {
@@ -199,9 +270,9 @@ impl<'a> View<'a> {
         }
         let expected = self.history.operations[&operation].expected;
         if let (Some(expected), Some(written)) = (expected, written)
-            && written.versions.first() != Some(&(expected + 1))
+            && written.events.first().map(|(version, _)| *version) != Some(expected + 1)
         {
-            let what = format!("operation {operation} asked for version {expected} and is {:?}", written.versions);
+            let what = format!("operation {operation} asked for version {expected} and is {:?}", written.events);
             found.add(Rule::ExpectedVersion, what);
         }
     }

@@ -15,8 +15,12 @@ use crate::client::Answer;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation {
     pub kind: Kind,
-    /// None for one that creates: its aggregate is told with the answer.
-    pub aggregate: Option<Uuid>,
+    /// Who asks, by number.
+    pub person: usize,
+    /// The post that it is about. None for one that creates a post: it is told with the answer.
+    pub post: Option<Uuid>,
+    /// The comment that is changed.
+    pub comment: Option<Uuid>,
     /// The version that it asks for by If-Match.
     pub expected: Option<u64>,
 }
@@ -28,6 +32,18 @@ pub enum Kind {
     Edit,
     Publish,
     Unpublish,
+    Comment,
+    /// As with titles.
+    EditComment,
+    Like,
+    Unlike,
+}
+
+impl Kind {
+    /// Whether it may find everything as it asks for.
+    pub fn may_change_nothing(self) -> bool {
+        matches!(self, Self::Publish | Self::Unpublish | Self::Like | Self::Unlike)
+    }
 }
 
 /// One request. Times are since the start of the history, on one clock that never goes back.

@@ -19,7 +19,7 @@ use crate::system::{Caller, POSTS};
 
 /// Longer than the deadline of a command, 8 s: what hangs longer is a stopped process.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
-/// Posts that are written at the same time, few enough that clients get into each other's way.
+/// Posts, and comments, that are written at the same time, few enough that clients get into each other's way.
 const POOL: usize = 48;
 const ATTEMPTS: u64 = 8;
 
@@ -30,9 +30,16 @@ pub struct Load<'a> {
     pub callers: Vec<Caller>,
     pub recorder: &'a Recorder,
     pub seed: u64,
-    /// Posts with the last version that somebody was told.
-    pub posts: Mutex<Vec<(Uuid, u64)>>,
+    pub known: Mutex<Known>,
     pub http: Client,
+}
+
+/// What somebody was told of, each with the last version told.
+#[derive(Debug, Default)]
+pub struct Known {
+    posts: Vec<(Uuid, u64)>,
+    /// With their posts and whose they are.
+    comments: Vec<(Uuid, u64, Uuid, usize)>,
 }
 
 impl Load<'_> {
@@ -45,40 +52,49 @@ impl Load<'_> {
         let mut rng = StdRng::seed_from_u64(self.seed ^ (client as u64) << 32);
         while !stop.is_cancelled() {
             let operation = self.operation(&mut rng);
-            self.perform(client, operation, &mut rng).await;
+            self.perform(operation, &mut rng).await;
             sleep(Duration::from_millis(rng.random_range(10..120))).await;
         }
     }
 
     fn operation(&self, rng: &mut StdRng) -> Operation {
-        let posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = posts.choose(rng).copied().filter(|_| rng.random_bool(0.8));
-        let Some((aggregate, version)) = known else {
-            return Operation { kind: Kind::Create, aggregate: None, expected: None };
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever it is: several clients like for the same person at once.
+        let person = rng.random_range(0..self.callers.len());
+        let create = Operation { kind: Kind::Create, person, post: None, comment: None, expected: None };
+        let Some((post, version)) = known.posts.choose(rng).copied().filter(|_| rng.random_bool(0.85)) else {
+            return create;
         };
-        let kind = match rng.random_range(0..10) {
-            0..8 => Kind::Edit,
-            8 => Kind::Publish,
-            _ => Kind::Unpublish,
-        };
-        let expected = rng.random_bool(0.5).then_some(version);
-        Operation { kind, aggregate: Some(aggregate), expected }
+        let ask = rng.random_bool(0.5);
+        let on_post = |kind, expected| Operation { kind, post: Some(post), expected, ..create };
+        match rng.random_range(0..20) {
+            0..8 => on_post(Kind::Edit, ask.then_some(version)),
+            8..11 => on_post(Kind::Publish, ask.then_some(version)),
+            11 => on_post(Kind::Unpublish, ask.then_some(version)),
+            12..15 => on_post(Kind::Like, None),
+            15..17 => on_post(Kind::Unlike, None),
+            17 => match known.comments.choose(rng).copied() {
+                Some((comment, version, post, person)) => Operation {
+                    kind: Kind::EditComment,
+                    person,
+                    post: Some(post),
+                    comment: Some(comment),
+                    expected: ask.then_some(version),
+                },
+                None => on_post(Kind::Comment, None),
+            },
+            _ => on_post(Kind::Comment, None),
+        }
     }
 
-    async fn perform(&self, client: usize, operation: Operation, rng: &mut StdRng) {
+    async fn perform(&self, operation: Operation, rng: &mut StdRng) {
         let number = self.recorder.begin(operation);
         for attempt in 0..ATTEMPTS {
             // Now and then the same request goes to two instances at once.
             let copies = if rng.random_bool(0.05) { 2 } else { 1 };
             let attempts: Vec<_> = (0..copies)
                 .map(|copy| {
-                    self.attempt(
-                        client,
-                        number,
-                        2 * attempt + copy,
-                        &operation,
-                        rng.random_range(0..self.instances.len()),
-                    )
+                    self.attempt(number, 2 * attempt + copy, &operation, rng.random_range(0..self.instances.len()))
                 })
                 .collect();
             let told = join_all(attempts).await;
@@ -91,42 +107,46 @@ impl Load<'_> {
         }
     }
 
-    async fn attempt(&self, client: usize, number: u64, attempt: u64, operation: &Operation, instance: usize) -> Told {
+    async fn attempt(&self, number: u64, attempt: u64, operation: &Operation, instance: usize) -> Told {
         let began = self.recorder.now();
-        let answer = self.send(client, number, attempt, operation, instance).await;
+        let answer = self.send(number, attempt, operation, instance).await;
         let told = Told::of(&answer.map_err(|error| reason(&error).to_owned()));
         self.recorder.ended(number, instance, began, told.clone());
         if let Told::Done { aggregate, version, .. } = told {
-            self.learn(aggregate, version);
+            self.learn(operation, aggregate, version);
         }
         told
     }
 
     async fn send(
         &self,
-        client: usize,
         number: u64,
         attempt: u64,
         operation: &Operation,
         instance: usize,
     ) -> Result<Answer, reqwest::Error> {
         let title = format!("operation {number}");
-        let base = &self.instances[instance];
-        let post = || operation.aggregate.map_or_else(String::new, |id| format!("{base}{POSTS}/{id}"));
-        let (method, url, body) = match operation.kind {
+        let post = operation.post.map_or_else(String::new, |id| format!("/{id}"));
+        let comment = operation.comment.map_or_else(String::new, |id| format!("/{id}"));
+        let content = || Some(json!({ "content": format!("*{title}*") }));
+        let (method, path, body) = match operation.kind {
             Kind::Create => {
                 let body = json!({ "type": "note", "title": title, "content": "It *travels*." });
-                ("POST", format!("{base}{POSTS}"), Some(body))
+                ("POST", String::new(), Some(body))
             }
-            Kind::Edit => ("PATCH", post(), Some(json!({ "title": title }))),
-            Kind::Publish => ("POST", format!("{}/publish", post()), None),
-            Kind::Unpublish => ("POST", format!("{}/unpublish", post()), None),
+            Kind::Edit => ("PATCH", post, Some(json!({ "title": title }))),
+            Kind::Publish => ("POST", format!("{post}/publish"), None),
+            Kind::Unpublish => ("POST", format!("{post}/unpublish"), None),
+            Kind::Comment => ("POST", format!("{post}/comments"), content()),
+            Kind::EditComment => ("PATCH", format!("{post}/comments{comment}"), content()),
+            Kind::Like => ("PUT", format!("{post}/like"), None),
+            Kind::Unlike => ("DELETE", format!("{post}/like"), None),
         };
         let mut request = self
             .http
-            .request(method, &url)
+            .request(method, &format!("{}{POSTS}{path}", self.instances[instance]))
             .timeout(GIVE_UP_AFTER)
-            .bearer_auth(&self.callers[client].token)
+            .bearer_auth(&self.callers[operation.person].token)
             .header("Idempotency-Key", &title)
             .header("traceparent", traceparent(number, attempt));
         if let Some(expected) = operation.expected {
@@ -138,18 +158,31 @@ impl Load<'_> {
         Answer::of(request).await
     }
 
-    fn learn(&self, aggregate: Uuid, version: u64) {
-        let mut posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
-        match posts.iter_mut().find(|(id, _)| *id == aggregate) {
-            Some((_, known)) => *known = version.max(*known),
-            None => {
-                if posts.len() == POOL {
-                    posts.remove(0);
+    fn learn(&self, operation: &Operation, aggregate: Uuid, version: u64) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Known { posts, comments } = &mut *known;
+        match (operation.kind, operation.post) {
+            (Kind::Like | Kind::Unlike, _) => {}
+            (Kind::Comment | Kind::EditComment, Some(post)) => {
+                match comments.iter_mut().find(|(id, ..)| *id == aggregate) {
+                    Some((_, known, ..)) => *known = version.max(*known),
+                    None => keep(comments, (aggregate, version, post, operation.person)),
                 }
-                posts.push((aggregate, version));
             }
+            _ => match posts.iter_mut().find(|(id, _)| *id == aggregate) {
+                Some((_, known)) => *known = version.max(*known),
+                None => keep(posts, (aggregate, version)),
+            },
         }
     }
+}
+
+/// The oldest goes when there are enough.
+fn keep<T>(pool: &mut Vec<T>, one: T) {
+    if pool.len() == POOL {
+        pool.remove(0);
+    }
+    pool.push(one);
 }
 
 fn reason(error: &reqwest::Error) -> &'static str {

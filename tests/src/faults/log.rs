@@ -1,5 +1,11 @@
 //! What the log says, as the one reader rule has it, in the words of the checker.
 
+use event_schema::comment::CommentEvent;
+use event_schema::event::DomainEvent;
+use event_schema::id::PersonId;
+use event_schema::like::LikeEvent;
+use event_schema::post::PostEvent;
+use projectors::event::LoggedEvent;
 use service::token::PositionToken;
 use uuid::Uuid;
 
@@ -12,27 +18,60 @@ pub struct Written {
     pub operation: u64,
     pub command: Uuid,
     pub aggregate: Uuid,
-    /// Of its events, in order.
-    pub versions: Vec<u64>,
+    /// The post that it belongs to, which is the aggregate itself where it is one.
+    pub post: Uuid,
+    /// Its events, in order, each with the version of the aggregate after it.
+    pub events: Vec<(u64, What)>,
     pub position: PositionToken,
+}
+
+/// What the rules tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    Created,
+    Published,
+    Unpublished,
+    /// Anything else that is done to a post.
+    Edited,
+    /// A comment was added or changed.
+    Commented,
+    Liked(PersonId),
+    Unliked(PersonId),
 }
 
 impl Written {
     pub fn of(fact: &Fact) -> Self {
-        let versions = fact.events.iter().map(|event| event.meta.version).collect();
-        let trace = fact.events.first().map_or(Uuid::nil(), |event| event.meta.correlation_id);
+        let events = fact.events.iter().map(|event| (event.meta.version, What::of(event))).collect();
+        let first = fact.events.first();
         Self {
-            operation: operation_of(trace),
+            operation: operation_of(first.map_or(Uuid::nil(), |event| event.meta.correlation_id)),
             command: fact.command,
             aggregate: fact.aggregate,
-            versions,
+            post: first.map_or(fact.aggregate, |event| event.event.key(fact.aggregate)),
+            events,
             position: fact.position,
         }
     }
 
     /// The version of the aggregate after it.
     pub fn version(&self) -> u64 {
-        self.versions.last().copied().unwrap_or_default()
+        self.events.last().map_or(0, |(version, _)| *version)
+    }
+}
+
+impl What {
+    fn of(event: &LoggedEvent) -> Self {
+        match &event.event {
+            DomainEvent::Post(PostEvent::Created(_)) | DomainEvent::Person(_) => Self::Created,
+            DomainEvent::Post(PostEvent::Published(_)) => Self::Published,
+            DomainEvent::Post(PostEvent::Unpublished(_)) => Self::Unpublished,
+            DomainEvent::Post(_) => Self::Edited,
+            DomainEvent::Comment(CommentEvent::Added(_) | CommentEvent::Edited(_) | CommentEvent::Deleted(_)) => {
+                Self::Commented
+            }
+            DomainEvent::Like(LikeEvent::Liked(like)) => Self::Liked(like.person_id),
+            DomainEvent::Like(LikeEvent::Unliked(like)) => Self::Unliked(like.person_id),
+        }
     }
 }
 

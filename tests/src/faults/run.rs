@@ -41,7 +41,7 @@ pub async fn run(system: &System, seed: u64, lasts: Duration, clients: usize, sh
         callers: (0..clients).map(|_| system.caller(Role::Editor)).collect(),
         recorder: &recorder,
         seed,
-        posts: Default::default(),
+        known: Default::default(),
         http: Client::default(),
     };
     let nemesis = Nemesis { stack: system.stack, owners: &owners, recorder: &recorder };

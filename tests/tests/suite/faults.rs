@@ -5,6 +5,7 @@ mod clocks;
 mod cut_back;
 mod forgotten;
 mod held_back;
+mod hung;
 mod schedule;
 mod slow;
 

@@ -7,18 +7,29 @@ use crate::faults::history::Operation;
 
 const POST: Uuid = Uuid::from_u128(0xA);
 const OTHER: Uuid = Uuid::from_u128(0xB);
+const LIKE: Uuid = Uuid::from_u128(0xC);
+const COMMENT: Uuid = Uuid::from_u128(0xD);
+const ANN: PersonId = PersonId::new(Uuid::from_u128(0xE));
 
 fn position(offset: u64) -> PositionToken {
     PositionToken { log_id: 1, partition: 0, offset }
 }
 
 fn written(operation: u64, version: u64, offset: u64) -> Written {
+    of(POST, operation, version, offset, What::Edited)
+}
+
+fn of(aggregate: Uuid, operation: u64, version: u64, offset: u64, what: What) -> Written {
     let command = Uuid::from_u128(u128::from(operation));
-    Written { operation, command, aggregate: POST, versions: vec![version], position: position(offset) }
+    Written { operation, command, aggregate, post: POST, events: vec![(version, what)], position: position(offset) }
 }
 
 fn done(version: u64, offset: u64) -> Told {
-    Told::Done { status: 200, aggregate: POST, version, position: position(offset) }
+    done_to(POST, version, offset)
+}
+
+fn done_to(aggregate: Uuid, version: u64, offset: u64) -> Told {
+    Told::Done { status: 200, aggregate, version, position: position(offset) }
 }
 
 fn in_doubt() -> Told {
@@ -30,18 +41,24 @@ fn mismatch() -> Told {
 }
 
 /// A run with nothing wrong: a create, an edit that asked for version 1, an edit in doubt that was acknowledged at its second
-/// attempt, one that was refused, one in doubt that was never written, and publishing twice.
+/// attempt, one that was refused, one in doubt that was never written, publishing twice; then the post is commented on, liked
+/// twice, and not liked any more, twice.
 fn truth() -> (History, Vec<Written>) {
     let mut history = History::default();
-    let operation = |kind, expected| Operation { kind, aggregate: Some(POST), expected };
+    let operation = |kind, expected| Operation { kind, person: 0, post: Some(POST), comment: None, expected };
     history.operations.extend([
-        (1, Operation { kind: Kind::Create, aggregate: None, expected: None }),
+        (1, Operation { post: None, ..operation(Kind::Create, None) }),
         (2, operation(Kind::Edit, Some(1))),
         (3, operation(Kind::Edit, None)),
         (4, operation(Kind::Edit, Some(1))),
         (5, operation(Kind::Edit, None)),
         (6, operation(Kind::Publish, None)),
         (7, operation(Kind::Publish, None)),
+        (8, operation(Kind::Comment, None)),
+        (9, operation(Kind::Like, None)),
+        (10, operation(Kind::Like, None)),
+        (11, operation(Kind::Unlike, None)),
+        (12, operation(Kind::Unlike, None)),
     ]);
     let mut clock = 0;
     let mut told = |operation, told| {
@@ -58,7 +75,26 @@ fn truth() -> (History, Vec<Written>) {
     told(6, done(4, 16));
     told(7, done(4, 16));
     told(2, done(2, 11));
-    (history, vec![written(1, 1, 10), written(2, 2, 11), written(3, 3, 15), written(6, 4, 16)])
+    told(8, done_to(COMMENT, 1, 20));
+    told(9, done_to(LIKE, 1, 21));
+    told(10, done_to(LIKE, 1, 21));
+    told(11, done_to(LIKE, 2, 22));
+    told(12, done_to(LIKE, 2, 22));
+    let log = vec![
+        of(POST, 1, 1, 10, What::Created),
+        written(2, 2, 11),
+        written(3, 3, 15),
+        of(POST, 6, 4, 16, What::Published),
+        of(COMMENT, 8, 1, 20, What::Commented),
+        of(LIKE, 9, 1, 21, What::Liked(ANN)),
+        of(LIKE, 11, 2, 22, What::Unliked(ANN)),
+    ];
+    (history, log)
+}
+
+/// The attempt at this operation, of which there is one.
+fn attempt(history: &mut History, operation: u64) -> &mut Attempt {
+    history.attempts.iter_mut().find(|attempt| attempt.operation == operation).expect("it is there")
 }
 
 #[track_caller]
@@ -78,12 +114,13 @@ fn the_truth_passes() {
 #[test]
 fn what_was_in_doubt_may_be_there_or_not() {
     let (history, mut log) = truth();
-    log.push(written(5, 5, 17));
+    log.push(written(5, 5, 23));
     assert_eq!(violations(&history, &log), []);
 }
 
 #[test]
 fn an_acknowledged_commit_that_is_lost_is_caught() {
+    catches(Rule::Acknowledged, |_, log| drop(log.remove(3)));
     catches(Rule::Acknowledged, |_, log| drop(log.pop()));
 }
 
@@ -106,13 +143,13 @@ fn one_version_acknowledged_to_two_operations_is_caught() {
 #[test]
 fn a_version_that_is_missing_or_twice_is_caught() {
     catches(Rule::Versions, |_, log| drop(log.remove(1)));
-    catches(Rule::Versions, |_, log| log[2].versions = vec![2]);
-    catches(Rule::Versions, |_, log| log[0].versions = vec![2]);
+    catches(Rule::Versions, |_, log| log[2].events[0].0 = 2);
+    catches(Rule::Versions, |_, log| log[0].events[0].0 = 2);
 }
 
 #[test]
 fn an_operation_in_doubt_that_is_there_twice_is_caught() {
-    catches(Rule::Once, |_, log| log.extend([written(5, 5, 17), written(5, 6, 18)]));
+    catches(Rule::Once, |_, log| log.extend([written(5, 5, 23), written(5, 6, 24)]));
 }
 
 #[test]
@@ -127,10 +164,10 @@ fn a_retry_with_another_answer_is_caught() {
 
 #[test]
 fn a_refused_operation_that_was_written_is_caught() {
-    catches(Rule::RefusedWroteNothing, |_, log| log.push(written(4, 5, 17)));
+    catches(Rule::RefusedWroteNothing, |_, log| log.push(written(4, 5, 23)));
     catches(Rule::RefusedWroteNothing, |history, log| {
         history.attempts[4].told = Told::NotMade { problem: "no-owner".to_owned() };
-        log.push(written(4, 5, 17));
+        log.push(written(4, 5, 23));
     });
 }
 
@@ -173,17 +210,51 @@ fn two_at_the_same_time_may_stand_in_any_order() {
 
 #[test]
 fn what_nobody_asked_for_is_caught() {
-    catches(Rule::AskedFor, |_, log| log.push(written(0, 5, 17)));
+    catches(Rule::AskedFor, |_, log| log.push(written(0, 5, 23)));
 }
 
 #[test]
 fn publishing_what_was_not_published_there_is_caught() {
-    catches(Rule::Acknowledged, |history, _| history.attempts[7].told = done(9, 16));
+    catches(Rule::Acknowledged, |history, _| attempt(history, 7).told = done(9, 16));
+    catches(Rule::Acknowledged, |history, _| attempt(history, 7).told = done(3, 15));
+}
+
+#[test]
+fn a_like_that_changed_nothing_where_nothing_was_liked_is_caught() {
+    // As the comment, and as the first publishing, left things; and after the like was taken back.
+    for position in [20, 16] {
+        catches(Rule::Acknowledged, |history, _| attempt(history, 10).told = done_to(LIKE, 0, position));
+    }
+    catches(Rule::Acknowledged, |history, _| attempt(history, 10).told = done_to(LIKE, 2, 22));
+    catches(Rule::Acknowledged, |history, _| attempt(history, 12).told = done_to(LIKE, 1, 21));
+}
+
+#[test]
+fn taking_back_what_was_never_liked_rests_on_the_post() {
+    let (mut history, log) = truth();
+    attempt(&mut history, 12).told = done_to(LIKE, 0, 16);
+    assert_eq!(violations(&history, &log), []);
+}
+
+#[test]
+fn a_second_like_of_a_person_is_caught() {
+    catches(Rule::OneLike, |_, log| log[6].events = vec![(2, What::Liked(ANN))]);
+    catches(Rule::OneLike, |_, log| log[5].events = vec![(1, What::Unliked(ANN))]);
+    catches(Rule::OneLike, |_, log| {
+        log[6].aggregate = OTHER;
+        log[6].events = vec![(1, What::Unliked(ANN))];
+    });
+}
+
+#[test]
+fn a_comment_or_a_like_under_a_post_that_is_not_published_is_caught() {
+    catches(Rule::Published, |_, log| log[3].events = vec![(4, What::Edited)]);
+    catches(Rule::Published, |_, log| log.insert(5, of(POST, 5, 5, 20, What::Unpublished)));
 }
 
 #[test]
 fn an_answer_that_nobody_may_get_is_caught() {
     catches(Rule::Answers, |history, _| {
-        history.attempts[5].told = Told::Broken { status: 500, problem: "internal".to_owned() };
+        attempt(history, 5).told = Told::Broken { status: 500, problem: "internal".to_owned() };
     });
 }

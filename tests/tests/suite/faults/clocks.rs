@@ -1,33 +1,26 @@
 //! Instances whose clocks are wrong by hours.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::Command;
 
 use groot_tests::client::Answer;
 use groot_tests::program::Program;
 use groot_tests::system::{Caller, POSTS, System};
 use serde_json::{Value, json};
-use xtask::stack::Stack;
 use xtask::token::Role;
 
-/// Debian's libfaketime. The clock that only goes forward stays as it is: that one no administrator can set.
-const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
-/// What that library lacks.
-const MORE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/faults/cnd_timedwait.c");
+/// What moves a program's clock, as it is loaded into one.
+const LIBRARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/faults/shifted_clock.c");
 
-/// Compiles what the library lacks, and gives what to load into a program.
-fn libraries(stack: &Stack) -> String {
-    assert!(Path::new(LIBRARY).exists(), "install it with: apt-get install libfaketime");
-    let more = stack.paths().data("cnd_timedwait.so");
-    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&more).arg(MORE).status().unwrap();
+const HOUR: i64 = 3600;
+
+/// One more instance, whose clock is wrong by some hours.
+async fn with_clock(system: &System, name: &str, hours: i64) -> Program {
+    let library = system.stack.paths().data(&format!("{name}-clock.so"));
+    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(LIBRARY).status().unwrap();
     assert!(compiled.success());
-    format!("{}:{LIBRARY}", more.display())
-}
-
-async fn with_clock(system: &System, name: &str, shift: &str) -> Program {
-    let libraries = libraries(system.stack);
-    let settings = [("LD_PRELOAD", libraries.as_str()), ("FAKETIME", shift), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+    let (library, shift) = (library.display().to_string(), (hours * HOUR).to_string());
+    let settings = [("LD_PRELOAD", library.as_str()), ("GROOT_CLOCK_SHIFT", shift.as_str())];
     let program = system.program(name, "command-api", &[], &settings);
     program.is_ready().await;
     program
@@ -37,8 +30,8 @@ async fn with_clock(system: &System, name: &str, shift: &str) -> Program {
 async fn a_clock_25_hours_back_and_one_2_hours_ahead_neither_lose_nor_repeat_a_command() {
     let (_beside, stack) = super::beside().await;
     let system = System::laid_out(stack, "clocks").start().await;
-    let back = with_clock(&system, "back", "-25h").await;
-    let ahead = with_clock(&system, "ahead", "+2h").await;
+    let back = with_clock(&system, "back", -25).await;
+    let ahead = with_clock(&system, "ahead", 2).await;
     let author = system.caller(Role::Author);
     let send = async |instance: &Program, method: &str, path: &str, key: &str, body: Option<Value>| {
         keyed(&system, instance, &author, method, path, key, body).await

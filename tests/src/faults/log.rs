@@ -65,7 +65,8 @@ impl What {
             DomainEvent::Post(PostEvent::Created(_)) | DomainEvent::Person(_) => Self::Created,
             DomainEvent::Post(PostEvent::Published(_)) => Self::Published,
             DomainEvent::Post(PostEvent::Unpublished(_)) => Self::Unpublished,
-            DomainEvent::Post(_) => Self::Edited,
+            // No client of a run chooses a slug: that these events were asked for by nobody is found by their trace.
+            DomainEvent::Post(_) | DomainEvent::Slug(_) => Self::Edited,
             DomainEvent::Comment(CommentEvent::Added(_) | CommentEvent::Edited(_) | CommentEvent::Deleted(_)) => {
                 Self::Commented
             }

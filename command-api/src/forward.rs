@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::meters;
 use crate::partition::seat::Attempt;
 use crate::partition::submission::{Answer, Submission};
 use crate::routing::Failure;
@@ -16,6 +17,9 @@ pub const HOPS: &str = "groot-hops";
 pub const TIME_LEFT: &str = "groot-time-left";
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+/// While commands wait on a connection, a peer that answers no ping within the second of these is gone or paused.
+const PING_EVERY: Duration = Duration::from_secs(1);
+const PING_LIMIT: Duration = Duration::from_secs(2);
 /// What an answer may take on the wire after the peer's own deadline.
 const GRACE: Duration = Duration::from_millis(200);
 
@@ -27,7 +31,7 @@ pub enum PeerReply {
     OutcomeUnknown,
 }
 
-/// The connections to other instances, kept alive.
+/// The connections to other instances: one each, kept alive, over which all commands go side by side (HTTP/2).
 #[derive(Clone, Debug)]
 pub struct Peers {
     client: reqwest::Client,
@@ -39,13 +43,24 @@ impl Peers {
     pub fn new(secret: Option<String>) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .connect_timeout(CONNECT_LIMIT)
+            .http2_prior_knowledge()
+            .http2_keep_alive_interval(PING_EVERY)
+            .http2_keep_alive_timeout(PING_LIMIT)
             // Peers are reached directly, never through a proxy that the environment names.
             .no_proxy()
             .build()?;
         Ok(Self { client, secret })
     }
 
+    /// Makes the command at the instance that is reached at `address`, waiting for the answer until the deadline.
     pub async fn forward(&self, address: &str, submission: &Submission, hops: u8, deadline: Instant) -> Attempt {
+        let attempt = self.attempt(address, submission, hops, deadline).await;
+        meters::passed_on(&attempt);
+        tracing::debug!(peer = address, hops, outcome = attempt.label(), "passed a command on");
+        attempt
+    }
+
+    async fn attempt(&self, address: &str, submission: &Submission, hops: u8, deadline: Instant) -> Attempt {
         let left = deadline.saturating_duration_since(Instant::now());
         let mut request = self
             .client

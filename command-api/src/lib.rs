@@ -11,6 +11,7 @@ pub mod domain;
 mod error;
 mod forward;
 pub mod http;
+pub mod meters;
 mod named_id;
 mod owners;
 mod ownership;

@@ -19,6 +19,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let metrics = init_metrics()?;
     event_log::kafka::describe_metrics();
     event_log::state::describe_state_metrics();
+    command_api::meters::describe_metrics();
     command_api::partition::meters::describe_metrics();
     command_api::slug_process::describe_metrics();
     let signal = on_signals().context("cannot listen for signals")?;

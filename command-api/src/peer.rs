@@ -9,8 +9,10 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
+use service::telemetry::TraceContext;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::forward::{HOPS, PATH, PeerReply, TIME_LEFT};
 use crate::partition::submission::Submission;
@@ -68,10 +70,16 @@ async fn take(
         return Err(StatusCode::UNAUTHORIZED);
     }
     let Json(submission) = body.map_err(|rejection| rejection.status())?;
+    let trace = submission.traceparent.as_deref().and_then(TraceContext::parse).unwrap_or_default();
     let hops = number(&headers, HOPS).and_then(|hops| u8::try_from(hops).ok()).unwrap_or(MAX_HOPS);
     let left = number(&headers, TIME_LEFT).map_or(DEADLINE, Duration::from_millis).min(DEADLINE);
-    let result = peering.routing.execute_for_peer(submission, hops, Instant::now() + left).await;
-    Ok(Json(result.into()))
+    let span = tracing::info_span!("peer command", trace.id = trace.trace_id(), hops);
+    let made = async {
+        let result = peering.routing.execute_for_peer(submission, hops, Instant::now() + left).await;
+        tracing::debug!(answered = result.is_ok(), "took a command that was passed on");
+        result
+    };
+    Ok(Json(made.instrument(span).await.into()))
 }
 
 fn number(headers: &HeaderMap, name: &str) -> Option<u64> {

@@ -149,3 +149,6 @@ impl News {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -214,6 +214,10 @@ impl Actor {
             if self.approach.as_ref().is_some_and(|approach| approach.is_there(self.runtime.position().next_offset)) {
                 self.approach = Some(Approach::begin(&self.host.log, self.partition));
             }
+            if self.approach.is_some() {
+                // A long fold lets those go first that serve.
+                tokio::task::yield_now().await;
+            }
             if self.leave_by.is_some_and(|limit| limit <= Instant::now()) {
                 self.abandon();
             }

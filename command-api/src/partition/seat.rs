@@ -87,6 +87,16 @@ pub enum Attempt {
     InDoubt,
 }
 
+impl Attempt {
+    pub fn label(&self) -> &'static str {
+        match self {
+            Attempt::Answered(_) => "answered",
+            Attempt::NotMade => "not-made",
+            Attempt::InDoubt => "in-doubt",
+        }
+    }
+}
+
 /// The outside of a partition's task.
 #[derive(Debug)]
 pub struct Seat {

@@ -264,6 +264,10 @@ impl Node for RuntimeNode {
         self.runtime.assign(now, generation);
     }
 
+    fn hand_over(&mut self, now: Now) {
+        self.runtime.hand_over(self.clock(now), now);
+    }
+
     fn release(&mut self, now: Now) {
         self.runtime.release(self.clock(now), now);
     }

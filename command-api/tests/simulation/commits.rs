@@ -97,6 +97,10 @@ impl Node for OwnerNode {
         self.owner.assign(&mut self.log, now, generation);
     }
 
+    fn hand_over(&mut self, _now: Now) {
+        self.owner.hand_over(&mut self.log);
+    }
+
     fn release(&mut self, _now: Now) {
         self.owner.release(&mut self.log);
     }

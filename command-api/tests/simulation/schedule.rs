@@ -25,6 +25,7 @@ pub trait Node {
     /// Starts it and opens its log where its disk says that it stopped.
     fn start(log: SimulatedLog, config: OwnerConfig, seed: u64, disk: Self::Disk) -> Self;
     fn assign(&mut self, now: Now, generation: i32);
+    fn hand_over(&mut self, now: Now);
     fn release(&mut self, now: Now);
     fn abandon(&mut self, now: Now);
     fn handle(&mut self, now: Now, event: LogEvent);
@@ -181,12 +182,12 @@ impl<N: Node, C: Clients<N>> Schedule<N, C> {
             return self.hear_of_assignment(member);
         }
         if self.group.believers.remove(&member) {
-            let gracefully = self.rng.random_bool(0.5);
+            let how = self.rng.random_range(0..4);
             let node = &mut self.members[member].node;
-            if gracefully {
-                node.release(self.now)
-            } else {
-                node.abandon(self.now)
+            match how {
+                0 | 1 => node.hand_over(self.now),
+                2 => node.release(self.now),
+                _ => node.abandon(self.now),
             }
             self.clients.listen(member, node);
         }

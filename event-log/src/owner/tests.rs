@@ -386,6 +386,63 @@ fn the_pause_after_a_deposition_grows_and_is_bounded() {
 }
 
 #[test]
+fn who_hands_over_serves_until_the_claim_of_another_is_read_and_claims_no_more() {
+    let mut scene = Scene::serving();
+    scene.owner.hand_over(&mut scene.log);
+    scene.propose(1, 1).unwrap();
+    scene.land_last();
+    assert!(is_released(&scene.told()[0], 1));
+    scene.propose(2, 1).unwrap();
+    scene.land_claim_of("other", 2);
+    let told = scene.told();
+    assert_eq!(told[0], void(&[2]));
+    assert!(matches!(&told[1], Told::Deposed(claim) if claim.owner == "other"));
+    assert_eq!(told[2], Told::Stopped { unsettled: vec![] });
+    assert!(scene.owner.is_idle());
+    assert_eq!(scene.owner.wake_at(), None);
+}
+
+#[test]
+fn who_hands_over_and_is_in_doubt_settles_that_by_a_claim_of_its_own_and_serves_on() {
+    let mut scene = Scene::serving();
+    scene.owner.hand_over(&mut scene.log);
+    scene.propose(1, 1).unwrap();
+    scene.tick(CONFIG_DEADLINE);
+    scene.land_last();
+    scene.acknowledge_last();
+    assert!(matches!(&scene.told()[..], [Told::InDoubt, voided, Told::Serving(_)] if *voided == void(&[1])));
+    scene.land_claim_of("other", 2);
+    assert!(scene.owner.is_idle());
+}
+
+#[test]
+fn who_hands_over_stops_also_if_the_claim_of_another_comes_before_one_of_its_own() {
+    let mut scene = Scene::serving();
+    scene.owner.hand_over(&mut scene.log);
+    scene.propose(1, 1).unwrap();
+    scene.tick(CONFIG_DEADLINE);
+    scene.land_claim_of("other", 2);
+    assert!(scene.owner.is_idle());
+}
+
+#[test]
+fn who_is_to_hand_over_and_does_not_serve_stops_at_once() {
+    let mut scene = Scene::assigned();
+    scene.owner.hand_over(&mut scene.log);
+    assert!(scene.owner.is_idle());
+    assert_eq!(scene.told(), [Told::Stopped { unsettled: vec![] }]);
+}
+
+#[test]
+fn a_hand_over_is_taken_back_by_an_assignment() {
+    let mut scene = Scene::serving();
+    scene.owner.hand_over(&mut scene.log);
+    scene.assign(3);
+    scene.land_claim_of("other", 2);
+    assert!(scene.owner.wake_at().is_some(), "it will claim again");
+}
+
+#[test]
 fn a_release_settles_what_is_pending_first_and_takes_nothing_new() {
     let mut scene = Scene::serving();
     scene.propose(1, 1).unwrap();

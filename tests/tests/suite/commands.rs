@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod commands_twice;
+mod forwarding;
 mod instances;
 mod lifecycle;
 mod likes_and_comments;

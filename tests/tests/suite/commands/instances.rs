@@ -1,8 +1,10 @@
 //! Several instances beside each other.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use xtask::token::Role;
 
 use super::process::{Instance, pause};
@@ -69,7 +71,7 @@ async fn commands_go_on_while_partitions_change_hands() {
     let author = world.token(Role::Author);
     let first = Instance::start(&world).await;
     let base = first.base.clone();
-    let stop = tokio_util::sync::CancellationToken::new();
+    let stop = CancellationToken::new();
     let writing = async {
         let mut ids = Vec::new();
         while !stop.is_cancelled() {
@@ -90,6 +92,73 @@ async fn commands_go_on_while_partitions_change_hands() {
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
     for id in &ids {
         assert_eq!(world.history(id).await, ["PostCreated"]);
+    }
+}
+
+/// Creates posts over the instances in turn until it is told to stop; answers how many.
+async fn write_over(
+    world: &World,
+    author: &Token,
+    bases: &Mutex<Vec<String>>,
+    name: &str,
+    stop: &CancellationToken,
+) -> usize {
+    let mut count = 0;
+    let mut turn = 0;
+    while !stop.is_cancelled() {
+        let key = format!("{name} {count}");
+        loop {
+            turn += 1;
+            let base = {
+                let bases = bases.lock().unwrap();
+                bases[turn % bases.len()].clone()
+            };
+            let request = world.request(&base, "POST", POSTS, author).header("idempotency-key", &key).json(&draft());
+            match request.send().await {
+                Ok(answer) => {
+                    let (status, text) = (answer.status(), answer.text().await);
+                    assert_eq!(status, 201, "commands wait and do not fail: {text:?}");
+                    break;
+                }
+                // It takes no more since it ends. Another instance is asked under the same key.
+                Err(_) => {
+                    assert!(!bases.lock().unwrap().contains(&base), "{base} takes commands until it is told to end")
+                }
+            }
+        }
+        count += 1;
+    }
+    count
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_command_fails_while_one_instance_joins_and_another_ends() {
+    let world = World::new(PARTITIONS).await;
+    let author = world.token(Role::Author);
+    let (first, second) = tokio::join!(Instance::start(&world), Instance::start(&world));
+    first.serves_until(&world, "a share", |count| count == PARTITIONS as usize / 2).await;
+    let bases = Mutex::new(vec![first.base.clone(), second.base.clone()]);
+    let stop = CancellationToken::new();
+    let names: Vec<String> = (0..6).map(|writer| format!("writer {writer}")).collect();
+    let writing = futures::future::join_all(names.iter().map(|name| write_over(&world, &author, &bases, name, &stop)));
+    let changing = async {
+        let third = Instance::start(&world).await;
+        bases.lock().unwrap().push(third.base.clone());
+        third.serves_until(&world, "a third", |count| count == PARTITIONS as usize / 3).await;
+        bases.lock().unwrap().retain(|base| *base != second.base);
+        assert!(second.stop().await.success(), "SIGTERM ends with exit code 0");
+        for instance in [&first, &third] {
+            instance.serves_until(&world, "half", |count| count == PARTITIONS as usize / 2).await;
+        }
+        stop.cancel();
+        third
+    };
+    let (counts, third) = tokio::join!(writing, changing);
+    let written = world.all_events().await;
+    assert_eq!(written.len(), counts.iter().sum::<usize>(), "each acknowledged command is in the log once");
+    assert_eq!(written.iter().collect::<BTreeSet<_>>().len(), written.len());
+    for instance in [&first, &third] {
+        assert_eq!(instance.has_said("before others have claimed them"), 0);
     }
 }
 

@@ -70,9 +70,14 @@ impl Instance {
         .await;
     }
 
+    /// What it says of all partitions.
+    pub async fn owners(&self, world: &World) -> Value {
+        world.http.get(format!("{}/owners", self.admin)).send().await.unwrap().json().await.unwrap()
+    }
+
     /// The partitions that it says it serves.
     pub async fn serves(&self, world: &World) -> Vec<u32> {
-        let page: Value = world.http.get(format!("{}/owners", self.admin)).send().await.unwrap().json().await.unwrap();
+        let page = self.owners(world).await;
         let partitions = page["partitions"].as_object().unwrap();
         partitions
             .iter()
@@ -83,8 +88,12 @@ impl Instance {
 
     /// What it says of a partition that it has.
     pub async fn here(&self, world: &World, partition: u32) -> Value {
-        let page: Value = world.http.get(format!("{}/owners", self.admin)).send().await.unwrap().json().await.unwrap();
-        page["partitions"][partition.to_string()]["here"].clone()
+        self.owners(world).await["partitions"][partition.to_string()]["here"].clone()
+    }
+
+    /// All that it has said so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
     }
 
     /// How often it has said something so far.

@@ -33,7 +33,7 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 pub struct World {
     pub http: reqwest::Client,
-    kafka: KafkaConfig,
+    pub kafka: KafkaConfig,
     log: KafkaLog,
     group: String,
     pub identity: LogIdentity,

@@ -1,0 +1,208 @@
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::extract::State;
+use axum::http::{HeaderMap, Version};
+use axum::routing::post;
+use axum::{Json, Router};
+use event_log::record::{Epoch, Nonce};
+use event_schema::hash::CommandHash;
+use event_schema::id::PostId;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::post::PostCommand;
+use crate::domain::{Actor, Command};
+use crate::forward::{HOPS, PATH, PeerReply};
+use crate::partition::submission::Receipt;
+
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+/// An instance without partitions, and the table of owners that it knows.
+struct Scene {
+    routing: Routing,
+    hints: watch::Sender<HashMap<u32, OwnerHint>>,
+    _seats: watch::Sender<Seats>,
+}
+
+const OWN: &str = "http://127.0.0.1:1";
+
+impl Scene {
+    fn new() -> Self {
+        let (hints, seats) = (watch::Sender::default(), watch::Sender::new(Seats::new()));
+        let peers = Peers::new(None).unwrap();
+        let routing = Routing::new(1, seats.subscribe(), hints.subscribe(), OWN.to_owned(), peers);
+        Self { routing, hints, _seats: seats }
+    }
+
+    fn tell(&self, address: &str, epoch: u64) {
+        let epoch = Epoch { offset: epoch, nonce: Nonce(Uuid::nil()) };
+        let hint = OwnerHint { address: address.to_owned(), owner: "owner".to_owned(), epoch };
+        self.hints.send_modify(|hints| {
+            hints.insert(0, hint);
+        });
+    }
+}
+
+/// An instance that makes every command that reaches it.
+#[derive(Clone, Default)]
+struct Peer {
+    asked: Arc<AtomicUsize>,
+    last: Arc<Mutex<Option<(Version, HeaderMap)>>>,
+}
+
+impl Peer {
+    async fn start(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route(PATH, post(Self::take)).with_state(self.clone());
+        tokio::spawn(service::admin::serve(listener, router, CancellationToken::new()));
+        url(address)
+    }
+
+    async fn take(
+        State(peer): State<Peer>,
+        version: Version,
+        headers: HeaderMap,
+        Json(submission): Json<Submission>,
+    ) -> Json<PeerReply> {
+        peer.asked.fetch_add(1, Ordering::Relaxed);
+        *peer.last.lock().unwrap() = Some((version, headers));
+        Json(PeerReply::Answered(done(&submission)))
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+/// Takes connections and never says a word, as a process that is paused.
+struct Paused {
+    address: String,
+    connections: watch::Receiver<usize>,
+}
+
+impl Paused {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = url(listener.local_addr().unwrap());
+        let (count, connections) = watch::channel(0);
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((connection, _)) = listener.accept().await {
+                open.push(connection);
+                count.send_modify(|count| *count += 1);
+            }
+        });
+        Self { address, connections }
+    }
+
+    async fn is_asked(&self) {
+        self.connections.clone().wait_for(|count| *count > 0).await.unwrap();
+    }
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
+
+fn submission() -> Submission {
+    Submission {
+        command_id: Uuid::from_u128(1),
+        command_hash: CommandHash::of("x"),
+        command: Command::Post { id: PostId::new(Uuid::from_u128(7)), command: PostCommand::Delete },
+        expected_version: None,
+        actor: Actor::System,
+        correlation_id: Uuid::nil(),
+        traceparent: Some(TRACEPARENT.to_owned()),
+    }
+}
+
+fn done(submission: &Submission) -> Answer {
+    let aggregate_id = submission.command.root_id();
+    Answer::Done(Receipt { aggregate_id, version: 2, partition: 0, offset: 9, changed: true })
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_millis(200)
+}
+
+#[tokio::test]
+async fn commands_are_passed_on_by_http_2_with_their_hops_and_their_trace() {
+    let (scene, peer) = (Scene::new(), Peer::default());
+    scene.tell(&peer.start().await, 1);
+    assert_eq!(scene.routing.execute(submission()).await, Ok(done(&submission())));
+    let (version, headers) = peer.last.lock().unwrap().take().unwrap();
+    assert_eq!(version, Version::HTTP_2);
+    assert_eq!(headers[HOPS], "1");
+    assert_eq!(headers["traceparent"], TRACEPARENT);
+}
+
+#[tokio::test]
+async fn a_command_that_came_by_one_hop_may_go_by_another_and_no_further() {
+    let (scene, peer) = (Scene::new(), Peer::default());
+    scene.tell(&peer.start().await, 1);
+    assert_eq!(scene.routing.execute_for_peer(submission(), 1, soon()).await, Ok(done(&submission())));
+    assert_eq!(peer.last.lock().unwrap().as_ref().unwrap().1[HOPS], "2");
+    assert_eq!(scene.routing.execute_for_peer(submission(), MAX_HOPS, soon()).await, Err(Failure::NoOwner));
+    assert_eq!(peer.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_command_is_never_passed_on_to_oneself() {
+    let scene = Scene::new();
+    // Somebody does answer there.
+    let peer = Peer::default();
+    let own = peer.start().await;
+    let routing = Routing { own_address: own.clone(), ..scene.routing };
+    scene.hints.send_modify(|hints| {
+        let epoch = Epoch { offset: 1, nonce: Nonce(Uuid::nil()) };
+        hints.insert(0, OwnerHint { address: own, owner: "me".to_owned(), epoch });
+    });
+    assert_eq!(routing.execute_for_peer(submission(), 0, soon()).await, Err(Failure::NoOwner));
+    assert_eq!(peer.asked(), 0);
+}
+
+#[tokio::test]
+async fn a_command_waits_for_an_owner_and_goes_there_once_it_is_known() {
+    let (scene, peer) = (Scene::new(), Peer::default());
+    let address = peer.start().await;
+    let (answer, ()) = tokio::join!(scene.routing.execute(submission()), async {
+        tokio::task::yield_now().await;
+        scene.tell(&address, 1);
+    });
+    assert_eq!(answer, Ok(done(&submission())));
+}
+
+#[tokio::test]
+async fn a_command_at_an_owner_that_is_paused_goes_to_the_next_one_as_soon_as_that_is_known() {
+    let (scene, paused, next) = (Scene::new(), Paused::start().await, Peer::default());
+    let address = next.start().await;
+    scene.tell(&paused.address, 1);
+    let (answer, ()) = tokio::join!(scene.routing.execute(submission()), async {
+        paused.is_asked().await;
+        scene.tell(&address, 2);
+    });
+    assert_eq!(answer, Ok(done(&submission())));
+    assert_eq!(next.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_peer_that_answers_no_ping_leaves_a_command_in_doubt_long_before_its_deadline() {
+    let (scene, paused) = (Scene::new(), Paused::start().await);
+    let far = Instant::now() + Duration::from_secs(3600);
+    let attempt = scene.routing.peers.forward(&paused.address, &submission(), 1, far).await;
+    assert!(matches!(attempt, Attempt::InDoubt));
+}
+
+#[tokio::test]
+async fn a_peer_that_is_not_there_certainly_did_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = url(listener.local_addr().unwrap());
+    drop(listener);
+    let attempt = Scene::new().routing.peers.forward(&address, &submission(), 1, soon()).await;
+    assert!(matches!(attempt, Attempt::NotMade));
+}

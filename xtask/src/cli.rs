@@ -84,6 +84,12 @@ pub enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Take each rule of `tests/mutations` out of a copy of the last commit, and want the tests that hold it to fail
+    #[command(after_help = "By hand, now and then: it takes minutes for each. Nothing else may build meanwhile.")]
+    Mutations {
+        /// Which; all when absent
+        names: Vec<String>,
+    },
     /// Check format, clippy, dependencies, spelling, shell scripts, compose and the map
     Lint,
     /// Say what this machine lacks, and check the downloads against their pinned digests

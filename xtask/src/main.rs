@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         Command::Test { cargo } => commands::test(&cargo),
         Command::Bench { bench } => commands::bench(&bench),
         Command::Faults { minutes, seed } => commands::faults(minutes, seed),
+        Command::Mutations { names } => commands::mutations(&names),
         Command::Lint => commands::lint(),
         Command::Doctor => commands::doctor(),
         Command::Digests => commands::digests(),

@@ -24,8 +24,8 @@ use crate::waiting::PATIENCE;
 const OWNERS: usize = 3;
 const BROKERS: usize = 3;
 
-/// Runs a schedule of this length on a system of the cluster whose command-api goes through the first way. `show` is called with every fault, and each second with how many
-/// requests were answered and how many of them done.
+/// Runs a schedule of this length on a system of the cluster whose command-api goes through the first way. `show` is called
+/// with every fault, and each second with how many requests were answered and how many of them done.
 pub async fn run(system: &System, seed: u64, lasts: Duration, clients: usize, show: impl Fn(Shown<'_>)) -> Report {
     let others = join_all((1..OWNERS).map(async |way| {
         let program = system.program(&format!("command-api-{}", way + 1), "command-api", &[], &system.through(way));
@@ -102,6 +102,10 @@ async fn served(recorder: &Recorder, troubles: &mut Vec<String>) {
 /// Copies what the programs and servers said, since it goes with them.
 pub fn keep_logs(system: &System, folder: &Path) -> std::io::Result<()> {
     let logs = system.stack.paths().root.join("logs");
+    if folder.exists() {
+        // Of an earlier run with this seed.
+        std::fs::remove_dir_all(folder)?;
+    }
     std::fs::create_dir_all(folder)?;
     for file in std::fs::read_dir(logs)? {
         let file = file?;

@@ -5,7 +5,6 @@
 mod brokers;
 mod commands;
 mod documents;
-#[cfg(feature = "faults")]
 mod faults;
 mod journeys;
 mod kafka_log;

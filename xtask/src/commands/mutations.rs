@@ -11,8 +11,21 @@ use crate::progress::Progress;
 use crate::{paths, run};
 
 const FOLDER: &str = "tests/mutations";
-/// What a line begins with that names tests, as arguments of `cargo test`: those after `--` must fail, each of them.
+/// What a line begins with that names a test which must fail.
 const RED: &str = "red: ";
+/// Where the tests are, in one build.
+const TESTS: [&str; 10] = [
+    "-p",
+    "event-log",
+    "-p",
+    "command-api",
+    "-p",
+    "groot-tests",
+    "--lib",
+    "--test=simulation",
+    "--test=suite",
+    "--no-fail-fast",
+];
 
 pub fn mutations(chosen: &[String]) -> Result<()> {
     let cache = Cache::open()?;
@@ -40,8 +53,8 @@ struct Mutation {
     patch: PathBuf,
     /// What is taken out, in a sentence.
     what: String,
-    /// Arguments of `cargo test`, and the tests among them.
-    red: Vec<(Vec<String>, Vec<String>)>,
+    /// Tests.
+    red: Vec<String>,
 }
 
 impl Mutation {
@@ -57,13 +70,9 @@ impl Mutation {
     fn read(patch: PathBuf) -> Result<Self> {
         let text = fs::read_to_string(&patch).because(|| format!("cannot read {}", patch.display()))?;
         let head = text.split("diff --git").next().unwrap_or_default();
-        let red = head.lines().filter_map(|line| line.strip_prefix(RED)).map(|line| {
-            let words = || line.split_whitespace().map(str::to_owned);
-            (words().collect(), words().skip_while(|word| word != "--").skip(1).collect())
-        });
-        let red: Vec<(Vec<String>, Vec<String>)> = red.collect();
-        if red.is_empty() || red.iter().any(|(_, tests)| tests.is_empty()) {
-            return Err(Failure::new(format!("{} does not name its tests", patch.display())));
+        let red: Vec<String> = head.lines().filter_map(|line| line.strip_prefix(RED)).map(str::to_owned).collect();
+        if red.is_empty() {
+            return Err(Failure::new(format!("{} names no test", patch.display())));
         }
         let name = patch.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let what = head.lines().next().unwrap_or_default().to_owned();
@@ -92,27 +101,24 @@ impl Tree {
         run::print(&format!("{name}: {what}"));
         git(&self.0, &["checkout", "--quiet", "--force", "."])?;
         git(&self.0, &["apply", &patch.display().to_string()])?;
+        let began = Instant::now();
+        // What does not build proves nothing.
+        run::quietly(self.cargo_test().arg("--no-run"), &format!("building without {name}"))?;
+        let output =
+            self.cargo_test().args(["--", "--exact"]).args(red).output().because(|| "cannot run cargo".to_owned())?;
+        let said = String::from_utf8_lossy(&output.stdout);
         let mut green = Vec::new();
-        for (arguments, tests) in red {
-            // What does not build proves nothing.
-            let build = arguments.iter().take_while(|word| *word != "--");
-            run::quietly(self.cargo_test().args(build).arg("--no-run"), &format!("building {name}"))?;
-            let began = Instant::now();
-            let output =
-                self.cargo_test().args(arguments).arg("--exact").output().because(|| "cannot run cargo".to_owned())?;
-            let said = String::from_utf8_lossy(&output.stdout);
-            for test in tests {
-                let failed = said.lines().any(|line| line == format!("test {test} ... FAILED"));
-                match message(&said, test) {
-                    Some(message) if failed => run::print(&format!("  red    {test}: {message}")),
-                    _ => {
-                        run::print(&format!("  GREEN  {test}"));
-                        green.push(format!("{test}, without {name}"));
-                    }
+        for test in red {
+            let failed = said.lines().any(|line| line == format!("test {test} ... FAILED"));
+            match message(&said, test) {
+                Some(message) if failed => run::print(&format!("  red    {test}: {message}")),
+                _ => {
+                    run::print(&format!("  GREEN  {test}"));
+                    green.push(format!("{test}, without {name}"));
                 }
             }
-            run::print(&format!("         ({:.0} s)", began.elapsed().as_secs_f64()));
         }
+        run::print(&format!("  {:.0} s", began.elapsed().as_secs_f64()));
         git(&self.0, &["checkout", "--quiet", "--force", "."])?;
         Ok(green)
     }
@@ -120,7 +126,8 @@ impl Tree {
     fn cargo_test(&self) -> Command {
         let mut command = Command::new("cargo");
         command
-            .args(["test", "--no-fail-fast"])
+            .arg("test")
+            .args(TESTS)
             .current_dir(&self.0)
             .env("CARGO_TARGET_DIR", paths::repository().join(paths::cargo_target()))
             .env_remove("RUST_BACKTRACE");

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use xtask::token::Role;
 
 use super::process::{Instance, pause};
-use super::world::{POSTS, Token, World, soon};
+use super::world::{POSTS, Token, World, soon, stack};
 
 const PARTITIONS: u32 = 2;
 /// What an instance says of it.
@@ -111,6 +111,7 @@ async fn a_command_that_was_passed_on_twice_is_passed_on_no_further() {
     };
     let pass_on = async |hops: &str| -> Value {
         let request = scene.world.http.post(format!("{}/peer/commands", scene.first.admin)).header("groot-hops", hops);
+        let request = request.bearer_auth(&stack().addresses().peer_secret);
         request.json(&submission).send().await.unwrap().json().await.unwrap()
     };
     let before = scene.first.has_said(PASSED_ON);

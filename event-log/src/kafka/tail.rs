@@ -148,7 +148,8 @@ impl Tail {
         let mut open = false;
         while let Some(command) = commands.recv().await {
             if std::mem::take(&mut open) {
-                self.close(Lying::Nothing).await;
+                self.desk.lay(Lying::Nothing);
+                self.unassign().await;
             }
             match command {
                 Command::Open { offset, session } => {
@@ -160,7 +161,11 @@ impl Tail {
                 Command::Close => turn = None,
             }
         }
-        self.close(Lying::Ended).await;
+        self.desk.lay(Lying::Ended);
+        // Whoever has closed it already, or never had it open, would take it from the one who reads it now.
+        if open {
+            self.unassign().await;
+        }
     }
 
     /// Whether it could be opened; the reader has been told if not.
@@ -193,9 +198,8 @@ impl Tail {
         true
     }
 
-    async fn close(&self, after: Lying) {
-        // The queue goes before the partition is given back: dropped later it would take the call-back of the next one.
-        self.desk.lay(after);
+    /// The queue has to be gone from the desk before: dropped later it would take the call-back of the next one.
+    async fn unassign(&self) {
         let (client, topic, partition) = (self.client.clone(), self.topic.clone(), self.partition as i32);
         blocking(move || {
             let mut list = TopicPartitionList::with_capacity(1);

@@ -157,3 +157,21 @@ async fn a_partition_is_read_by_one_at_a_time() {
     drop(second);
     log.close().await;
 }
+
+#[tokio::test]
+async fn one_who_has_not_opened_a_partition_takes_it_from_nobody() {
+    let (_, log) = log(1).await;
+    let (mut reader, mut inbox) = log.partition(0);
+    append(&mut reader, &mut inbox, 0, 1, vec![event("one")]).await;
+    reader.open(0, 0);
+    assert!(matches!(soon("a record", inbox.recv()).await, Some(LogEvent::Record(r)) if r.offset == 0));
+
+    let (other, mut others_inbox) = log.partition(0);
+    drop(other);
+    assert_eq!(soon("the end", others_inbox.recv()).await, None);
+    reader.append(0, 0, 2, vec![event("two")]);
+    soon("a record", async { while !matches!(inbox.recv().await, Some(LogEvent::Record(r)) if r.offset == 1) {} })
+        .await;
+    drop(reader);
+    log.close().await;
+}

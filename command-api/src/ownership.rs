@@ -29,6 +29,8 @@ pub struct Ownership {
     pub membership: Membership,
     pub supervisor: Supervisor,
     pub seats: watch::Sender<Seats>,
+    /// What the group has given to this process, and in which generation.
+    pub held: BTreeMap<u32, i32>,
     /// The generation of the group that we are a member of.
     pub generation: watch::Sender<Option<i32>>,
     /// Cancelled to hand everything over and leave the group.
@@ -47,7 +49,7 @@ impl Ownership {
                     Some(event) => self.follow(event, &ending),
                     None => break,
                 },
-                Some(()) = ending.next(), if !ending.is_empty() => self.forget_ended(),
+                Some(()) = ending.next(), if !ending.is_empty() => self.seat_anew_what_ended(),
                 () = self.leave.cancelled(), if limit.is_none() => {
                     limit = Some(Instant::now() + LEAVE_LIMIT);
                     self.membership.leave();
@@ -84,6 +86,7 @@ impl Ownership {
             MembershipEvent::Assigned { partitions, generation } => {
                 tracing::info!(?partitions, generation, "partitions assigned");
                 for partition in partitions {
+                    self.held.insert(partition, generation);
                     self.assign(partition, generation);
                 }
             }
@@ -100,16 +103,21 @@ impl Ownership {
                 self.end(&partitions, if to_others { Order::HandOver } else { Order::Release }, ending);
             }
             MembershipEvent::Lost { partitions } => {
-                tracing::warn!(?partitions, "partitions lost");
-                self.end(&partitions, Order::Abandon, ending);
+                tracing::warn!(
+                    ?partitions,
+                    "the group has lost sight of us: partitions are served until others claim them"
+                );
+                self.generation.send_replace(None);
+                // The coordinator may be what is away. If others own them by now, their claims say so.
+                self.end(&partitions, Order::HandOver, ending);
             }
         }
     }
 
     fn assign(&mut self, partition: u32, generation: i32) {
-        if let Some(seat) = self.seats.borrow().get(&partition) {
-            // One that was told to go reads on until it has ended; the log gives the next one its turn then.
-            seat.order(Order::Abandon);
+        if let Some(seat) = self.seats.borrow().get(&partition).filter(|seat| !seat.has_ended()) {
+            // It is being handed over. If nobody has claimed it, it is served on; else its end is near, and it is seated anew.
+            return seat.order(Order::Keep { generation });
         }
         let (seat, mailbox) = Seat::new(generation);
         self.seats.send_modify(|seats| {
@@ -121,7 +129,19 @@ impl Ownership {
         });
     }
 
-    fn end(&self, partitions: &[u32], order: Order, ending: &Ending) {
+    /// A seat may have come to its end just before it was told to stay.
+    fn seat_anew_what_ended(&mut self) {
+        self.forget_ended();
+        let held = self.held.clone();
+        for (partition, generation) in held {
+            if !self.seats.borrow().contains_key(&partition) {
+                self.assign(partition, generation);
+            }
+        }
+    }
+
+    fn end(&mut self, partitions: &[u32], order: Order, ending: &Ending) {
+        self.held.retain(|partition, _| !partitions.contains(partition));
         for seat in self.order(partitions, order) {
             ending.push(Box::pin(async move { seat.ended().await }));
         }

@@ -1,5 +1,6 @@
 //! From a configuration to a running instance, and back.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -165,6 +166,7 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         membership,
         supervisor: supervisor.clone(),
         seats,
+        held: BTreeMap::new(),
         generation,
         leave: leave.clone(),
         left: left.clone().drop_guard(),

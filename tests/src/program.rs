@@ -110,6 +110,11 @@ impl Program {
         self.owners().await["partitions"][partition.to_string()]["here"].take()
     }
 
+    /// The generation of the group that a command-api is a member of, or null.
+    pub async fn generation(&self) -> Value {
+        self.owners().await["generation"].take()
+    }
+
     async fn owners(&self) -> Value {
         let page = self.http.request("GET", &format!("{}/owners", self.admin)).send().await.expect("the owners");
         page.json().await.expect("the owners")

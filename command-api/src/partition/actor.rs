@@ -136,8 +136,8 @@ async fn recover(
         tokio::select! {
             biased;
             order = mailbox.orders.recv() => match order {
-                Some(Order::Confirm { generation }) => mailbox.generation = generation,
-                Some(Order::HandOver | Order::Release | Order::Abandon) | None => break,
+                Some(Order::Confirm { generation } | Order::Keep { generation }) => mailbox.generation = generation,
+                Some(Order::HandOver | Order::Release) | None => break,
             },
             () = cancel.cancelled() => break,
             opened = &mut opening => return opened.map(Some),
@@ -201,13 +201,13 @@ impl Actor {
             match self.next(mailbox, cancel).await {
                 Happening::Order(Some(order)) => self.obey(order, mailbox),
                 // Nobody is left who could give orders.
-                Happening::Order(None) | Happening::Cancelled => self.obey(Order::Abandon, mailbox),
+                Happening::Order(None) | Happening::Cancelled => self.leave_now(mailbox),
                 Happening::End(end) => self.approach(end, mailbox),
                 Happening::Learnt(learnt) => self.learnt(learnt),
                 Happening::Log(Some(event)) => self.read(event),
                 Happening::Log(None) => return Err(ActorError::LogClosed(self.partition)),
                 Happening::Request(Some(request)) => self.take(request, mailbox),
-                Happening::Request(None) => self.obey(Order::Abandon, mailbox),
+                Happening::Request(None) => self.leave_now(mailbox),
                 Happening::Snapshot(outcome) => self.snapshotted(outcome),
                 Happening::Time => {}
             }
@@ -252,7 +252,12 @@ impl Actor {
                     self.runtime.assign(self.now(), generation);
                 }
             }
-            Order::Confirm { .. } => {}
+            Order::Keep { generation } if self.handing_over.take().is_some() => {
+                mailbox.leaving = false;
+                mailbox.generation = generation;
+                self.runtime.assign(self.now(), generation);
+            }
+            Order::Confirm { .. } | Order::Keep { .. } => {}
             Order::HandOver => {
                 mailbox.leaving = true;
                 self.handing_over = Some(Instant::now());
@@ -264,10 +269,6 @@ impl Actor {
                 self.leave_by = Some(Instant::now() + self.host.settle_limit);
                 self.runtime.release(Utc::now(), self.now());
                 self.end_if_idle();
-            }
-            Order::Abandon => {
-                mailbox.leaving = true;
-                self.abandon();
             }
         }
     }
@@ -285,6 +286,11 @@ impl Actor {
         if self.approach.is_none() {
             self.runtime.assign(self.now(), mailbox.generation);
         }
+    }
+
+    fn leave_now(&mut self, mailbox: &mut Mailbox) {
+        mailbox.leaving = true;
+        self.abandon();
     }
 
     fn abandon(&mut self) {

@@ -19,12 +19,12 @@ const WAITING_ROOM: usize = 4096;
 pub enum Order {
     /// It is still ours in this generation.
     Confirm { generation: i32 },
-    /// The group gives it to another: serve until that one has claimed it, then end.
+    /// It was to be handed over, and is ours again.
+    Keep { generation: i32 },
+    /// The group may give it to another: serve until that one has claimed it, then end.
     HandOver,
     /// Nobody else is going to claim it: settle, then end.
     Release,
-    /// The group took it away: end.
-    Abandon,
 }
 
 /// How the partition stands here.

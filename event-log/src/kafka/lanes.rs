@@ -60,14 +60,15 @@ impl LanePool {
                 producer
             }
         };
+        producer.users.fetch_add(1, Ordering::Relaxed);
         Ok(Entered { producer, pool: self.clone() })
     }
 
     fn leave(&self, producer: &Arc<Producer>) {
         let mut slot = self.slot(producer.lane);
+        let last = producer.users.fetch_sub(1, Ordering::Relaxed) == 1;
         let current = slot.as_ref().is_some_and(|current| Arc::ptr_eq(current, producer));
-        // Held by the pool and by the one who leaves. Others can only come in through the slot, which is locked.
-        if current && Arc::strong_count(producer) == 2 && producer.has_something_on_its_way() {
+        if last && current && producer.has_something_on_its_way() {
             meters::lane_replaced(producer.lane);
             *slot = self.producer(producer.lane).ok();
         }
@@ -109,6 +110,8 @@ impl Drop for Entered {
 
 pub(super) struct Producer {
     lane: Lane,
+    /// Partitions that write through it. Changes only while the lane's slot is locked.
+    users: AtomicU32,
     state: Arc<State>,
     inner: Arc<BaseProducer<Reports>>,
     /// Fetches the client's reports. None if no thread could be started: then nothing is sent.
@@ -138,13 +141,13 @@ impl std::fmt::Debug for Producer {
 impl Producer {
     fn new(config: &ClientConfig, lane: Lane) -> Result<Self, ClientError> {
         let state = Arc::<State>::default();
-        let reports = Reports { voice: ClientVoice { client: "producer" }, state: state.clone() };
+        let reports = Reports { voice: ClientVoice::new("producer"), state: state.clone() };
         let inner = Arc::new(config.create_with_context::<_, BaseProducer<Reports>>(reports)?);
         let (polled, of) = (inner.clone(), state.clone());
         let poller = thread::Builder::new().name(format!("groot-lane-{lane}")).spawn(move || poll(&polled, &of));
         let poller = poller.inspect_err(|error| tracing::error!(lane, "a producer has no thread: {error}")).ok();
         state.dead.store(poller.is_none(), Ordering::Release);
-        Ok(Self { lane, state, inner, poller })
+        Ok(Self { lane, users: AtomicU32::new(0), state, inner, poller })
     }
 
     /// Connects and asks for the topic's leaders before the first record needs them.

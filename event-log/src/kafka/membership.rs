@@ -83,7 +83,7 @@ impl Membership {
     pub fn join(config: &KafkaConfig, membership: MembershipConfig) -> Result<Self, KafkaError> {
         let (sender, events) = mpsc::unbounded_channel();
         let context = Context {
-            voice: ClientVoice { client: "member" },
+            voice: ClientVoice::new("member"),
             hand_over_limit: membership.hand_over_limit,
             group: membership.group.clone(),
             state: Mutex::default(),

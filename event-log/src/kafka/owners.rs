@@ -12,7 +12,7 @@ use std::time::Duration;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -50,7 +50,7 @@ struct Written {
 pub struct OwnerHints {
     topic: String,
     identity: LogIdentity,
-    producer: ThreadedProducer<DefaultProducerContext>,
+    producer: ThreadedProducer<ClientVoice>,
     table: watch::Receiver<HashMap<u32, OwnerHint>>,
     stop: Arc<AtomicBool>,
     watcher: Option<JoinHandle<()>>,
@@ -62,7 +62,8 @@ impl OwnerHints {
         let mut producer = config.client();
         // An owner tells of itself once, so the hint must get there, however long the topic's leader is away.
         producer.set("acks", "all").set("message.timeout.ms", "0").set("linger.ms", "0");
-        let producer = producer.create().map_err(KafkaError::client)?;
+        let voice = ClientVoice::new("owner-hints-producer");
+        let producer = producer.create_with_context(voice).map_err(KafkaError::client)?;
         let (sender, table) = watch::channel(HashMap::new());
         let stop = Arc::new(AtomicBool::new(false));
         let watcher = spawn_watcher(config, identity, sender, stop.clone())?;
@@ -121,7 +122,7 @@ fn spawn_watcher(
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "earliest")
         .set("fetch.wait.max.ms", "500");
-    let voice = ClientVoice { client: "owner-hints" };
+    let voice = ClientVoice::new("owner-hints");
     let consumer: BaseConsumer<ClientVoice> =
         ClientConfig::create_with_context(&client, voice).map_err(KafkaError::client)?;
     let mut list = TopicPartitionList::with_capacity(1);

@@ -49,7 +49,7 @@ impl KafkaLog {
     /// Sets the clients up, without a round trip to the cluster: an unreachable one shows later, in the log and the metrics.
     /// Must be called inside a tokio runtime.
     pub fn connect(config: &KafkaConfig) -> Result<Self, KafkaError> {
-        let voice = ClientVoice { client: "tail" };
+        let voice = ClientVoice::new("tail");
         let client: Client = ClientConfig::create_with_context(&config.tail(), voice).map_err(KafkaError::client)?;
         let client = Arc::new(client);
         let stop = Arc::new(AtomicBool::new(false));

@@ -125,7 +125,7 @@ struct Topics<'a> {
 
 impl<'a> Topics<'a> {
     fn connect(config: &'a KafkaConfig) -> Result<Self, KafkaError> {
-        let voice = ClientVoice { client: "admin" };
+        let voice = ClientVoice::new("admin");
         let admin = ClientConfig::create_with_context(&config.client(), voice).map_err(KafkaError::client)?;
         Ok(Self {
             config,

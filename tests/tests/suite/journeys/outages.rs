@@ -3,9 +3,9 @@
 use futures::future::join_all;
 use groot_tests::client::Answer;
 use groot_tests::servers::Servers;
-use groot_tests::system::{POSTS, System};
+use groot_tests::system::{PARTITIONS, POSTS, System};
 use groot_tests::waiting::until;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::block_in_place;
 use xtask::token::Role;
@@ -137,6 +137,39 @@ async fn without_kafka_commands_are_told_to_come_back_reads_go_on_and_nothing_ac
     is_served(&system, &positions).await;
     system.assert_documents_are_the_fold_of_the_log().await;
     system.assert_all_run();
+    system.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_the_group_has_lost_sight_of_serves_on_under_the_same_claim() {
+    let _alone = alone().await;
+    let system = System::start(Servers::Failing, "lost").await;
+    let author = system.caller(Role::Author);
+    system.create(&author, "before", &draft("Before")).await.expect(201);
+    let epochs = async || {
+        let mut epochs = Vec::new();
+        for partition in 0..PARTITIONS {
+            let here = system.commands.standing(partition).await;
+            epochs.push((here["phase"].as_str().map(str::to_owned), here["epoch"].clone()));
+        }
+        epochs
+    };
+    let before = epochs().await;
+
+    // The session ends here as well, since no heartbeat is answered.
+    system.stack.pause("kafka").unwrap();
+    until("the loss of the group", async || system.commands.generation().await.is_null().then_some(())).await;
+    let lost = epochs().await;
+    system.stack.resume("kafka").unwrap();
+    system.create(&author, "after", &draft("After")).await.expect(201);
+    until("the group again", async || (!system.commands.generation().await.is_null()).then_some(())).await;
+    until("the partitions given back", async || (epochs().await == before).then_some(())).await;
+
+    assert!(before.iter().all(|(phase, _)| phase.as_deref() == Some("serving")), "{before:?}");
+    assert!(lost.iter().all(|(phase, _)| phase.as_deref() == Some("handing-over")), "{lost:?}");
+    let epoch_of =
+        |standings: &[(Option<String>, Value)]| standings.iter().map(|(_, epoch)| epoch.clone()).collect::<Vec<_>>();
+    assert_eq!(epoch_of(&lost), epoch_of(&before));
     system.end().await;
 }
 

@@ -46,7 +46,7 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(8);
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(10);
 /// Commands that may be pending or waiting in one partition.
 const QUEUE: usize = 4096;
-/// Bytes of records that may be pending for one partition: twice the largest record.
+/// Bytes of their contents: twice the largest record.
 const QUEUE_BYTES: usize = 2 * MAX_RECORD_BYTES;
 /// Bytes of aggregates that are kept decoded in memory, of blocks of the local store, and of its unwritten tables: each for
 /// all partitions together.
@@ -120,7 +120,7 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
     let seats = watch::Sender::new(Seats::new());
     let generation = watch::Sender::new(None);
     let waiting_for_registry = Arc::new(AtomicUsize::new(0));
-    let health = health(&seats, &generation, &waiting_for_registry);
+    let health = health(&seats, &generation, hints.complete(), &waiting_for_registry);
     let peers = Peers::new(config.peer_secret.clone())?;
     let routing = Arc::new(Routing::new(identity.partitions, seats.subscribe(), hints.watch(), address.clone(), peers));
 
@@ -146,9 +146,9 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         codec: Arc::new(codec),
         hints,
         owner: OwnerConfig { owner: instance.clone(), lanes: kafka.lanes, ..OwnerConfig::default() },
+        queue_bytes: QUEUE_BYTES,
         runtime: RuntimeConfig {
             queue: QUEUE,
-            queue_bytes: QUEUE_BYTES,
             record_limit: MAX_RECORD_BYTES,
             source: "/groot/command-api".to_owned(),
             flush_entries: FLUSH_ENTRIES,
@@ -320,6 +320,7 @@ struct StateFailed(String);
 fn health(
     seats: &watch::Sender<Seats>,
     generation: &watch::Sender<Option<i32>>,
+    hints_complete: watch::Receiver<bool>,
     waiting_for_registry: &Arc<AtomicUsize>,
 ) -> Health {
     let health = Health::new();
@@ -327,6 +328,10 @@ fn health(
     health.check("group", move || {
         let member = generation.borrow().is_some();
         std::future::ready(if member { Ok(()) } else { Err("not a member of the group yet".to_owned()) })
+    });
+    health.check("owners", move || {
+        let known = *hints_complete.borrow();
+        std::future::ready(if known { Ok(()) } else { Err("where the owners are is not known yet".to_owned()) })
     });
     let seats = seats.subscribe();
     health.check("partitions", move || std::future::ready(all_served(&seats.borrow())));

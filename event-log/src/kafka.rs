@@ -25,6 +25,7 @@ mod stream;
 mod subscription;
 mod tail;
 mod topics;
+mod voice;
 
 pub use config::{KafkaConfig, MAX_RECORD_BYTES};
 pub use error::KafkaError;

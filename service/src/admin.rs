@@ -6,12 +6,14 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::allocator;
 use crate::health::Health;
 use crate::telemetry::PrometheusHandle;
 
 /// The routes every admin port has. A binary merges its own into them; serve them with [`serve`].
 pub fn router(health: &Health, metrics: PrometheusHandle) -> Router {
     let render = move || {
+        allocator::report();
         let text = metrics.render();
         async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text) }
     };

@@ -7,6 +7,7 @@ pub mod evidence;
 pub mod faults;
 pub mod peer;
 pub mod program;
+pub mod s3;
 pub mod servers;
 pub mod system;
 pub mod waiting;

@@ -10,9 +10,17 @@ use xtask::stack::Stack;
 
 use crate::client::{Answer, Client};
 
+/// A command that was passed on this often is passed on no further.
+pub use command_api::routing::MAX_HOPS;
+
 /// Makes a command of an author at the instance with this admin address, which must own the partition, and gives what the
 /// owner answered.
 pub async fn make(stack: &Stack, admin: &str, author: Uuid, command: Command) -> Value {
+    pass_on(stack, admin, author, command, MAX_HOPS).await["Answered"].take()
+}
+
+/// Passes a command of an author on to the instance with this admin address, for the `hops`th time, and gives what became of it.
+pub async fn pass_on(stack: &Stack, admin: &str, author: Uuid, command: Command, hops: u8) -> Value {
     let command_id = Uuid::new_v4();
     let submission = Submission {
         command_id,
@@ -25,8 +33,8 @@ pub async fn make(stack: &Stack, admin: &str, author: Uuid, command: Command) ->
     };
     let request = Client::default()
         .request("POST", &format!("{admin}/peer/commands"))
+        .header("groot-hops", hops.to_string())
         .bearer_auth(&stack.addresses().peer_secret)
         .json(&submission);
-    let answer = Answer::of(request).await.expect("an answer to the command").expect(200);
-    answer.body["Answered"].clone()
+    Answer::of(request).await.expect("an answer to the command").body
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use anyhow::Context as _;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tokio::task::block_in_place;
@@ -24,6 +25,14 @@ pub struct Program {
     process: Mutex<Process>,
     http: Client,
     _ports: [Reserved; 2],
+}
+
+/// Resident memory in MiB.
+#[derive(Clone, Copy, Debug)]
+pub struct Resident {
+    pub mib: f64,
+    /// The most since the process began.
+    pub most_mib: f64,
 }
 
 impl Program {
@@ -66,6 +75,17 @@ impl Program {
     /// Seconds of processor time that it has taken so far, in user mode and in the kernel.
     pub fn cpu_seconds(&self) -> f64 {
         block_in_place(|| self.process().identity.cpu_seconds().expect("the process is there"))
+    }
+
+    /// How much memory it holds.
+    pub fn resident(&self) -> anyhow::Result<Resident> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let mib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
+            let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+            anyhow::Ok(kib / 1024.0)
+        };
+        Ok(Resident { mib: mib("VmRSS:")?, most_mib: mib("VmHWM:")? })
     }
 
     /// SIGKILL; it is dead when this returns.

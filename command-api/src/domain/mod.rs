@@ -94,6 +94,25 @@ impl Command {
         }
     }
 
+    /// The bytes of the one text in a command that may be long.
+    pub fn content_bytes(&self) -> usize {
+        use comment::CommentCommand;
+        use post::PostCommand;
+        match self {
+            Command::Post { command: PostCommand::Create(contents) | PostCommand::Replace(contents), .. } => {
+                contents.content.len()
+            }
+            Command::Post { command: PostCommand::Edit(changes), .. } => {
+                changes.content.as_ref().map_or(0, String::len)
+            }
+            Command::Comment { command: CommentCommand::Add { content }, .. } => content.len(),
+            Command::Comment { command: CommentCommand::Edit { content }, .. } => {
+                content.as_ref().map_or(0, String::len)
+            }
+            _ => 0,
+        }
+    }
+
     pub fn kind(&self) -> AggregateKind {
         match self {
             Command::Post { .. } => AggregateKind::Post,

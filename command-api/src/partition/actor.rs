@@ -39,6 +39,9 @@ pub struct Host {
     pub hints: Arc<OwnerHints>,
     pub owner: OwnerConfig,
     pub runtime: RuntimeConfig,
+    /// Bytes of content that commands pending or waiting in one partition may have; one more is answered
+    /// [`Answer::Overloaded`](super::submission::Answer::Overloaded).
+    pub queue_bytes: usize,
     /// Where other instances reach this one.
     pub address: String,
     /// How long pending commands may take to settle when the partition is handed over.
@@ -308,17 +311,17 @@ impl Actor {
     fn take(&mut self, first: Request, mailbox: &mut Mailbox) {
         let mut next = Some(first);
         for _ in 0..BATCH {
-            let Some(Request { submission, reply, entry }) = next else { return };
+            let Some(Request { submission, waiter, entry }) = next else { return };
             if entry.take() {
-                let ticket = self.waiters.add(reply);
+                let ticket = self.waiters.add(waiter);
                 self.runtime.submit(self.now(), Utc::now(), ticket, submission);
             }
             next = if self.runtime.owner().serving().is_some() { mailbox.requests.try_recv().ok() } else { None };
         }
-        if let Some(Request { submission, reply, entry }) = next
+        if let Some(Request { submission, waiter, entry }) = next
             && entry.take()
         {
-            let ticket = self.waiters.add(reply);
+            let ticket = self.waiters.add(waiter);
             self.runtime.submit(self.now(), Utc::now(), ticket, submission);
         }
     }

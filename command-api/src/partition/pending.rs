@@ -24,8 +24,6 @@ pub struct PendingCommit {
     pub hoped: Hoped,
     /// What appends nothing and was decided on this commit.
     pub deferred: Vec<Deferred>,
-    /// The size of its records.
-    bytes: usize,
     /// Its place among all commits that were ever pending here.
     place: u64,
 }
@@ -49,8 +47,8 @@ pub enum Conclusion {
 }
 
 impl PendingCommit {
-    pub fn new(submission: Submission, tickets: Vec<Ticket>, hoped: Hoped, bytes: usize) -> Self {
-        Self { submission, tickets, hoped, deferred: Vec::new(), bytes, place: 0 }
+    pub fn new(submission: Submission, tickets: Vec<Ticket>, hoped: Hoped) -> Self {
+        Self { submission, tickets, hoped, deferred: Vec::new(), place: 0 }
     }
 
     /// Lets whoever holds these tickets wait for this commit.
@@ -68,7 +66,6 @@ pub struct Pending {
     commits: HashMap<Uuid, PendingCommit>,
     /// Per aggregate its pending commits, oldest first.
     by_aggregate: HashMap<Uuid, VecDeque<Uuid>>,
-    bytes: usize,
     pushed: u64,
 }
 
@@ -77,22 +74,15 @@ impl Pending {
         self.commits.len()
     }
 
-    /// The size of the records of all of them.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     pub fn push(&mut self, commit: Uuid, mut pending: PendingCommit) {
         pending.place = self.pushed;
         self.pushed += 1;
         self.by_aggregate.entry(pending.hoped.aggregate_id).or_default().push_back(commit);
-        self.bytes += pending.bytes;
         self.commits.insert(commit, pending);
     }
 
     pub fn take(&mut self, commit: Uuid) -> Option<PendingCommit> {
         let pending = self.commits.remove(&commit)?;
-        self.bytes -= pending.bytes;
         let id = pending.hoped.aggregate_id;
         if let Some(commits) = self.by_aggregate.get_mut(&id) {
             commits.retain(|other| *other != commit);

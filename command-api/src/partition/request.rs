@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::submission::{Answer, Submission};
 
@@ -19,8 +19,16 @@ pub enum Reply {
 #[derive(Debug)]
 pub struct Request {
     pub submission: Submission,
-    pub reply: oneshot::Sender<Reply>,
+    pub waiter: Waiter,
     pub entry: Entry,
+}
+
+/// One who waits for what becomes of a command.
+#[derive(Debug)]
+pub struct Waiter {
+    pub reply: oneshot::Sender<Reply>,
+    /// The room that the command's content takes in the partition's queue, until it is answered.
+    pub room: OwnedSemaphorePermit,
 }
 
 /// The way in, which is taken once: by the task that enters the command, or by the one who waits and withdraws it. So

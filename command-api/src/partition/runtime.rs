@@ -10,7 +10,6 @@ use event_log::log::{Log, LogEvent};
 use event_log::owner::{Now, Owner, Told};
 use event_log::position::Position;
 use event_log::reader::Commit;
-use event_log::record::RecordDraft;
 use event_log::state::{Due, StateError, StateStore};
 use event_schema::codec::Codec;
 use rand::SeedableRng;
@@ -29,8 +28,6 @@ use crate::domain::{self, AggregateState, Command, Context, due_command};
 pub struct RuntimeConfig {
     /// Commands that may be pending or waiting at once; one more is answered [`Answer::Overloaded`].
     pub queue: usize,
-    /// Bytes of records that may be pending at once; a command that would exceed it is answered [`Answer::Overloaded`].
-    pub queue_bytes: usize,
     /// The largest record there may be, in bytes of key, value and headers.
     pub record_limit: usize,
     /// `ce_source` of the events.
@@ -333,15 +330,10 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
     fn propose(&mut self, now: Now, command: Waiting, drafted: Drafted) {
         let Waiting { submission, tickets } = command;
         let Drafted { commit, records, hoped } = drafted;
-        let bytes = records.iter().map(RecordDraft::size).sum();
-        // The system's own commands are small, and nobody would send them again.
-        if !tickets.is_empty() && self.pending.bytes() + bytes > self.config.queue_bytes {
-            return self.answer_all(&tickets, &Answer::Overloaded);
-        }
         if self.owner.propose(now, commit, records).is_err() {
             return self.answer_all(&tickets, &Answer::NotOwner);
         }
-        self.pending.push(commit, PendingCommit::new(submission, tickets, hoped, bytes));
+        self.pending.push(commit, PendingCommit::new(submission, tickets, hoped));
     }
 
     /// Answers what appended nothing: at once if it was decided on released state, else when that is released.

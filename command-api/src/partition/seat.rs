@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use event_log::record::Epoch;
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::recovery::Origin;
-use super::request::{Entry, Reply, Request};
+use super::request::{Entry, Reply, Request, Waiter};
 use super::submission::{Answer, Submission};
 
 /// Commands that may wait for the task to take them; one more is answered [`Answer::Overloaded`].
@@ -103,6 +103,8 @@ pub struct Seat {
     requests: mpsc::Sender<Request>,
     orders: mpsc::UnboundedSender<Order>,
     standing: watch::Receiver<Standing>,
+    /// Bytes of content that may come in yet.
+    room: Arc<Semaphore>,
     ended: CancellationToken,
 }
 
@@ -120,12 +122,19 @@ pub struct Mailbox {
 }
 
 impl Seat {
-    pub fn new(generation: i32) -> (Self, Arc<Mutex<Mailbox>>) {
+    /// `queue_bytes` is how many bytes of content commands may have that wait or are pending.
+    pub fn new(generation: i32, queue_bytes: usize) -> (Self, Arc<Mutex<Mailbox>>) {
         let (requests, requests_in) = mpsc::channel(WAITING_ROOM);
         let (orders, orders_in) = mpsc::unbounded_channel();
         let standing = watch::Sender::new(Standing::folding(0));
         let ended = CancellationToken::new();
-        let seat = Self { requests, orders, standing: standing.subscribe(), ended: ended.clone() };
+        let seat = Self {
+            requests,
+            orders,
+            standing: standing.subscribe(),
+            room: Arc::new(Semaphore::new(queue_bytes)),
+            ended: ended.clone(),
+        };
         let mailbox = Mailbox {
             requests: requests_in,
             orders: orders_in,
@@ -143,9 +152,13 @@ impl Seat {
         if matches!(self.standing.borrow().phase, Phase::Halted(_)) {
             return Attempt::NotMade;
         }
+        let bytes = u32::try_from(submission.command.content_bytes()).unwrap_or(u32::MAX);
+        let Ok(room) = self.room.clone().try_acquire_many_owned(bytes) else {
+            return Attempt::Answered(Answer::Overloaded);
+        };
         let (reply, answer) = oneshot::channel();
         let entry = Entry::default();
-        let request = Request { submission, reply, entry: entry.clone() };
+        let request = Request { submission, waiter: Waiter { reply, room }, entry: entry.clone() };
         match self.requests.try_send(request) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => return Attempt::Answered(Answer::Overloaded),
@@ -187,7 +200,7 @@ impl Mailbox {
         self.requests.close();
         while let Ok(request) = self.requests.try_recv() {
             // Nobody waits any more if this fails.
-            let _ = request.reply.send(Reply::NotServed);
+            let _ = request.waiter.reply.send(Reply::NotServed);
         }
     }
 }
@@ -203,10 +216,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::domain::comment::CommentCommand;
     use crate::domain::post::PostCommand;
     use crate::domain::{Actor, Command};
     use event_schema::hash::CommandHash;
-    use event_schema::id::PostId;
+    use event_schema::id::{CommentId, PostId};
     use uuid::Uuid;
 
     fn submission() -> Submission {
@@ -227,7 +241,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_that_nobody_entered_in_time_was_certainly_not_made() {
-        let (seat, mailbox) = Seat::new(1);
+        let (seat, mailbox) = Seat::new(1, 100);
         assert!(matches!(seat.make(submission(), Instant::now()).await, Attempt::NotMade));
         let request = mailbox.lock().await.requests.try_recv().unwrap();
         assert!(!request.entry.take(), "the task must not enter it any more");
@@ -235,7 +249,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_that_was_entered_and_got_no_answer_is_in_doubt() {
-        let (seat, mailbox) = Seat::new(1);
+        let (seat, mailbox) = Seat::new(1, 100);
         let enter_and_fail = async {
             let request = mailbox.lock().await.requests.recv().await.unwrap();
             assert!(request.entry.take());
@@ -246,19 +260,43 @@ mod tests {
 
     #[tokio::test]
     async fn a_partition_that_moved_while_a_command_was_pending_leaves_it_in_doubt() {
-        let (seat, mailbox) = Seat::new(1);
+        let (seat, mailbox) = Seat::new(1, 100);
         let enter_and_move = async {
             let request = mailbox.lock().await.requests.recv().await.unwrap();
             assert!(request.entry.take());
-            request.reply.send(Reply::Answered(Answer::NotOwner)).unwrap();
+            request.waiter.reply.send(Reply::Answered(Answer::NotOwner)).unwrap();
         };
         let (attempt, ()) = tokio::join!(seat.make(submission(), soon()), enter_and_move);
         assert!(matches!(attempt, Attempt::InDoubt));
     }
 
     #[tokio::test]
+    async fn contents_that_wait_are_bounded_until_they_are_answered() {
+        let (seat, mailbox) = Seat::new(1, 100);
+        let with = |bytes: usize| Submission {
+            command: Command::Comment {
+                post: PostId::new(Uuid::nil()),
+                id: CommentId::new(Uuid::nil()),
+                command: CommentCommand::Add { content: "x".repeat(bytes) },
+            },
+            ..submission()
+        };
+        let first = seat.make(with(60), soon());
+        let others = async {
+            let request = mailbox.lock().await.requests.recv().await.unwrap();
+            let refused = seat.make(with(41), soon()).await;
+            assert!(matches!(refused, Attempt::Answered(Answer::Overloaded)), "{refused:?}");
+            // Whoever gave up waiting leaves the command where it is, with what it takes.
+            assert!(request.entry.take());
+            request.waiter.reply.send(Reply::NotServed).unwrap();
+        };
+        tokio::join!(first, others);
+        assert!(matches!(seat.make(with(100), Instant::now()).await, Attempt::NotMade), "there is room again");
+    }
+
+    #[tokio::test]
     async fn a_seat_whose_task_has_ended_makes_nothing() {
-        let (seat, mailbox) = Seat::new(1);
+        let (seat, mailbox) = Seat::new(1, 100);
         drop(mailbox);
         seat.ended().await;
         assert!(matches!(seat.make(submission(), soon()).await, Attempt::NotMade));

@@ -72,7 +72,6 @@ impl World {
         let owner = Owner::new(OwnerConfig::default(), PARTITION, store.checkpoint().position, 1);
         let config = RuntimeConfig {
             queue: 64,
-            queue_bytes: 8_192,
             record_limit: 4 << 20,
             source: "/simulation".to_owned(),
             flush_entries: 100,

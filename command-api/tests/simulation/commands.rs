@@ -246,7 +246,6 @@ impl Node for RuntimeNode {
         let owner = Owner::new(config, PARTITION, disk.checkpoint().position, seed);
         let config = RuntimeConfig {
             queue: 64,
-            queue_bytes: 8_192,
             record_limit: 4 << 20,
             source: "/simulation".to_owned(),
             flush_entries: (seed % 7) as usize * 3,

@@ -1,16 +1,6 @@
 //! How the clients of the cluster are set up, each setting with its reason.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
-use rdkafka::producer::ProducerContext;
-
-use super::meters;
 
 /// The most that key, value and headers of one record may take together, in bytes.
 pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
@@ -144,76 +134,5 @@ impl KafkaConfig {
             .set("fetch.message.max.bytes", "1024")
             .set("queued.max.messages.kbytes", "64");
         config
-    }
-}
-
-/// Takes what a client says of itself: log lines go to the process's own log, errors to metrics.
-pub(super) struct ClientVoice {
-    client: &'static str,
-    /// When it last complained that brokers cannot be reached, of which it speaks at every try to connect.
-    complained: Mutex<Option<Instant>>,
-}
-
-/// How often a client may say that brokers cannot be reached: an outage is told of, and does not drown everything else.
-const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
-
-impl ClientVoice {
-    pub fn new(client: &'static str) -> Self {
-        Self { client, complained: Mutex::default() }
-    }
-
-    fn may_complain(&self) -> bool {
-        // A panic elsewhere leaves nothing half-done in a time.
-        let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = complained.is_none_or(|last| last.elapsed() >= COMPLAIN_EVERY);
-        if may {
-            *complained = Some(Instant::now());
-        }
-        may
-    }
-}
-
-impl ClientContext for ClientVoice {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        match level {
-            // The setting that it calls experimental is meant.
-            _ if facility == "CONFWARN" && message.contains("enable.gapless.guarantee") => {}
-            RDKafkaLogLevel::Emerg
-            | RDKafkaLogLevel::Alert
-            | RDKafkaLogLevel::Critical
-            | RDKafkaLogLevel::Error
-            | RDKafkaLogLevel::Warning
-                if facility != "FAIL" || self.may_complain() =>
-            {
-                tracing::warn!(client = self.client, facility, "kafka client: {message}");
-            }
-            _ => tracing::debug!(client = self.client, facility, "kafka client: {message}"),
-        }
-    }
-
-    fn error(&self, error: ClientError, reason: &str) {
-        meters::client_error(self.client);
-        // A client goes on by itself after all but fatal errors; one line for the state that matters is enough.
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AllBrokersDown) if self.may_complain() => {
-                tracing::warn!(client = self.client, "no broker can be reached: {reason}");
-            }
-            Some(RDKafkaErrorCode::Fatal) => {
-                tracing::error!(client = self.client, "kafka client failed for good: {reason}");
-            }
-            _ => tracing::debug!(client = self.client, "{error}: {reason}"),
-        }
-    }
-}
-
-impl ConsumerContext for ClientVoice {}
-
-impl ProducerContext for ClientVoice {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, _)) = result {
-            tracing::warn!(client = self.client, "a record could not be sent: {error}");
-        }
     }
 }

@@ -17,7 +17,8 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext, PurgeConfig};
 use tokio::sync::mpsc;
 
-use super::config::{ClientVoice, KafkaConfig};
+use super::config::KafkaConfig;
+use super::voice::ClientVoice;
 use super::{convert, meters};
 use crate::log::{AppendId, Lane, LogEvent};
 use crate::record::RecordDraft;
@@ -141,7 +142,7 @@ impl std::fmt::Debug for Producer {
 impl Producer {
     fn new(config: &ClientConfig, lane: Lane) -> Result<Self, ClientError> {
         let state = Arc::<State>::default();
-        let reports = Reports { voice: ClientVoice::new("producer"), state: state.clone() };
+        let reports = Reports { voice: ClientVoice::new("producer", config), state: state.clone() };
         let inner = Arc::new(config.create_with_context::<_, BaseProducer<Reports>>(reports)?);
         let (polled, of) = (inner.clone(), state.clone());
         let poller = thread::Builder::new().name(format!("groot-lane-{lane}")).spawn(move || poll(&polled, &of));
@@ -215,6 +216,7 @@ fn poll(inner: &BaseProducer<Reports>, state: &State) {
             thread::park_timeout(REPORTS_EVERY);
             inner.poll(Duration::ZERO);
         }
+        inner.context().voice.rescue(inner.client());
     }
     // It waits for the client's threads, up to a second: here nobody waits with it.
     inner.purge(PurgeConfig::default().queue().inflight());

@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::config::{ClientVoice, KafkaConfig};
+use super::config::KafkaConfig;
 use super::error::KafkaError;
+use super::voice::ClientVoice;
 
 const KEY: &str = "log_id";
 const LIMIT: Duration = Duration::from_secs(10);
@@ -106,7 +106,7 @@ fn give(config: &KafkaConfig) -> Result<(), KafkaError> {
         .set("enable.idempotence", "true")
         .set("message.timeout.ms", LIMIT.as_millis().to_string());
     let producer: BaseProducer<ClientVoice> =
-        client.create_with_context(ClientVoice::new("log-id")).map_err(KafkaError::client)?;
+        client.create_with_context(ClientVoice::new("log-id", &client)).map_err(KafkaError::client)?;
     let log_id = format!("{:016x}", rand::random::<u64>());
     producer
         .send(BaseRecord::to(&config.log_topic).partition(0).key(KEY).payload(&log_id))
@@ -122,7 +122,7 @@ fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<ClientVoice>, KafkaErro
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "error")
         .set("fetch.wait.max.ms", "50");
-    ClientConfig::create_with_context(&client, ClientVoice::new("log-id")).map_err(KafkaError::client)
+    client.create_with_context(ClientVoice::new("log-id", &client)).map_err(KafkaError::client)
 }
 
 fn not_a_log_id(config: &KafkaConfig, found: &str) -> KafkaError {

@@ -18,9 +18,10 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::mpsc;
 
-use super::config::{ClientVoice, KafkaConfig};
+use super::config::KafkaConfig;
 use super::error::KafkaError;
 use super::native;
+use super::voice::ClientVoice;
 
 #[derive(Clone, Debug)]
 pub struct MembershipConfig {
@@ -82,15 +83,15 @@ impl Membership {
     /// Joins the group for the partitions of the events. Makes no round trip: the first assignment comes as an event.
     pub fn join(config: &KafkaConfig, membership: MembershipConfig) -> Result<Self, KafkaError> {
         let (sender, events) = mpsc::unbounded_channel();
+        let client = config.member(&membership.group);
         let context = Context {
-            voice: ClientVoice::new("member"),
+            voice: ClientVoice::new("member", &client),
             hand_over_limit: membership.hand_over_limit,
             group: membership.group.clone(),
             state: Mutex::default(),
             events: sender,
         };
-        let consumer: BaseConsumer<Context> =
-            config.member(&membership.group).create_with_context(context).map_err(KafkaError::client)?;
+        let consumer: BaseConsumer<Context> = client.create_with_context(context).map_err(KafkaError::client)?;
         consumer.subscribe(&[&config.events_topic]).map_err(KafkaError::client)?;
         let wish = Arc::new(Wish::default());
         let seen = wish.clone();
@@ -139,6 +140,7 @@ fn run(consumer: BaseConsumer<Context>, wish: &Wish) {
             // The answer is of no interest. But the client looks whether a heartbeat is due only when something wakes its
             // thread: by itself every half second, which would be the pace of every hand-over.
             native::generation(consumer.client());
+            context.voice.rescue(consumer.client());
         }
         if wish.stop.load(Ordering::Acquire) {
             break;

@@ -1,7 +1,7 @@
-//! Three facts that librdkafka has and its Rust binding does not give.
+//! What librdkafka has and its Rust binding does not give.
 #![allow(
     unsafe_code,
-    reason = "reads from librdkafka what its Rust binding keeps private; each call names why its pointers are good"
+    reason = "calls of librdkafka that its Rust binding does not give; each names why its pointers are good"
 )]
 
 use std::ffi::{CStr, CString};
@@ -26,6 +26,12 @@ pub(super) fn generation<C: ClientContext>(client: &Client<C>) -> Option<i32> {
         generation
     };
     (generation >= 0).then_some(generation)
+}
+
+/// Tells the client of brokers, as its settings did at first.
+pub(super) fn add_brokers<C: ClientContext>(client: &Client<C>, brokers: &CStr) {
+    // SAFETY: the client and the text outlive the call, which copies the text. Its answer, how many were understood, is known.
+    unsafe { c::rd_kafka_brokers_add(client.native_ptr(), brokers.as_ptr()) };
 }
 
 /// The end of a partition as the last fetch answer told it, without asking the broker.

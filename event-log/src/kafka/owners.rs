@@ -11,16 +11,18 @@ use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::Message;
-use rdkafka::producer::{BaseRecord, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::config::{ClientVoice, KafkaConfig};
+use super::config::KafkaConfig;
 use super::error::KafkaError;
 use super::topics::LogIdentity;
+use super::voice::ClientVoice;
 use crate::record::{Epoch, Nonce};
 
 /// Who says that it owns a partition.
@@ -50,8 +52,9 @@ struct Written {
 pub struct OwnerHints {
     topic: String,
     identity: LogIdentity,
-    producer: ThreadedProducer<ClientVoice>,
+    producer: Arc<BaseProducer<ClientVoice>>,
     table: watch::Receiver<HashMap<u32, OwnerHint>>,
+    complete: watch::Receiver<bool>,
     stop: Arc<AtomicBool>,
     watcher: Option<JoinHandle<()>>,
 }
@@ -62,12 +65,20 @@ impl OwnerHints {
         let mut producer = config.client();
         // An owner tells of itself once, so the hint must get there, however long the topic's leader is away.
         producer.set("acks", "all").set("message.timeout.ms", "0").set("linger.ms", "0");
-        let voice = ClientVoice::new("owner-hints-producer");
-        let producer = producer.create_with_context(voice).map_err(KafkaError::client)?;
+        let voice = ClientVoice::new("owner-hints-producer", &producer);
+        let producer: BaseProducer<_> = producer.create_with_context(voice).map_err(KafkaError::client)?;
+        let producer = Arc::new(producer);
         let (sender, table) = watch::channel(HashMap::new());
+        let (end_seen, complete) = watch::channel(false);
         let stop = Arc::new(AtomicBool::new(false));
-        let watcher = spawn_watcher(config, identity, sender, stop.clone())?;
-        Ok(Self { topic: config.owners_topic.clone(), identity, producer, table, stop, watcher: Some(watcher) })
+        let watcher = spawn_watcher(config, identity, producer.clone(), sender, end_seen, stop.clone())?;
+        let topic = config.owners_topic.clone();
+        Ok(Self { topic, identity, producer, table, complete, stop, watcher: Some(watcher) })
+    }
+
+    /// Whether all hints that were there at the start are in the table: before, commands of others would wait here for nothing.
+    pub fn complete(&self) -> watch::Receiver<bool> {
+        self.complete.clone()
     }
 
     /// Tells that a partition is owned. Returns at once; a hint that cannot be sent is only logged.
@@ -113,16 +124,19 @@ impl Drop for OwnerHints {
 fn spawn_watcher(
     config: &KafkaConfig,
     identity: LogIdentity,
+    producer: Arc<BaseProducer<ClientVoice>>,
     table: watch::Sender<HashMap<u32, OwnerHint>>,
+    end_seen: watch::Sender<bool>,
     stop: Arc<AtomicBool>,
 ) -> Result<JoinHandle<()>, KafkaError> {
     let mut client = config.client();
     client
         .set("group.id", format!("{}.owner-hints", config.client_id))
         .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
         .set("auto.offset.reset", "earliest")
         .set("fetch.wait.max.ms", "500");
-    let voice = ClientVoice::new("owner-hints");
+    let voice = ClientVoice::new("owner-hints", &client);
     let consumer: BaseConsumer<ClientVoice> =
         ClientConfig::create_with_context(&client, voice).map_err(KafkaError::client)?;
     let mut list = TopicPartitionList::with_capacity(1);
@@ -132,9 +146,15 @@ fn spawn_watcher(
         while !stop.load(Ordering::Acquire) {
             match consumer.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => learn(&table, identity, message.payload().unwrap_or_default()),
+                Some(Err(ClientError::PartitionEOF(_))) => {
+                    end_seen.send_replace(true);
+                }
                 Some(Err(error)) => tracing::debug!("watching the owners is interrupted: {error}"),
                 None => {}
             }
+            producer.poll(Duration::ZERO);
+            producer.context().rescue(producer.client());
+            consumer.context().rescue(consumer.client());
         }
     };
     Ok(std::thread::Builder::new().name("groot-owner-hints".to_owned()).spawn(watch)?)

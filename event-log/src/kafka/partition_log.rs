@@ -10,15 +10,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use metrics::Counter;
-use rdkafka::config::ClientConfig;
 use rdkafka::consumer::Consumer;
 use tokio::sync::{Mutex as Turn, mpsc};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::config::{ClientVoice, KafkaConfig};
+use super::config::KafkaConfig;
 use super::error::KafkaError;
 use super::lanes::{Append, Entered, LanePool, Report};
 use super::tail::{Client, Command, Desk, Session, Tail, Taken};
+use super::voice::ClientVoice;
 use super::{meters, native};
 use crate::log::{AppendId, Lane, Log, LogEvent};
 use crate::record::RecordDraft;
@@ -49,8 +49,9 @@ impl KafkaLog {
     /// Sets the clients up, without a round trip to the cluster: an unreachable one shows later, in the log and the metrics.
     /// Must be called inside a tokio runtime.
     pub fn connect(config: &KafkaConfig) -> Result<Self, KafkaError> {
-        let voice = ClientVoice::new("tail");
-        let client: Client = ClientConfig::create_with_context(&config.tail(), voice).map_err(KafkaError::client)?;
+        let tail = config.tail();
+        let voice = ClientVoice::new("tail", &tail);
+        let client: Client = tail.create_with_context(voice).map_err(KafkaError::client)?;
         let client = Arc::new(client);
         let stop = Arc::new(AtomicBool::new(false));
         let topic: Arc<str> = config.events_topic.as_str().into();
@@ -323,6 +324,7 @@ fn spawn_poller(client: Arc<Client>, stop: Arc<AtomicBool>) -> Result<JoinHandle
                 Some(Ok(_)) => tracing::error!("the kafka client delivered a record outside its partition's queue"),
                 Some(Err(error)) => tracing::debug!("kafka client: {error}"),
             }
+            client.context().rescue(client.client());
         }
     };
     Ok(std::thread::Builder::new().name("groot-log-client".to_owned()).spawn(poll)?)

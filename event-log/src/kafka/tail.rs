@@ -13,8 +13,8 @@ use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::{Mutex as Turn, Notify, OwnedMutexGuard, mpsc};
 
-use super::config::ClientVoice;
 use super::lanes::Report;
+use super::voice::ClientVoice;
 use super::{convert, meters};
 use crate::log::LogEvent;
 use crate::reader::Halt;

@@ -14,12 +14,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 
-use super::config::{ClientVoice, KafkaConfig, MAX_BATCH_BYTES};
+use super::config::{KafkaConfig, MAX_BATCH_BYTES};
 use super::error::KafkaError;
 use super::log_id;
+use super::voice::ClientVoice;
 
 /// Which log this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,8 +125,9 @@ struct Topics<'a> {
 
 impl<'a> Topics<'a> {
     fn connect(config: &'a KafkaConfig) -> Result<Self, KafkaError> {
-        let voice = ClientVoice::new("admin");
-        let admin = ClientConfig::create_with_context(&config.client(), voice).map_err(KafkaError::client)?;
+        let client = config.client();
+        let voice = ClientVoice::new("admin", &client);
+        let admin = client.create_with_context(voice).map_err(KafkaError::client)?;
         Ok(Self {
             config,
             admin: Arc::new(admin),

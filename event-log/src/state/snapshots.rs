@@ -2,12 +2,14 @@
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
 
 use super::local::{Discarded, LocalState, View};
 use super::snapshot_file::{self, SnapshotError};
@@ -22,6 +24,9 @@ const PARTS_UNDER_WAY: usize = 2;
 const PIECES: usize = 4;
 const PIECE: usize = 256 * 1024;
 
+/// How long object storage may take to say what there is: a start waits for it, and the log has everything anyway.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
 /// A snapshot could not be stored, or snapshots not be looked through.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotsError {
@@ -29,6 +34,8 @@ pub enum SnapshotsError {
     Store(#[from] object_store::Error),
     #[error("the snapshot could not be made")]
     Snapshot(#[from] SnapshotError),
+    #[error("object storage did not answer within {} s", ANSWER_LIMIT.as_secs())]
+    Silent,
     #[error("this process is shutting down")]
     Closing,
 }
@@ -91,13 +98,15 @@ impl Snapshots {
     /// The state is empty still if there is none.
     ///
     /// # Errors
-    /// When object storage does not answer or the local store fails. A snapshot that cannot be used is no error.
+    /// When object storage does not answer in time or the local store fails. A snapshot that cannot be used is no error.
     pub async fn restore(
         &self,
         mut state: LocalState,
     ) -> Result<(LocalState, Vec<(String, Discarded)>), SnapshotsError> {
         let mut unusable = Vec::new();
-        for object in self.list(&state.provenance(), state.partition()).await? {
+        // By itself the client would try for minutes.
+        let found = timeout(ANSWER_LIMIT, self.list(&state.provenance(), state.partition())).await;
+        for object in found.map_err(|_| SnapshotsError::Silent)?? {
             let (back, outcome) = self.download(state, &object).await?;
             state = back;
             match outcome {

@@ -40,6 +40,7 @@ pub fn init_metrics() -> Result<PrometheusHandle, MetricsError> {
         .set_buckets(SIZES)?
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?
         .install_recorder()?;
+    crate::allocator::describe_metrics();
     Ok(handle)
 }
 

@@ -18,17 +18,6 @@ use crate::program::Program;
 use crate::servers::Servers;
 use crate::system::{self, POSTS};
 
-/// What a person may choose.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// That saturate one partition.
-    pub connections: usize,
-    pub rounds: usize,
-    pub duration: Duration,
-    /// Commands per second on the other partitions.
-    pub rate: f64,
-}
-
 const WARM_UP: Duration = Duration::from_secs(2);
 const FIRST_WARM_UP: Duration = Duration::from_secs(8);
 /// Of the load whose latency is measured.
@@ -47,8 +36,8 @@ struct Results<'a> {
     busy_per_second: f64,
 }
 
-/// Measures the others' latency with that partition idle, which is the floor, and saturated.
-pub async fn run(options: Options) -> Result<()> {
+/// Measures the others' latency, at `rate` commands per second, with that partition idle, which is the floor, and saturated.
+pub async fn run(options: load::Options, rate: f64) -> Result<()> {
     let stack = Servers::Bench.stack().await;
     let env = system::fresh_environment(stack, "isolation", PARTITIONS);
     let program = Program::start(stack, "isolation-command-api", "command-api", &[], &env);
@@ -60,7 +49,7 @@ pub async fn run(options: Options) -> Result<()> {
     let (mut p50, mut p99, mut taken) = (Vec::new(), Vec::new(), Vec::new());
     for number in 1..=options.rounds {
         eprintln!("round {number} of {}", options.rounds);
-        let pace = Pace::PerSecond(options.rate);
+        let pace = Pace::PerSecond(rate);
         let alone = load::run(&quiet, QUIET_CONNECTIONS, pace, WARM_UP, options.duration).await?;
         let (beside, busy) = tokio::try_join!(
             load::run(&quiet, QUIET_CONNECTIONS, pace, WARM_UP, options.duration),
@@ -71,8 +60,8 @@ pub async fn run(options: Options) -> Result<()> {
         taken.push(busy.per_second());
     }
     let rows = [
-        Row::of(format!("command latency p50 at {}/s", options.rate), "ms", p50, Aim::RatioAtMost(2.0)),
-        Row::of(format!("command latency p99 at {}/s", options.rate), "ms", p99, Aim::RatioAtMost(2.0)),
+        Row::of(format!("command latency p50 at {}/s", rate), "ms", p50, Aim::RatioAtMost(2.0)),
+        Row::of(format!("command latency p99 at {}/s", rate), "ms", p99, Aim::RatioAtMost(2.0)),
     ];
     let busy_per_second = report::median(taken.into_iter());
     report::print(

@@ -66,6 +66,15 @@ pub enum Pace {
     PerSecond(f64),
 }
 
+/// What a person may choose of every bench with a load.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub connections: usize,
+    pub rounds: usize,
+    /// Of each measurement.
+    pub duration: Duration,
+}
+
 /// What came of a load.
 #[derive(Debug)]
 pub struct Outcome {

@@ -6,10 +6,10 @@
 use std::time::{Duration, Instant};
 
 use crate::client::{Answer, Client};
-use crate::program::Program;
+use crate::program::{Program, Resident};
 use crate::servers::Servers;
 use crate::system::POSTS;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use event_log::kafka::{KafkaConfig, KafkaLog, provision};
 use event_schema::codec::{Codec, RegistryConfig};
 use rand::rngs::StdRng;
@@ -54,11 +54,11 @@ pub async fn run(counts: &[u64]) -> Result<()> {
             let began = Instant::now();
             ready(&program).await?;
             let ready = began.elapsed();
-            let (folded, _) = memory(program.pid())?;
+            let folded = program.resident()?.mib;
             let began = Instant::now();
             edit(&program, &filler, &token, &mut rng).await?;
             let rate = EDITS as f64 / began.elapsed().as_secs_f64();
-            let (edited, most) = memory(program.pid())?;
+            let Resident { mib: edited, most_mib: most } = program.resident()?;
             let seconds = ready.as_secs_f64();
             println!(
                 "| {count:>9} | {start:<7} | {seconds:>11.1} | {folded:>11.0} | {edited:>23.0} | {most:>9.0} | {rate:>7.0} |"
@@ -104,15 +104,4 @@ async fn edit(program: &Program, filler: &Filler, token: &str, rng: &mut StdRng)
         }
     }
     Ok(())
-}
-
-/// Resident memory now and at its most, in MiB.
-fn memory(pid: u32) -> Result<(f64, f64)> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let field = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
-        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok::<_, anyhow::Error>(kib / 1024.0)
-    };
-    Ok((field("VmRSS:")?, field("VmHWM:")?))
 }

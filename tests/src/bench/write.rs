@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 use xtask::stack::Stack;
 
@@ -11,6 +11,7 @@ use super::load::{self, Outcome, Pace, Target};
 use super::peers::{self, Peer};
 use super::report::{self, Aim, Round, Row};
 use super::{body, picture};
+use crate::client::Client;
 use crate::program::Program;
 use crate::servers::Servers;
 use crate::system;
@@ -18,10 +19,7 @@ use crate::system;
 /// What a person may choose.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    pub connections: usize,
-    pub rounds: usize,
-    /// Of each measurement.
-    pub duration: Duration,
+    pub load: load::Options,
     /// Measure latency at ten loads up to saturation as well, and draw it.
     pub curve: bool,
     /// Measure other people's systems at saturation as well.
@@ -40,9 +38,20 @@ struct Results<'a> {
     content_bytes: usize,
     rows: &'a [Row],
     curve: &'a [Point],
-    /// Milliseconds of processor time of command-api for each command at saturation; the broker's are not in it.
-    cpu_millis_per_command: f64,
-    floor_cpu_millis_per_command: f64,
+    cost: Cost,
+}
+
+/// What a command costs at saturation, beside what the broker spends on it.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Cost {
+    /// Processor time of command-api, and of the bare handler.
+    cpu_millis: f64,
+    floor_cpu_millis: f64,
+    /// Pieces of memory that command-api asks for, librdkafka's among them.
+    allocations: f64,
+    /// What command-api holds in the end.
+    resident_mib: f64,
 }
 
 /// Latency at one load.
@@ -78,11 +87,11 @@ pub async fn run(options: Options) -> Result<()> {
     both.floor.listens().await;
     eprintln!("warming up");
     for side in [&both.groot, &both.floor] {
-        load::run(&side.target, options.connections, Pace::Closed, FIRST_WARM_UP, Duration::from_secs(1)).await?;
+        load::run(&side.target, options.load.connections, Pace::Closed, FIRST_WARM_UP, Duration::from_secs(1)).await?;
     }
-    let (saturation, cpu) = both.saturation().await?;
+    let (saturation, cost) = both.saturation().await?;
     let light = report::median(saturation.iter().map(|round| round.groot)) / 10.0;
-    let (p50, p99) = both.at(light, options.rounds).await?;
+    let (p50, p99) = both.at(light, options.load.rounds).await?;
     let curve = if options.curve { both.curve(light * 10.0).await? } else { Vec::new() };
     let mut rows = vec![
         Row::of("commands at saturation", "1/s", saturation, Aim::RatioAtLeast(0.8)),
@@ -96,22 +105,21 @@ pub async fn run(options: Options) -> Result<()> {
     }
     let title = format!(
         "Commands through HTTP, {} connections, posts of {} bytes; the floor is a bare handler with one produce",
-        options.connections,
+        options.load.connections,
         body::CONTENT_BYTES,
     );
     report::print(&title, &rows);
     println!(
-        "\nprocessor time a command: command-api {:.3} ms, bare handler {:.3} ms",
-        cpu.groot,
-        cpu.floor.unwrap_or(0.0)
+        "\na command at saturation takes {:.3} ms of command-api's processor time (bare handler: {:.3} ms) and {:.0} allocations; \
+         command-api holds {:.0} MiB",
+        cost.cpu_millis, cost.floor_cpu_millis, cost.allocations, cost.resident_mib
     );
     let results = Results {
-        connections: options.connections,
+        connections: options.load.connections,
         content_bytes: body::CONTENT_BYTES,
         rows: &rows,
         curve: &curve,
-        cpu_millis_per_command: cpu.groot,
-        floor_cpu_millis_per_command: cpu.floor.unwrap_or(0.0),
+        cost,
     };
     println!("results in {}", report::write("write", &results)?.display());
     if !curve.is_empty() {
@@ -137,6 +145,14 @@ impl Side {
         Ok(Self { program, target })
     }
 
+    /// How often it has asked for memory so far.
+    async fn allocations(&self) -> Result<f64> {
+        let page =
+            Client::default().request("GET", &format!("{}/metrics", self.program.admin)).send().await?.text().await?;
+        let line = page.lines().find_map(|line| line.strip_prefix("groot_memory_allocations_total "));
+        Ok(line.context("no count of allocations")?.parse()?)
+    }
+
     /// Waits until it takes connections.
     pub async fn listens(&self) {
         crate::waiting::until("a server to be measured", async || {
@@ -146,47 +162,72 @@ impl Side {
     }
 }
 
+/// What one measurement of a side at saturation gave.
+struct Saturated {
+    per_second: f64,
+    /// Processor time of the program for a command.
+    cpu_millis: f64,
+    /// With those of the warm-up.
+    answers_in_all: u64,
+}
+
 impl Both {
-    /// Commands per second, and milliseconds of processor time for each.
-    async fn saturation(&self) -> Result<(Vec<Round>, Round)> {
+    /// Commands per second, and what each takes.
+    async fn saturation(&self) -> Result<(Vec<Round>, Cost)> {
         let mut rounds = Vec::new();
-        let mut cpu = Vec::new();
-        for number in 1..=self.options.rounds {
-            eprintln!("saturation, round {number} of {}", self.options.rounds);
-            let (floor, floor_cpu) = self.saturate(&self.floor).await?;
-            let (groot, groot_cpu) = self.saturate(&self.groot).await?;
-            rounds.push(Round { groot, floor: Some(floor) });
-            cpu.push(Round { groot: groot_cpu, floor: Some(floor_cpu) });
+        let (mut cpu, mut floor_cpu, mut allocations) = (Vec::new(), Vec::new(), Vec::new());
+        for number in 1..=self.options.load.rounds {
+            eprintln!("saturation, round {number} of {}", self.options.load.rounds);
+            let floor = self.saturate(&self.floor).await?;
+            let before = self.groot.allocations().await?;
+            let groot = self.saturate(&self.groot).await?;
+            allocations.push((self.groot.allocations().await? - before) / groot.answers_in_all as f64);
+            rounds.push(Round { groot: groot.per_second, floor: Some(floor.per_second) });
+            cpu.push(groot.cpu_millis);
+            floor_cpu.push(floor.cpu_millis);
         }
-        let cpu = Round {
-            groot: report::median(cpu.iter().map(|round| round.groot)),
-            floor: Some(report::median(cpu.iter().filter_map(|round| round.floor))),
+        let cost = Cost {
+            cpu_millis: report::median(cpu.into_iter()),
+            floor_cpu_millis: report::median(floor_cpu.into_iter()),
+            allocations: report::median(allocations.into_iter()),
+            resident_mib: self.groot.program.resident()?.mib,
         };
-        Ok((rounds, cpu))
+        Ok((rounds, cost))
     }
 
     /// Groot's commands per second beside a peer's.
     async fn beside(&self, peer: &Peer) -> Result<Row> {
-        load::run(&peer.side.target, self.options.connections, Pace::Closed, FIRST_WARM_UP, Duration::ZERO).await?;
+        load::run(&peer.side.target, self.options.load.connections, Pace::Closed, FIRST_WARM_UP, Duration::ZERO)
+            .await?;
         let mut rounds = Vec::new();
-        for number in 1..=self.options.rounds {
-            eprintln!("{}, round {number} of {}", peer.name, self.options.rounds);
-            let (floor, _) = self.saturate(&peer.side).await?;
-            let (groot, _) = self.saturate(&self.groot).await?;
+        for number in 1..=self.options.load.rounds {
+            eprintln!("{}, round {number} of {}", peer.name, self.options.load.rounds);
+            let floor = self.saturate(&peer.side).await?.per_second;
+            let groot = self.saturate(&self.groot).await?.per_second;
             rounds.push(Round { groot, floor: Some(floor) });
         }
         let figure = format!("commands at saturation; floor: {}", peer.name);
         Ok(Row::of(figure, "1/s", rounds, Aim::RatioAtLeast(7.0)))
     }
 
-    async fn saturate(&self, side: &Side) -> Result<(f64, f64)> {
-        load::run(&side.target, self.options.connections, Pace::Closed, WARM_UP, Duration::ZERO).await?;
+    async fn saturate(&self, side: &Side) -> Result<Saturated> {
+        let warm_up =
+            load::run(&side.target, self.options.load.connections, Pace::Closed, Duration::ZERO, WARM_UP).await?;
         let before = side.program.cpu_seconds();
-        let outcome =
-            load::run(&side.target, self.options.connections, Pace::Closed, Duration::ZERO, self.options.duration)
-                .await?;
+        let outcome = load::run(
+            &side.target,
+            self.options.load.connections,
+            Pace::Closed,
+            Duration::ZERO,
+            self.options.load.duration,
+        )
+        .await?;
         let cpu = side.program.cpu_seconds() - before;
-        Ok((outcome.per_second(), cpu * 1000.0 / outcome.answers as f64))
+        Ok(Saturated {
+            per_second: outcome.per_second(),
+            cpu_millis: cpu * 1000.0 / outcome.answers as f64,
+            answers_in_all: warm_up.answers + outcome.answers,
+        })
     }
 
     /// Medians and 99th percentiles of latency in milliseconds, at so many commands a second.
@@ -203,7 +244,14 @@ impl Both {
     }
 
     async fn pace(&self, side: &Side, rate: f64) -> Result<Outcome> {
-        load::run(&side.target, self.options.connections, Pace::PerSecond(rate), WARM_UP, self.options.duration).await
+        load::run(
+            &side.target,
+            self.options.load.connections,
+            Pace::PerSecond(rate),
+            WARM_UP,
+            self.options.load.duration,
+        )
+        .await
     }
 
     async fn curve(&self, saturation: f64) -> Result<Vec<Point>> {

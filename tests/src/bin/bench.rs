@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
-use groot_tests::bench::{PARTITIONS, failover, floor, isolation, memory, project, write};
+use clap::{Args, Parser, Subcommand};
+use groot_tests::bench::{PARTITIONS, failover, floor, isolation, load, memory, project, write};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -22,15 +22,8 @@ struct Cli {
 enum Bench {
     /// Commands through HTTP beside a bare handler with one produce
     Write {
-        /// Connections, each with one request on its way
-        #[arg(long, default_value_t = 64)]
-        connections: usize,
-        /// Rounds of each measurement; medians are shown
-        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
-        rounds: u16,
-        /// Seconds of each measurement
-        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
-        seconds: u64,
+        #[command(flatten)]
+        load: Load,
         /// Also measure latency at ten loads up to saturation, and draw it
         #[arg(long)]
         curve: bool,
@@ -40,24 +33,16 @@ enum Bench {
     },
     /// The documents projection beside insert_many of the same documents
     Project {
-        /// Rounds; medians are shown
-        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
-        rounds: u16,
+        #[command(flatten)]
+        rounds: Rounds,
         /// How many events the log holds at least
         #[arg(long, default_value_t = 50_000)]
         events: u64,
     },
     /// Latency of commands while one partition, another one, is saturated
     Isolation {
-        /// Connections that saturate the one
-        #[arg(long, default_value_t = 64)]
-        connections: usize,
-        /// Rounds; medians are shown
-        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
-        rounds: u16,
-        /// Seconds of each measurement
-        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
-        seconds: u64,
+        #[command(flatten)]
+        load: Load,
         /// Commands per second on the others
         #[arg(long, default_value_t = 200.0)]
         rate: f64,
@@ -70,9 +55,8 @@ enum Bench {
     },
     /// How long a partition answers nothing while an instance joins, leaves by SIGTERM, or is killed
     Failover {
-        /// Rounds; medians and the worst are shown
-        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
-        rounds: u16,
+        #[command(flatten)]
+        rounds: Rounds,
         /// How many posts the log holds, which an instance that joins has to fold
         #[arg(long, default_value_t = 24_000)]
         posts: u64,
@@ -82,20 +66,46 @@ enum Bench {
     Floor,
 }
 
+#[derive(Args, Clone, Copy, Debug)]
+struct Rounds {
+    /// Rounds of each measurement; medians are shown
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+struct Load {
+    #[command(flatten)]
+    rounds: Rounds,
+    /// Connections, each with one request on its way
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// Seconds of each measurement
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+}
+
+impl Rounds {
+    fn count(self) -> usize {
+        self.rounds.into()
+    }
+}
+
+impl Load {
+    fn options(self) -> load::Options {
+        let duration = Duration::from_secs(self.seconds);
+        load::Options { connections: self.connections, rounds: self.rounds.count(), duration }
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
     match Cli::parse().bench {
-        Bench::Write { connections, rounds, seconds, curve, peers } => {
-            let duration = Duration::from_secs(seconds);
-            write::run(write::Options { connections, rounds: rounds.into(), duration, curve, peers }).await
-        }
-        Bench::Project { rounds, events } => project::run(project::Options { rounds: rounds.into(), events }).await,
-        Bench::Isolation { connections, rounds, seconds, rate } => {
-            let duration = Duration::from_secs(seconds);
-            isolation::run(isolation::Options { connections, rounds: rounds.into(), duration, rate }).await
-        }
+        Bench::Write { load, curve, peers } => write::run(write::Options { load: load.options(), curve, peers }).await,
+        Bench::Project { rounds, events } => project::run(project::Options { rounds: rounds.count(), events }).await,
+        Bench::Isolation { load, rate } => isolation::run(load.options(), rate).await,
         Bench::Memory { posts } => memory::run(&posts).await,
-        Bench::Failover { rounds, posts } => failover::run(failover::Options { rounds: rounds.into(), posts }).await,
+        Bench::Failover { rounds, posts } => failover::run(failover::Options { rounds: rounds.count(), posts }).await,
         Bench::Floor => {
             let variable = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));
             let address: SocketAddr = variable("GROOT_HTTP_ADDR")?.parse().context("GROOT_HTTP_ADDR is no address")?;

@@ -1,13 +1,12 @@
 //! Commands that reach an instance which does not own their partition.
 
+use command_api::domain::Command;
 use command_api::domain::post::PostCommand;
-use command_api::domain::{Actor, Command};
-use command_api::partition::submission::Submission;
 use event_log::kafka::{OwnerHint, OwnerHints, partition_for};
 use event_log::record::{Epoch, Nonce};
-use event_schema::hash::CommandHash;
 use event_schema::id::PostId;
-use serde_json::{Value, json};
+use groot_tests::peer::{self, MAX_HOPS};
+use serde_json::json;
 use uuid::Uuid;
 use xtask::token::Role;
 
@@ -100,24 +99,13 @@ async fn a_command_is_not_passed_on_to_oneself_but_refused_with_a_time_to_come_b
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_was_passed_on_twice_is_passed_on_no_further() {
     let scene = Scene::new().await;
-    let submission = Submission {
-        command_id: Uuid::now_v7(),
-        command_hash: CommandHash::of("delete"),
-        command: Command::Post { id: PostId::new(scene.post.parse().unwrap()), command: PostCommand::Delete },
-        expected_version: None,
-        actor: Actor::System,
-        correlation_id: Uuid::now_v7(),
-        traceparent: None,
-    };
-    let pass_on = async |hops: &str| -> Value {
-        let request = scene.world.http.post(format!("{}/peer/commands", scene.first.admin)).header("groot-hops", hops);
-        let request = request.bearer_auth(&stack().addresses().peer_secret);
-        request.json(&submission).send().await.unwrap().json().await.unwrap()
-    };
+    let delete = Command::Post { id: PostId::new(scene.post.parse().unwrap()), command: PostCommand::Delete };
+    let (admin, author) = (&scene.first.admin, scene.author.person);
+    let pass_on = async |hops: u8| peer::pass_on(stack(), admin, author, delete.clone(), hops).await;
     let before = scene.first.has_said(PASSED_ON);
-    assert_eq!(pass_on("2").await, "NoOwner");
+    assert_eq!(pass_on(MAX_HOPS).await, "NoOwner");
     assert_eq!(scene.first.has_said(PASSED_ON), before);
     assert_eq!(scene.world.history(&scene.post).await, ["PostCreated"]);
-    assert_eq!(pass_on("1").await["Answered"]["Done"]["version"], 2);
+    assert_eq!(pass_on(MAX_HOPS - 1).await["Answered"]["Done"]["version"], 2);
     assert_eq!(scene.world.history(&scene.post).await, ["PostCreated", "PostDeleted"]);
 }

@@ -7,6 +7,7 @@ use event_log::position::Position;
 use event_log::state::{
     Checkpoint, LocalConfig, LocalStates, Provenance, Snapshots, StateBatch, StateSchema, StateStore, connect_objects,
 };
+use groot_tests::s3::S3;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use xtask::token::Role;
@@ -63,8 +64,8 @@ async fn assert_remembered(world: &World, base: &str, author: &Token, made: &[Ma
     assert_eq!(world.ends().await, ends, "a repeated command appends nothing");
 }
 
-async fn until_a_snapshot_is_stored(world: &World) {
-    let stored = || walk(&world.objects()).iter().any(|name| name.ends_with(".zst"));
+async fn until_a_snapshot_is_stored(objects: &Path) {
+    let stored = || walk(objects).iter().any(|name| name.ends_with(".zst"));
     soon("a snapshot", async {
         while !stored() {
             pause().await;
@@ -113,7 +114,7 @@ async fn a_killed_instance_goes_on_from_local_state_and_a_new_machine_from_a_sna
     let instance = Instance::start_with(&world, &env).await;
     assert_eq!(start_of(&instance, &world).await, ("nothing".to_owned(), 0, 0));
     let made = write(&world, &instance.base, &author).await;
-    until_a_snapshot_is_stored(&world).await;
+    until_a_snapshot_is_stored(&world.objects()).await;
     instance.kill().await;
     let end = world.ends().await[0];
 
@@ -145,6 +146,38 @@ async fn a_killed_instance_goes_on_from_local_state_and_a_new_machine_from_a_sna
     assert_eq!(start_of(&instance, &world).await.0, "nothing");
     assert_eq!(instance.here(&world, 0).await["aggregates"], after);
     assert_remembered(&world, &instance.base, &author, &made).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn snapshots_in_s3_are_what_a_new_machine_starts_from_and_without_s3_the_log_is_folded() {
+    let world = World::new(1).await;
+    let author = world.token(Role::Author);
+    let buckets = tempfile::tempdir().unwrap();
+    let s3 = S3::serve(buckets.path()).await;
+    let env = s3.env();
+    let env: Vec<(&str, &str)> = env
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .chain([("GROOT_SNAPSHOT_RECORDS", "10")])
+        .collect();
+    let instance = Instance::start_with(&world, &env).await;
+    let made = write(&world, &instance.base, &author).await;
+    until_a_snapshot_is_stored(&buckets.path().join("groot/tests")).await;
+    instance.kill().await;
+
+    let instance = Instance::start_with(&world, &env).await;
+    let (from, offset, _) = start_of(&instance, &world).await;
+    assert_eq!(from, "snapshot");
+    assert!(offset >= 10, "{offset}");
+    assert_remembered(&world, &instance.base, &author, &made).await;
+    instance.kill().await;
+
+    drop(s3);
+    let instance = Instance::start_with(&world, &env).await;
+    assert_eq!(start_of(&instance, &world).await.0, "nothing");
+    assert_eq!(instance.has_said("snapshots cannot be read, the log is folded instead"), 1);
+    assert_remembered(&world, &instance.base, &author, &made).await;
+    assert!(instance.stop().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,6 +29,7 @@ async fn what_one_process_tells_of_its_partitions_all_others_learn_also_those_th
         let mut table = hints.watch();
         let complete = table.wait_for(|table| table.get(&2) == Some(&moved) && table.get(&0) == Some(&here));
         soon("the hints", complete).await.unwrap();
+        soon("the end of the hints", hints.complete().wait_for(|complete| *complete)).await.unwrap();
     }
     for hints in [publisher, early, late] {
         hints.close().await;

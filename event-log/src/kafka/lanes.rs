@@ -5,7 +5,7 @@
 //! producer that has nothing on its way stays, since a new one needs about half a second until it can send.
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -125,6 +125,8 @@ struct State {
     dead: AtomicBool,
     /// Claims on their way.
     claims: AtomicU32,
+    /// Records reported so far.
+    reported: AtomicU64,
     /// The producer is being dropped.
     stopping: AtomicBool,
 }
@@ -214,12 +216,24 @@ fn poll(inner: &BaseProducer<Reports>, state: &State) {
             inner.poll(REPORTS_EVERY);
         } else {
             thread::park_timeout(REPORTS_EVERY);
-            inner.poll(Duration::ZERO);
+            fetch_reports(inner, state);
         }
         inner.context().voice.rescue(inner.client());
     }
     // It waits for the client's threads, up to a second: here nobody waits with it.
     inner.purge(PurgeConfig::default().queue().inflight());
+}
+
+/// Fetches all reports that are there. The client keeps a record until its report is fetched, and a poll without patience fetches
+/// those of one request alone.
+fn fetch_reports(inner: &BaseProducer<Reports>, state: &State) {
+    loop {
+        let before = state.reported.load(Ordering::Relaxed);
+        inner.poll(Duration::ZERO);
+        if state.reported.load(Ordering::Relaxed) == before {
+            return;
+        }
+    }
 }
 
 impl Drop for Producer {
@@ -302,6 +316,7 @@ impl ProducerContext for Reports {
     type DeliveryOpaque = Arc<Append>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, append: Self::DeliveryOpaque) {
+        self.state.reported.fetch_add(1, Ordering::Relaxed);
         if append.is_claim {
             self.state.claims.fetch_sub(1, Ordering::AcqRel);
         }

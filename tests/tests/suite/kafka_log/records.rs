@@ -175,3 +175,30 @@ async fn one_who_has_not_opened_a_partition_takes_it_from_nobody() {
     drop(reader);
     log.close().await;
 }
+
+/// The client keeps each record until its report is fetched.
+#[tokio::test]
+async fn reports_keep_up_with_appends() {
+    const APPENDS: u64 = 2_000;
+    let (_, log) = log(1).await;
+    let (mut partition, mut inbox) = log.partition(0);
+    partition.open(0, 0);
+    let (mut reported, mut most_unreported) = (0, 0);
+    for id in 0..APPENDS {
+        partition.append(0, 0, id, vec![event("x")]);
+        soon("the record", async {
+            loop {
+                match inbox.recv().await {
+                    Some(LogEvent::Record(_)) => break,
+                    Some(LogEvent::Appended { .. }) => reported += 1,
+                    other => panic!("{other:?}"),
+                }
+            }
+        })
+        .await;
+        most_unreported = most_unreported.max(id + 1 - reported);
+    }
+    assert!(most_unreported < APPENDS / 2, "{most_unreported} appends were read and not reported");
+    drop((partition, inbox));
+    log.close().await;
+}

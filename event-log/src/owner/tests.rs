@@ -50,6 +50,15 @@ impl Scene {
         scene
     }
 
+    /// Told to hand over, with a commit that is past its deadline.
+    fn in_doubt_while_handing_over() -> Self {
+        let mut scene = Self::serving();
+        scene.owner.hand_over(&mut scene.log);
+        scene.propose(1, 1).unwrap();
+        scene.tick(CONFIG_DEADLINE);
+        scene
+    }
+
     fn assign(&mut self, generation: i32) {
         self.owner.assign(&mut self.log, at(0), generation);
     }
@@ -404,10 +413,7 @@ fn who_hands_over_serves_until_the_claim_of_another_is_read_and_claims_no_more()
 
 #[test]
 fn who_hands_over_and_is_in_doubt_settles_that_by_a_claim_of_its_own_and_serves_on() {
-    let mut scene = Scene::serving();
-    scene.owner.hand_over(&mut scene.log);
-    scene.propose(1, 1).unwrap();
-    scene.tick(CONFIG_DEADLINE);
+    let mut scene = Scene::in_doubt_while_handing_over();
     scene.land_last();
     scene.acknowledge_last();
     assert!(matches!(&scene.told()[..], [Told::InDoubt, voided, Told::Serving(_)] if *voided == void(&[1])));
@@ -417,10 +423,7 @@ fn who_hands_over_and_is_in_doubt_settles_that_by_a_claim_of_its_own_and_serves_
 
 #[test]
 fn who_hands_over_stops_also_if_the_claim_of_another_comes_before_one_of_its_own() {
-    let mut scene = Scene::serving();
-    scene.owner.hand_over(&mut scene.log);
-    scene.propose(1, 1).unwrap();
-    scene.tick(CONFIG_DEADLINE);
+    let mut scene = Scene::in_doubt_while_handing_over();
     scene.land_claim_of("other", 2);
     assert!(scene.owner.is_idle());
 }

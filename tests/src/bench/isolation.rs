@@ -34,50 +34,69 @@ struct Results<'a> {
     rows: &'a [Row],
     /// Commands per second that the busy partition took.
     busy_per_second: f64,
+    /// Commands per second that all partitions took when the same load was spread over them.
+    spread_per_second: f64,
 }
 
 /// Measures the others' latency, at `rate` commands per second, with that partition idle, which is the floor, and saturated.
+///
+/// A load that saturates a partition takes the processor too, from everybody. So there is a second floor, which has the
+/// processor as busy and no partition more than another: the same connections, editing posts in all partitions.
 pub async fn run(options: load::Options, rate: f64) -> Result<()> {
     let stack = Servers::Bench.stack().await;
     let env = system::fresh_environment(stack, "isolation", PARTITIONS);
     let program = Program::start(stack, "isolation-command-api", "command-api", &[], &env);
     program.is_ready().await;
     let token = load::author(stack)?;
-    let [busy, quiet] = edits(&program, &token).await?;
+    let [busy, quiet, all] = edits(&program, &token).await?;
     eprintln!("warming up");
     load::run(&quiet, options.connections, Pace::Closed, FIRST_WARM_UP, Duration::ZERO).await?;
-    let (mut p50, mut p99, mut taken) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut p50, mut p99, mut taken) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()], Vec::new());
     for number in 1..=options.rounds {
         eprintln!("round {number} of {}", options.rounds);
         let pace = Pace::PerSecond(rate);
         let alone = load::run(&quiet, QUIET_CONNECTIONS, pace, WARM_UP, options.duration).await?;
-        let (beside, busy) = tokio::try_join!(
-            load::run(&quiet, QUIET_CONNECTIONS, pace, WARM_UP, options.duration),
-            load::run(&busy, options.connections, Pace::Closed, WARM_UP, options.duration),
-        )?;
-        p50.push(Round { groot: beside.millis(0.5), floor: Some(alone.millis(0.5)) });
-        p99.push(Round { groot: beside.millis(0.99), floor: Some(alone.millis(0.99)) });
-        taken.push(busy.per_second());
+        let beside = async |load| {
+            tokio::try_join!(
+                load::run(&quiet, QUIET_CONNECTIONS, pace, WARM_UP, options.duration),
+                load::run(load, options.connections, Pace::Closed, WARM_UP, options.duration),
+            )
+        };
+        let (spread, spread_load) = beside(&all).await?;
+        let (beside, busy_load) = beside(&busy).await?;
+        for (rounds, quantile) in [(&mut p50, 0.5), (&mut p99, 0.99)] {
+            for (rounds, floor) in rounds.iter_mut().zip([&alone, &spread]) {
+                rounds.push(Round { groot: beside.millis(quantile), floor: Some(floor.millis(quantile)) });
+            }
+        }
+        taken.push((busy_load.per_second(), spread_load.per_second()));
     }
+    let row = |quantile, floor, rounds| {
+        Row::of(format!("command latency {quantile} at {rate}/s, {floor}"), "ms", rounds, Aim::RatioAtMost(2.0))
+    };
+    let ([p50_alone, p50_spread], [p99_alone, p99_spread]) = (p50, p99);
     let rows = [
-        Row::of(format!("command latency p50 at {}/s", rate), "ms", p50, Aim::RatioAtMost(2.0)),
-        Row::of(format!("command latency p99 at {}/s", rate), "ms", p99, Aim::RatioAtMost(2.0)),
+        row("p50", "alone", p50_alone),
+        row("p99", "alone", p99_alone),
+        row("p50", "load spread", p50_spread),
+        row("p99", "load spread", p99_spread),
     ];
-    let busy_per_second = report::median(taken.into_iter());
+    let busy_per_second = report::median(taken.iter().map(|taken| taken.0));
+    let spread_per_second = report::median(taken.iter().map(|taken| taken.1));
     report::print(
         &format!(
             "Edits of posts in all partitions but one, while {} connections edit posts in that one ({busy_per_second:.0}/s); \
-             the floor is the same load without them",
+             the floors are the same edits alone, and while as many connections edit posts in all ({spread_per_second:.0}/s)",
             options.connections
         ),
         &rows,
     );
-    println!("results in {}", report::write("isolation", &Results { rows: &rows, busy_per_second })?.display());
+    println!("results in {}", report::write("isolation", &Results { rows: &rows, busy_per_second, spread_per_second })?.display());
     Ok(())
 }
 
-/// Edits of posts in the busy partition, and of posts in all others.
-async fn edits(program: &Program, token: &str) -> Result<[Target; 2]> {
+/// Edits of posts in the busy partition, of posts in all others, and of all posts.
+async fn edits(program: &Program, token: &str) -> Result<[Target; 3]> {
     let http = Client::default();
     let (mut busy, mut quiet) = (Vec::new(), Vec::new());
     for post in body::posts(1).into_iter().cycle().take(POSTS_MADE) {
@@ -91,7 +110,8 @@ async fn edits(program: &Program, token: &str) -> Result<[Target; 2]> {
     // As many as is prime to the posts, so that each edit changes something.
     let titles: Vec<Bytes> = (0..TITLES).map(|n| json!({ "title": format!("Title {n}") }).to_string().into()).collect();
     let titles = Arc::new(titles);
-    Ok([busy, quiet].map(|paths| Target {
+    let all = [busy.as_slice(), &quiet].concat();
+    Ok([busy, quiet, all].map(|paths| Target {
         method: Method::PATCH,
         paths: Arc::new(paths),
         bodies: titles.clone(),

@@ -107,6 +107,22 @@ impl System {
         headers: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Answer {
+        self.try_command_to(instance, method, path, caller, headers, body).await.expect("an answer to the command")
+    }
+
+    /// The same of an instance that may end meanwhile.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn try_command_to(
+        &self,
+        instance: &Program,
+        method: &str,
+        path: &str,
+        caller: &Caller,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer, reqwest::Error> {
         let url = format!("{}{path}", instance.base);
         let mut request = self.http.request(method, &url).bearer_auth(&caller.token);
         for (name, value) in headers {
@@ -115,7 +131,7 @@ impl System {
         if let Some(body) = body {
             request = request.json(body);
         }
-        Answer::of(request).await.expect("an answer to the command")
+        Answer::of(request).await
     }
 
     /// Creates a post under an idempotency key.

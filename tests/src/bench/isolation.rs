@@ -91,7 +91,10 @@ pub async fn run(options: load::Options, rate: f64) -> Result<()> {
         ),
         &rows,
     );
-    println!("results in {}", report::write("isolation", &Results { rows: &rows, busy_per_second, spread_per_second })?.display());
+    println!(
+        "results in {}",
+        report::write("isolation", &Results { rows: &rows, busy_per_second, spread_per_second })?.display()
+    );
     Ok(())
 }
 

@@ -4,6 +4,7 @@ mod below_isr;
 mod clocks;
 mod cut_back;
 mod forgotten;
+mod half_published;
 mod held_back;
 mod hung;
 mod schedule;

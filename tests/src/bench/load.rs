@@ -29,9 +29,12 @@ pub struct Target {
     pub method: Method,
     /// Taken in turn.
     pub paths: Arc<Vec<String>>,
-    pub token: Option<String>,
+    /// Bearer tokens, taken in turn; none for requests without any.
+    pub tokens: Arc<Vec<String>>,
     /// Taken in turn; one empty body for requests without any.
     pub bodies: Arc<Vec<Bytes>>,
+    /// How far apart connections begin in all that is taken in turn.
+    pub apart: usize,
     /// The status of every good answer.
     pub status: u16,
 }
@@ -43,8 +46,10 @@ impl Target {
             address: program.base.trim_start_matches("http://").parse().context("an address")?,
             method: Method::POST,
             paths: Arc::new(vec![POSTS.to_owned()]),
-            token: author.map(|token| format!("Bearer {token}")),
+            tokens: Arc::new(author.map(str::to_owned).into_iter().collect()),
             bodies: Arc::new(body::posts(seed)),
+            // So far that two connections seldom send the same body.
+            apart: 31,
             status: 201,
         })
     }
@@ -146,8 +151,7 @@ impl Connection {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // It ends with its sender.
         tokio::spawn(connection);
-        // Far apart, so that two connections seldom send the same body.
-        Ok(Self { target, sender, next: number * 31 })
+        Ok(Self { next: number * target.apart, target, sender })
     }
 
     async fn send_until(
@@ -182,7 +186,8 @@ impl Connection {
     }
 
     async fn send(&mut self) -> Result<()> {
-        let Target { paths, bodies, .. } = &self.target;
+        let Target { paths, bodies, tokens, .. } = &self.target;
+        let token = tokens.get(self.next % tokens.len().max(1));
         let (path, body) = (&paths[self.next % paths.len()], bodies[self.next % bodies.len()].clone());
         self.next += 1;
         let mut request = Request::builder()
@@ -190,8 +195,8 @@ impl Connection {
             .uri(path)
             .header(HOST, "localhost")
             .header(CONTENT_TYPE, "application/json");
-        if let Some(token) = &self.target.token {
-            request = request.header(AUTHORIZATION, token);
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
         let response = self.sender.send_request(request.body(Full::new(body))?).await?;
         let status = response.status();

@@ -6,6 +6,7 @@
 //! - [`write`](mod@write): commands through HTTP; [`project`]: the documents projection
 //! - [`peers`]: other people's systems under the same load; [`postgres`]: the database of one of them
 //! - [`isolation`]: what a saturated partition does to the others
+//! - [`likes`]: how many likes one post takes
 //! - [`memory`]: the memory of command-api; [`fill`]: the log that it folds
 //! - [`failover`]: changes of owners as clients see them
 //! - [`report`]: the table and the JSON file; [`picture`]: latency against load
@@ -15,6 +16,7 @@ pub mod failover;
 pub mod fill;
 pub mod floor;
 pub mod isolation;
+pub mod likes;
 pub mod load;
 pub mod memory;
 pub mod peers;

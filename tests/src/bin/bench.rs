@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
-use groot_tests::bench::{PARTITIONS, failover, floor, isolation, load, memory, project, write};
+use groot_tests::bench::{PARTITIONS, failover, floor, isolation, likes, load, memory, project, write};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -47,6 +47,14 @@ enum Bench {
         #[arg(long, default_value_t = 200.0)]
         rate: f64,
     },
+    /// Likes of one post, until it has many, beside likes of many posts
+    Likes {
+        #[command(flatten)]
+        stream: Stream,
+        /// How many likes the post gets
+        #[arg(long, default_value_t = 100_000)]
+        likes: u64,
+    },
     /// The memory of command-api at growing numbers of posts, after a fold and after a start from local state
     Memory {
         /// Numbers of posts, each larger than the one before
@@ -77,6 +85,12 @@ struct Rounds {
 struct Load {
     #[command(flatten)]
     rounds: Rounds,
+    #[command(flatten)]
+    stream: Stream,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+struct Stream {
     /// Connections, each with one request on its way
     #[arg(long, default_value_t = 64)]
     connections: usize,
@@ -93,8 +107,14 @@ impl Rounds {
 
 impl Load {
     fn options(self) -> load::Options {
-        let duration = Duration::from_secs(self.seconds);
-        load::Options { connections: self.connections, rounds: self.rounds.count(), duration }
+        let duration = self.stream.duration();
+        load::Options { connections: self.stream.connections, rounds: self.rounds.count(), duration }
+    }
+}
+
+impl Stream {
+    fn duration(self) -> Duration {
+        Duration::from_secs(self.seconds)
     }
 }
 
@@ -104,6 +124,7 @@ async fn main() -> Result<()> {
         Bench::Write { load, curve, peers } => write::run(write::Options { load: load.options(), curve, peers }).await,
         Bench::Project { rounds, events } => project::run(project::Options { rounds: rounds.count(), events }).await,
         Bench::Isolation { load, rate } => isolation::run(load.options(), rate).await,
+        Bench::Likes { stream, likes } => likes::run(stream.connections, stream.duration(), likes).await,
         Bench::Memory { posts } => memory::run(&posts).await,
         Bench::Failover { rounds, posts } => failover::run(failover::Options { rounds: rounds.count(), posts }).await,
         Bench::Floor => {

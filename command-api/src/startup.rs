@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -180,9 +181,13 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         }
     });
     // Without a store no partition can go on here; other instances take over when this one ends.
+    let state_dir = config.state_dir.clone();
     supervisor.spawn("local state", OnError::Shutdown, OnCancel::Drop, move |_| {
-        let states = recovery.states.clone();
-        async move { Err::<Infallible, _>(StateFailed(states.failed().await)).map(|never| match never {}) }
+        let (states, directory) = (recovery.states.clone(), state_dir.clone());
+        async move {
+            let why = states.failed().await;
+            Err::<Infallible, _>(StateFailed { directory, why }).map(|never| match never {})
+        }
     });
     let clients = Server::start(&supervisor, "clients", clients, public, Port::Clients);
     let admin = Server::start(&supervisor, "admin", admin, internal, Port::Admin);
@@ -314,8 +319,14 @@ fn open_state(config: &Config, identity: LogIdentity) -> Result<Recovery, StartE
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct StateFailed(String);
+#[error(
+    "the state in {} cannot be written or read any more, mend the disk and start again; what it lacks is in the log: {why}",
+    .directory.display()
+)]
+struct StateFailed {
+    directory: PathBuf,
+    why: String,
+}
 
 fn health(
     seats: &watch::Sender<Seats>,

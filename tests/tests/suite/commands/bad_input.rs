@@ -45,7 +45,7 @@ fn with(field: &str, value: Value) -> String {
 
 async fn send(world: &World, base: &str, token: &Token, case: &Case<'_>) -> Answer {
     let request = world.request(base, case.method, &case.path, token);
-    answer(request.headers(header_map(&case.headers)).body(case.body.clone())).await
+    answer(request.headers(header_map(&case.headers)).body(case.body.clone()).send().await.unwrap()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

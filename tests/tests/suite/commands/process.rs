@@ -121,6 +121,19 @@ impl Instance {
         soon("the end of the process", self.child.wait()).await.unwrap()
     }
 
+    /// From now on no file of it can be written past this many bytes.
+    pub async fn limit_files(&self, bytes: u64) {
+        let mut prlimit = Command::new("prlimit");
+        prlimit.arg("--pid").arg(self.child.id().unwrap().to_string()).arg(format!("--fsize={bytes}"));
+        assert!(prlimit.status().await.unwrap().success());
+    }
+
+    /// How it ended by itself, and what it said.
+    pub async fn ended(mut self) -> (ExitStatus, String) {
+        let status = soon("the end of the process", self.child.wait()).await.unwrap();
+        (status, self.lines.lock().unwrap().join("\n"))
+    }
+
     pub fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
@@ -158,7 +171,10 @@ pub async fn pause() {
 
 async fn spawn(world: &World, env: &[(&str, &str)]) -> (Child, Lines<BufReader<ChildStderr>>) {
     let program = tokio::task::spawn_blocking(|| binary("command-api")).await.unwrap();
-    let mut child = Command::new(program)
+    // Where its files may not grow it gets an error, as on a full disk, and no signal.
+    let mut child = Command::new("sh")
+        .args(["-c", r#"trap "" XFSZ; exec "$0""#])
+        .arg(program)
         .envs(world.env())
         .envs(env.iter().copied())
         .stdin(Stdio::null())

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use xtask::token::Role;
 
 use super::process::{Instance, pause, run_to_end};
-use super::world::{Answer, POSTS, Token, World, draft, soon};
+use super::world::{Answer, POSTS, Token, World, answer, draft, soon};
 
 /// Commands that were answered: each under its key.
 struct Made {
@@ -102,6 +102,35 @@ fn batch(position: Position) -> StateBatch {
         forgotten_before: 0,
         due: Vec::new(),
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_cannot_be_written_ends_the_instance_and_what_was_acknowledged_is_there_when_it_can() {
+    let world = World::new(2).await;
+    let author = world.token(Role::Author);
+    let machine = world.new_machine();
+    let env = [("GROOT_STATE_DIR", machine.to_str().unwrap())];
+    let instance = Instance::start_with(&world, &env).await;
+    let mut made = write(&world, &instance.base, &author).await;
+    instance.limit_files(1).await;
+    for number in 0.. {
+        let key = format!("late {number}");
+        let request = world.request(&instance.base, "POST", POSTS, &author).header("idempotency-key", &key);
+        // In the end nobody listens, or the connection breaks.
+        let Ok(response) = request.json(&draft()).send().await else { break };
+        let answer = answer(response).await;
+        match answer.status {
+            201 => made.push(Made { method: "POST", path: POSTS.to_owned(), key, body: Some(draft()), answer }),
+            _ => drop(answer.is(503)),
+        }
+        pause().await;
+    }
+    let (status, said) = instance.ended().await;
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("mend the disk"), "{said}");
+
+    let instance = Instance::start_with(&world, &env).await;
+    assert_remembered(&world, &instance.base, &author, &made).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

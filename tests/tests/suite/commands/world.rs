@@ -9,7 +9,7 @@ use event_log::kafka::{KafkaConfig, KafkaLog, LogIdentity, provision, read_all};
 use event_log::record::LogRecord;
 use groot_tests::servers::Servers;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -170,7 +170,7 @@ impl World {
         if let Some(body) = body {
             request = request.json(body);
         }
-        answer(request).await
+        answer(request.send().await.unwrap()).await
     }
 
     /// Creates a post, publishes it and gives its id.
@@ -231,8 +231,7 @@ pub fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
     headers.iter().map(pair).collect()
 }
 
-pub async fn answer(request: RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
+pub async fn answer(response: Response) -> Answer {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let bytes = response.bytes().await.unwrap();
     let body =

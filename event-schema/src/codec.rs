@@ -85,6 +85,11 @@ impl DecodeError {
             _ => false,
         }
     }
+
+    /// Whether it is this value that is at fault, and not this build or the registry, by which others would fail as well.
+    pub fn is_of_the_value(&self) -> bool {
+        matches!(self, DecodeError::NotWireFormat | DecodeError::TypeMismatch { .. } | DecodeError::Malformed { .. })
+    }
 }
 
 impl Codec {

@@ -45,6 +45,9 @@ pub struct DocumentsArgs {
     /// What the names of consumer groups begin with.
     #[arg(long, env = "GROOT_GROUP_PREFIX", value_name = "PREFIX", default_value = "groot", value_parser = config::not_blank)]
     pub group_prefix: String,
+    /// An event that cannot be projected parks its aggregate; a partition with more parked aggregates than this halts.
+    #[arg(long, env = "GROOT_PARKED_LIMIT", value_name = "COUNT", default_value_t = 100)]
+    pub parked_limit: usize,
     #[command(flatten)]
     pub process: ProcessArgs,
 }

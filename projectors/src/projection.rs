@@ -6,6 +6,7 @@ use std::sync::Arc;
 use event_log::position::Position;
 use thiserror::Error;
 
+use crate::dead_letter::{DeadLetter, Parked};
 use crate::event::LoggedEvent;
 
 /// A projection of the log into a store that keeps its position with its data.
@@ -22,17 +23,45 @@ pub trait Projection: Send + Sync + 'static {
     /// How far the store is in a partition.
     fn load(&self, partition: u32) -> impl Future<Output = Result<Saved, StoreFailure>> + Send;
 
-    /// Writes a batch and the position after it, both or neither, if the store still is where `from` says.
+    /// The keys of a partition whose records are parked.
+    fn parked(&self, partition: u32) -> impl Future<Output = Result<Vec<Parked>, StoreFailure>> + Send;
+
+    /// The parked records of a key, in their order.
+    fn letters(&self, partition: u32, key: &str) -> impl Future<Output = Result<Vec<DeadLetter>, StoreFailure>> + Send;
+
+    /// Writes what changes and the position after it, all or nothing, if the store still is where `from` says.
     ///
     /// Whoever drops the future does not stop the write. After any failure the outcome is unknown until
     /// [`Projection::load`] says where the store is.
     fn write(
         &self,
         partition: u32,
-        batch: Arc<Self::Batch>,
+        changes: Changes<Self::Batch>,
         from: Saved,
         to: Position,
     ) -> impl Future<Output = Result<Saved, StoreFailure>> + Send;
+}
+
+/// What one write changes beside the position.
+#[derive(Debug)]
+pub struct Changes<B> {
+    pub batch: Arc<B>,
+    /// Keys whose letters go.
+    pub cleared: Vec<String>,
+    /// Letters that come, after those.
+    pub letters: Vec<DeadLetter>,
+}
+
+impl<B> From<Arc<B>> for Changes<B> {
+    fn from(batch: Arc<B>) -> Self {
+        Self { batch, cleared: Vec::new(), letters: Vec::new() }
+    }
+}
+
+impl<B> Clone for Changes<B> {
+    fn clone(&self) -> Self {
+        Self { batch: self.batch.clone(), cleared: self.cleared.clone(), letters: self.letters.clone() }
+    }
 }
 
 /// A position as a store has it.

@@ -32,6 +32,8 @@ pub struct Settings {
     pub group_prefix: String,
     /// A partition further behind makes the readiness check fail.
     pub ready_lag: Duration,
+    /// A partition with more parked aggregates halts.
+    pub parked_limit: usize,
 }
 
 #[derive(Debug, Error)]
@@ -59,6 +61,7 @@ impl From<&DocumentsArgs> for Settings {
             mongodb_database: args.mongodb_database.clone(),
             group_prefix: args.group_prefix.clone(),
             ready_lag: args.process.ready_lag,
+            parked_limit: args.parked_limit,
         }
     }
 }
@@ -81,7 +84,8 @@ pub async fn start(settings: &Settings, health: &Health, supervisor: &Supervisor
     let log = KafkaLog::connect(kafka)?;
     let subscription = Subscription::start(kafka, MembershipConfig::new(group), log.clone())?;
     let status = Status::new(projection.name());
-    let shared = Arc::new(Shared { projection, codec, log, status: status.clone() });
+    let shared =
+        Arc::new(Shared { projection, codec, log, status: status.clone(), parked_limit: settings.parked_limit });
     let limit = settings.ready_lag;
     health.check("documents", move || std::future::ready(status.readiness(limit)));
     supervise(shared.clone(), subscription, supervisor);

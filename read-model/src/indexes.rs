@@ -20,6 +20,7 @@ pub async fn ensure_indexes(database: &Database, projection: Projection) -> Resu
         create(database, projection.likes(), Vec::new()),
         create(database, projection.people(), Vec::new()),
         create(database, projection.slugs(), Vec::new()),
+        create(database, projection.dead_letters(), of_dead_letters()),
         create(database, projection.checkpoints().to_owned(), Vec::new()),
     ])
     .await?;
@@ -53,6 +54,11 @@ fn of_post_events() -> Vec<IndexModel> {
 /// either direction.
 fn of_comments() -> Vec<IndexModel> {
     vec![index("by_post", doc! { "postId": 1, "deletedAt": 1, "createdAt": 1, "_id": 1 })]
+}
+
+/// The letters of a key are read in their order, and the first of each key tells how it stands.
+fn of_dead_letters() -> Vec<IndexModel> {
+    vec![index("by_key", doc! { "partition": 1, "key": 1, "offset": 1 })]
 }
 
 fn index(name: &str, keys: Document) -> IndexModel {

@@ -12,6 +12,7 @@
 
 pub mod checkpoint;
 pub mod comment;
+pub mod dead_letter;
 pub mod indexes;
 pub mod names;
 pub mod person;
@@ -21,6 +22,7 @@ pub mod stored;
 
 pub use checkpoint::Checkpoint;
 pub use comment::{Comment, Like};
+pub use dead_letter::{DeadLetterDoc, HeaderDoc, Standing};
 pub use indexes::ensure_indexes;
 pub use names::{DOCUMENTS, Projection};
 pub use person::Person;

@@ -42,6 +42,11 @@ impl Projection {
         self.versioned("post_events")
     }
 
+    /// [`crate::DeadLetterDoc`] by partition and offset.
+    pub fn dead_letters(self) -> String {
+        format!("{}_dead_letters_v{}", self.name, self.version)
+    }
+
     /// [`crate::Checkpoint`] of every projection and version, told apart by [`Projection::checkpoint_id`].
     pub fn checkpoints(self) -> &'static str {
         "checkpoints"
@@ -75,6 +80,7 @@ mod tests {
         assert_eq!(DOCUMENTS.likes(), "likes_v1");
         assert_eq!(DOCUMENTS.slugs(), "slugs_v1");
         assert_eq!(DOCUMENTS.post_events(), "post_events_v1");
+        assert_eq!(DOCUMENTS.dead_letters(), "documents_dead_letters_v1");
         assert_eq!(next.posts(), "posts_v2");
     }
 

@@ -5,11 +5,11 @@ use projectors::config::LogArgs;
 use service::config;
 use uuid::Uuid;
 
-/// Looks into Groot's log, for operators.
+/// Looks into Groot's log and after its projections, for operators.
 ///
-/// Reads only; it takes no part in any consumer group and disturbs nothing that runs.
+/// It takes no part in any consumer group and disturbs nothing that runs. Only `dead-letters retry` and `drop` change anything.
 ///
-/// Exit codes: 0 it was shown; 1 the log cannot be read, or an event of it cannot be decoded; 2 a bad argument or setting;
+/// Exit codes: 0 it was shown or done; 1 the log cannot be read, or an event of it cannot be decoded; 2 a bad argument or setting;
 /// 3 a server did not answer in five tries; 4 there is nothing to show.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "replay-tool", version)]
@@ -25,6 +25,68 @@ pub enum ToolCommand {
     /// The partition that the aggregate lives in is read from its beginning, by the same rule as every other reader's:
     /// records of deposed owners and of commits that were cut off are not shown, they never happened.
     Inspect(InspectArgs),
+    /// Events that the documents projection could not project, and those that wait behind them.
+    ///
+    /// One event that cannot be projected parks all records of its key: a post with its comments and likes, or a person. They wait
+    /// in their order until they are retried or dropped; everything else goes on.
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum DeadLettersCommand {
+    /// Lists the keys that are parked, each with why.
+    List {
+        /// Print a JSON array rather than a table.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Shows the records of a key, decoded where they can be.
+    Show {
+        /// A key, as `list` gives it.
+        key: String,
+        /// Print a JSON array rather than a table.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        store: StoreArgs,
+        #[command(flatten)]
+        log: LogArgs,
+    },
+    /// Has the records of a key projected in their order. What cannot be, and all behind it, is parked again.
+    ///
+    /// The projector that has the partition does it within a second or two; `list` shows what came of it.
+    Retry {
+        /// A key, as `list` gives it.
+        key: String,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Gives the records of a key up, and all that will follow: what the store has of it stays as it is until it is rebuilt.
+    ///
+    /// The events stay in the log, where `inspect` shows them.
+    Drop {
+        /// A key, as `list` gives it.
+        key: String,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+}
+
+/// Where the documents are.
+#[derive(Clone, Debug, Args)]
+pub struct StoreArgs {
+    /// The MongoDB replica set.
+    #[arg(long, env = "GROOT_MONGODB_URI", hide_env_values = true, value_name = "URI", default_value = "mongodb://127.0.0.1:27017/?replicaSet=rs0", value_parser = config::mongodb_uri)]
+    pub mongodb_uri: String,
+    /// The database that holds the documents.
+    #[arg(long, env = "GROOT_MONGODB_DATABASE", value_name = "NAME", default_value = "groot", value_parser = config::not_blank)]
+    pub mongodb_database: String,
+    /// Which log lines to write to standard error: a level, or target=level pairs.
+    #[arg(long = "log", value_name = "FILTER", default_value = "warn", value_parser = config::not_blank)]
+    pub log_filter: String,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -57,7 +119,7 @@ mod tests {
     fn what_an_aggregate_is_under_is_named_beside_it() {
         let [comment, post] = [1, 2].map(Uuid::from_u128);
         let arguments = ["replay-tool", "inspect", &comment.to_string(), "--under", &post.to_string()];
-        let ToolCommand::Inspect(args) = config::read_from::<Cli>(&arguments).unwrap().command;
+        let ToolCommand::Inspect(args) = config::read_from::<Cli>(&arguments).unwrap().command else { panic!() };
         assert_eq!((args.aggregate, args.under), (comment, Some(post)));
     }
 

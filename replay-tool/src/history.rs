@@ -76,7 +76,8 @@ pub async fn read(log: &KafkaLog, codec: &Codec, aggregate: Uuid, under: Option<
     Ok(History { aggregate, partition, events })
 }
 
-async fn decode(codec: &Codec, record: &LogRecord) -> Result<Content, String> {
+/// What a record says.
+pub async fn decode(codec: &Codec, record: &LogRecord) -> Result<Content, String> {
     let (meta, schema_fp) =
         EventMeta::from_headers(|name| record.headers.get(name)).map_err(|error| error.to_string())?;
     let value = record.value.as_deref().ok_or("the record has no value")?;

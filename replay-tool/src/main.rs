@@ -1,7 +1,8 @@
-//! The operators' command line: looks into the log.
+//! The operators' command line: looks into the log, and after what projections could not project.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod config;
+mod dead_letters;
 mod history;
 mod table;
 
@@ -23,6 +24,7 @@ async fn main() -> ExitCode {
     let cli: Cli = service::config::read();
     let result = match cli.command {
         ToolCommand::Inspect(args) => inspect(args).await,
+        ToolCommand::DeadLetters(command) => dead_letters::run(command).await,
     };
     result.unwrap_or_else(|error| startup::exit_code(error.as_ref()))
 }

@@ -1,4 +1,4 @@
-//! A history as a table for people.
+//! Tables for people.
 
 use std::fmt::Write;
 
@@ -10,21 +10,27 @@ const SHOWN: usize = 100;
 /// One row for each event, in order, and a line above that says what it is.
 pub fn render(history: &History) -> String {
     let rows: Vec<[String; 6]> = history.events.iter().map(row).collect();
-    let head = ["VERSION", "OFFSET", "TIME", "EVENT", "ACTOR", "DATA"].map(str::to_owned);
-    let mut widths = [0; 6];
-    for row in std::iter::once(&head).chain(&rows) {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = format!(
+    let title = format!(
         "{}: {} {} in partition {}\n\n",
         history.aggregate,
         history.events.len(),
         if history.events.len() == 1 { "event" } else { "events" },
         history.partition
     );
-    for row in std::iter::once(&head).chain(&rows) {
+    title + &table(["VERSION", "OFFSET", "TIME", "EVENT", "ACTOR", "DATA"], &rows)
+}
+
+/// Columns as wide as what is in them.
+pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+    let head = head.map(str::to_owned);
+    let mut widths = [0; N];
+    for row in std::iter::once(&head).chain(rows) {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for row in std::iter::once(&head).chain(rows) {
         let mut line = String::new();
         for (width, cell) in widths.iter().zip(row) {
             // Writing to a text cannot fail.
@@ -50,7 +56,7 @@ fn row(entry: &Entry) -> [String; 6] {
 }
 
 /// The fields that say something, on one line.
-fn fields(data: &serde_json::Value) -> String {
+pub fn fields(data: &serde_json::Value) -> String {
     let Some(fields) = data.as_object() else {
         return shortened(&data.to_string());
     };

@@ -17,7 +17,19 @@ fn build() -> PathBuf {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above its packages");
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "-p", "command-api", "-p", "projectors", "-p", "query-api", "--bins"])
+        .args([
+            "build",
+            "--quiet",
+            "-p",
+            "command-api",
+            "-p",
+            "projectors",
+            "-p",
+            "query-api",
+            "-p",
+            "replay-tool",
+            "--bins",
+        ])
         .current_dir(root)
         .status()
         .expect("cargo runs, as it runs this");

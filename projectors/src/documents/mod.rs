@@ -3,12 +3,14 @@
 //! - [`project`](mod@project): what one event writes; [`change`]: how writes to one post fold; [`response`]: comments, likes and
 //!   how many there are; [`markdown`]: content as safe HTML
 //! - [`batch`]: the writes of many events; [`statements`]: those as MongoDB updates; [`write`](mod@write): the transaction
+//! - [`dead_letters`]: records that could not be projected, and those behind them
 //! - [`fold`]: the same documents told a second time, for comparing; [`read`]: what the store holds
 
 pub mod batch;
 pub mod change;
 mod checkpoint;
 pub mod connect;
+pub mod dead_letters;
 pub mod fold;
 pub mod markdown;
 pub mod project;
@@ -17,14 +19,13 @@ pub mod response;
 pub mod statements;
 pub mod write;
 
-use std::sync::Arc;
-
 use event_log::position::Position;
 
+use crate::dead_letter::{DeadLetter, Parked};
 use crate::documents::batch::Batch;
 use crate::documents::write::Store;
 use crate::event::LoggedEvent;
-use crate::projection::{Projection, Saved, StoreFailure, Unprojectable};
+use crate::projection::{Changes, Projection, Saved, StoreFailure, Unprojectable};
 
 /// The projection as the runner sees it.
 #[derive(Clone, Debug)]
@@ -58,7 +59,21 @@ impl Projection for Documents {
         self.store.load(partition).await
     }
 
-    async fn write(&self, partition: u32, batch: Arc<Batch>, from: Saved, to: Position) -> Result<Saved, StoreFailure> {
-        self.store.write(partition, batch, from, to).await
+    async fn parked(&self, partition: u32) -> Result<Vec<Parked>, StoreFailure> {
+        self.store.parked(partition).await
+    }
+
+    async fn letters(&self, partition: u32, key: &str) -> Result<Vec<DeadLetter>, StoreFailure> {
+        self.store.letters(partition, key).await
+    }
+
+    async fn write(
+        &self,
+        partition: u32,
+        changes: Changes<Batch>,
+        from: Saved,
+        to: Position,
+    ) -> Result<Saved, StoreFailure> {
+        self.store.write(partition, changes, from, to).await
     }
 }

@@ -1,6 +1,5 @@
 //! The IO of the projection: one transaction for each batch, holding the documents and the checkpoint.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -14,12 +13,14 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::dead_letter::{DeadLetter, Parked};
 use crate::documents::batch::Batch;
 use crate::documents::change::PostWrite;
 use crate::documents::connect::durable;
+use crate::documents::dead_letters::DeadLetters;
 use crate::documents::response::CommentWrite;
 use crate::documents::{checkpoint, statements};
-use crate::projection::{Saved, StoreFailure};
+use crate::projection::{Changes, Saved, StoreFailure};
 
 /// A write that the server has not answered for this long counts as failed. It is left to its task, not dropped: if it
 /// still comes to pass, the checkpoint shows it.
@@ -39,13 +40,15 @@ pub struct Store {
     database: Database,
     names: Names,
     log_id: u64,
+    dead_letters: DeadLetters,
     writes: TaskTracker,
 }
 
 impl Store {
     /// The indexes must be there: see [`read_model::ensure_indexes`].
     pub fn new(database: Database, names: Names, log_id: u64) -> Self {
-        Self { database, names, log_id, writes: TaskTracker::new() }
+        let dead_letters = DeadLetters::new(&database, names);
+        Self { database, names, log_id, dead_letters, writes: TaskTracker::new() }
     }
 
     /// How far the store is in a partition.
@@ -61,7 +64,24 @@ impl Store {
         }
     }
 
-    /// Writes the documents and moves the checkpoint from `from` to `to`: all of it or nothing.
+    /// The keys of a partition whose records are parked.
+    ///
+    /// # Errors
+    /// [`StoreFailure::Unavailable`].
+    pub async fn parked(&self, partition: u32) -> Result<Vec<Parked>, StoreFailure> {
+        let parked = self.dead_letters.parked(Some(partition)).await.map_err(|error| unavailable(&error))?;
+        Ok(parked.into_iter().map(|(_, parked)| parked).collect())
+    }
+
+    /// The parked records of a key.
+    ///
+    /// # Errors
+    /// [`StoreFailure::Unavailable`].
+    pub async fn letters(&self, partition: u32, key: &str) -> Result<Vec<DeadLetter>, StoreFailure> {
+        self.dead_letters.of_key(Some(partition), key).await.map_err(|error| unavailable(&error))
+    }
+
+    /// Writes documents and dead letters and moves the checkpoint from `from` to `to`: all of it or nothing.
     ///
     /// A task of its own does it, so that dropping this future stops nothing.
     ///
@@ -71,12 +91,12 @@ impl Store {
     pub async fn write(
         &self,
         partition: u32,
-        batch: Arc<Batch>,
+        changes: impl Into<Changes<Batch>>,
         from: Saved,
         to: Position,
     ) -> Result<Saved, StoreFailure> {
-        let store = self.clone();
-        let write = self.writes.spawn(async move { store.write_retrying(partition, &batch, from, to).await });
+        let (store, changes) = (self.clone(), changes.into());
+        let write = self.writes.spawn(async move { store.write_retrying(partition, &changes, from, to).await });
         match tokio::time::timeout(ANSWER_LIMIT, write).await {
             Ok(Ok(result)) => result,
             Ok(Err(died)) => Err(StoreFailure::Unavailable(format!("the write died: {died}"))),
@@ -96,17 +116,18 @@ impl Store {
     async fn write_retrying(
         &self,
         partition: u32,
-        batch: &Batch,
+        changes: &Changes<Batch>,
         from: Saved,
         to: Position,
     ) -> Result<Saved, StoreFailure> {
+        let batch = &changes.batch;
         let next = self.next_checkpoint(partition, from, to, Utc::now());
         let mut novelty = Novelty::Expected;
         let mut commands = self.commands(batch, novelty)?;
         let begin = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.transact(batch, &commands, from, &next).await {
+            match self.transact(changes, &commands, from, &next).await {
                 Ok(()) => {
                     return Ok(Saved { position: to, revision: from.revision + 1 });
                 }
@@ -137,14 +158,14 @@ impl Store {
 
     async fn transact(
         &self,
-        batch: &Batch,
+        changes: &Changes<Batch>,
         commands: &[Command],
         from: Saved,
         next: &Checkpoint,
     ) -> Result<(), Failure> {
         let mut session = self.database.client().start_session().await?;
         session.start_transaction().read_concern(ReadConcern::snapshot()).write_concern(durable()).await?;
-        let written = self.write_within(&mut session, batch, commands, from, next).await;
+        let written = self.write_within(&mut session, changes, commands, from, next).await;
         if let Err(failure) = written {
             // The server forgets an unfinished transaction by itself; aborting only frees its locks at once.
             let _ = session.abort_transaction().await;
@@ -156,13 +177,15 @@ impl Store {
     async fn write_within(
         &self,
         session: &mut ClientSession,
-        batch: &Batch,
+        changes: &Changes<Batch>,
         commands: &[Command],
         from: Saved,
         next: &Checkpoint,
     ) -> Result<(), Failure> {
         // First, so that of two writers of one partition the second learns of it before it has written anything else.
         self.move_checkpoint(session, from, next).await?;
+        let Changes { batch, cleared, letters } = changes;
+        self.dead_letters.change(session, next.partition, cleared, letters).await?;
         for command in commands {
             let answer = self.database.run_raw_command(command.text.clone()).session(&mut *session).await?;
             let changed = changed(&answer)?;

@@ -29,6 +29,14 @@ pub enum Cause {
 }
 
 impl Undecodable {
+    /// Whether this record is at fault, and not this build or the registry.
+    pub fn is_of_the_record(&self) -> bool {
+        match &self.source {
+            Cause::Headers(_) | Cause::NoValue => true,
+            Cause::Value(error) => error.is_of_the_value(),
+        }
+    }
+
     /// Whether the same record may be decoded later: the registry is away.
     pub fn is_retryable(&self) -> bool {
         matches!(&self.source, Cause::Value(error) if error.is_retryable())
@@ -42,20 +50,25 @@ impl Undecodable {
 pub async fn events(codec: &Codec, commits: &[Commit]) -> Result<Vec<LoggedEvent>, Undecodable> {
     let mut events = Vec::new();
     for record in commits.iter().flat_map(|commit| &commit.records) {
-        let event = event(codec, record).await.map_err(|source| Undecodable {
-            partition: record.partition,
-            offset: record.offset,
-            source,
-        })?;
-        match event {
-            Some(event) => events.push(event),
-            None => metrics::counter!("projection_foreign_events_total").increment(1),
-        }
+        events.extend(event(codec, record).await?);
     }
     Ok(events)
 }
 
-async fn event(codec: &Codec, record: &LogRecord) -> Result<Option<LoggedEvent>, Cause> {
+/// The event of a record, or none of an aggregate that this build has never heard of.
+pub async fn event(codec: &Codec, record: &LogRecord) -> Result<Option<LoggedEvent>, Undecodable> {
+    let event = read(codec, record).await.map_err(|source| Undecodable {
+        partition: record.partition,
+        offset: record.offset,
+        source,
+    })?;
+    if event.is_none() {
+        metrics::counter!("projection_foreign_events_total").increment(1);
+    }
+    Ok(event)
+}
+
+async fn read(codec: &Codec, record: &LogRecord) -> Result<Option<LoggedEvent>, Cause> {
     let (meta, schema_fp) = EventMeta::from_headers(|name| record.headers.get(name))?;
     if AggregateKind::of_event_type(&meta.event_type).is_none() {
         return Ok(None);

@@ -48,6 +48,12 @@ pub fn describe() {
         Unit::Count,
         "Batches of which the store had a part already, as when a checkpoint was taken away"
     );
+    describe_gauge!(
+        "projection_parked_aggregates",
+        Unit::Count,
+        "Aggregates whose events wait for an operator, since one of them could not be projected; by partition"
+    );
+    describe_counter!("projection_parked_events_total", Unit::Count, "Events that were parked");
     describe_counter!(
         "projection_transaction_retries_total",
         Unit::Count,
@@ -81,6 +87,15 @@ pub(super) fn waited(projection: &'static str, what: &'static str) {
 
 pub(super) fn superseded(projection: &'static str) {
     counter!("projection_superseded_total", "projection" => projection).increment(1);
+}
+
+pub(super) fn parked(projection: &'static str, partition: u32, aggregates: usize) {
+    gauge!("projection_parked_aggregates", "projection" => projection, "partition" => partition.to_string())
+        .set(aggregates as f64);
+}
+
+pub(super) fn parked_events(projection: &'static str, events: usize) {
+    counter!("projection_parked_events_total", "projection" => projection).increment(events as u64);
 }
 
 pub(super) fn partitions(projection: &'static str, state: &'static str, count: usize) {

@@ -2,13 +2,16 @@
 //! the projection in batches. A batch is whatever arrived while the last one was written.
 //!
 //! Once it runs, nothing makes it give up. A store or a registry that is away is waited for; what cannot be mended by
-//! waiting (a log that is not the one read before, an event that cannot be projected) halts the partition that it is in.
-//! Nothing is ever left out: a halted partition stays where it is, says why in `/ready`, and goes on after a restart.
+//! waiting (a log that is not the one read before, an event that this build is too old for) halts the partition that it is in: it
+//! stays where it is, says why in `/ready`, and goes on after a restart. An event that cannot be projected parks the records of its key, and the others go on; past a
+//! bound of parked keys the partition halts as well. Nothing is ever left out silently.
 
 pub mod decode;
 pub mod lag;
 pub mod meters;
+pub mod parked;
 pub mod partition;
+pub mod sorting;
 pub mod status;
 
 use std::sync::Arc;
@@ -29,6 +32,8 @@ pub struct Shared<P> {
     pub codec: Codec,
     pub log: KafkaLog,
     pub status: Status,
+    /// A partition with more parked keys than this halts.
+    pub parked_limit: usize,
 }
 
 /// Feeds a projection with the partitions that the group gives to this process.

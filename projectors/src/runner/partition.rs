@@ -6,12 +6,16 @@ use std::time::Duration;
 use chrono::Utc;
 use event_log::kafka::{AssignedPartition, CommitStream, Delivery};
 use event_log::position::Position;
+use event_log::reader::{Commit, Halt};
+use event_log::record::LogRecord;
 use rand::RngExt;
 use tokio::time::Instant;
 
-use crate::event::LoggedEvent;
-use crate::projection::{Projection, Saved, StoreFailure};
+use crate::dead_letter::{DeadLetter, Parked, Standing};
+use crate::projection::{Changes, Projection, Saved, StoreFailure};
 use crate::runner::meters::{self, Written};
+use crate::runner::parked::ParkedKeys;
+use crate::runner::sorting::{Read, Sorted, sort};
 use crate::runner::status::State;
 use crate::runner::{Shared, decode};
 
@@ -45,6 +49,7 @@ pub enum End {
 pub struct Place {
     stream: CommitStream,
     saved: Saved,
+    parked: ParkedKeys,
 }
 
 impl<P: Projection> Worker<P> {
@@ -82,10 +87,12 @@ impl<P: Projection> Worker<P> {
     pub async fn begin(&self, assigned: AssignedPartition) -> Result<Place, End> {
         let loaded = self.load(|| assigned.is_revoked()).await;
         match loaded {
-            Ok(saved) => {
+            Ok((saved, parked)) => {
                 self.shared.status.written(self.partition, saved.position.next_offset);
                 let stream = assigned.read_from(saved.position).limits(MAX_EVENTS, MAX_BYTES);
-                Ok(Place { stream, saved })
+                let mut place = Place { stream, saved, parked: ParkedKeys::new(Vec::new()) };
+                self.hold(&mut place, parked);
+                Ok(place)
             }
             Err(End::Halted(why)) => {
                 self.stay_halted(why.clone(), || assigned.is_revoked()).await;
@@ -95,68 +102,183 @@ impl<P: Projection> Worker<P> {
         }
     }
 
-    /// Waits for events, and returns when they are in the store, or when somebody else was found to have written them.
+    /// Waits for events, and returns when they are in the store, or when somebody else was found to have written them. While
+    /// something is parked it also does what operators want of that.
     pub async fn step(&self, place: &mut Place) -> Result<(), End> {
-        let delivery = match place.stream.next().await {
+        if let Some(why) = self.too_many(&place.parked) {
+            self.shared.status.set(self.partition, State::Halted(why));
+            sleep_until(place.parked.look_at(), || place.stream.is_revoked()).await?;
+            return self.look_after_parked(place).await;
+        }
+        let Some(delivery) = next(place).await else {
+            return self.look_after_parked(place).await;
+        };
+        let delivery = match delivery {
             Ok(Some(delivery)) => delivery,
             Ok(None) => return Err(End::Revoked),
             Err(halt) => return Err(End::Halted(halt.to_string())),
         };
         let oldest = oldest(&delivery);
         self.shared.status.read(self.partition, oldest);
-        let events = self.decode(place, &delivery).await?;
-        let count = events.len() as u64;
-        let batch = Arc::new(self.project(events).await?);
+        let Delivery { commits, position, bytes, .. } = delivery;
+        let records = commits.into_iter().flat_map(|Commit { records, .. }| records).collect();
+        let read = self.read(place, records).await?;
+        let Sorted { batch, events, letters } = self.sort(place, read).await?;
+        let parks = !letters.is_empty();
+        self.tell_of(&place.parked, &letters);
+        let changes = Changes { letters, ..Changes::from(Arc::new(batch)) };
         let begin = Instant::now();
-        if self.write(place, batch, delivery.position).await? {
+        if self.write(place, changes, position).await? {
             let now = Utc::now().timestamp_millis();
             meters::written(
                 self.name(),
                 Written {
-                    events: count,
-                    bytes: delivery.bytes,
+                    events,
+                    bytes,
                     write_seconds: begin.elapsed().as_secs_f64(),
                     oldest_age_seconds: oldest.map(|oldest| (now - oldest).max(0) as f64 / 1000.0),
                 },
             );
         }
+        if parks {
+            self.look_again(place).await?;
+        }
         self.shared.status.written(self.partition, place.saved.position.next_offset);
         Ok(())
     }
 
-    async fn decode(&self, place: &Place, delivery: &Delivery) -> Result<Vec<LoggedEvent>, End> {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match decode::events(&self.shared.codec, &delivery.commits).await {
-                Ok(events) => return Ok(events),
-                Err(error) if error.is_retryable() => {
-                    self.wait("registry", error.to_string(), &mut pause, || place.stream.is_revoked()).await?;
-                }
-                Err(error) => return Err(End::Halted(error.to_string())),
+    /// Asks the store what is parked, and does what an operator wants of the first key of which one wants something.
+    async fn look_after_parked(&self, place: &mut Place) -> Result<(), End> {
+        self.look_again(place).await?;
+        let Some(Parked { key, standing, .. }) = place.parked.order().cloned() else {
+            return Ok(());
+        };
+        let letters = self.letters(place, &key).await?;
+        let to = place.saved.position;
+        if standing == Standing::Drop {
+            let first = letters.into_iter().next();
+            let letters: Vec<_> =
+                first.map(|letter| DeadLetter { standing: Standing::Dropped, ..letter }).into_iter().collect();
+            let nothing = self.sort(place, Vec::new()).await?.batch;
+            let changes = Changes { cleared: vec![key.clone()], letters, ..Changes::from(Arc::new(nothing)) };
+            self.write(place, changes, to).await?;
+            tracing::warn!(
+                projection = self.name(),
+                partition = self.partition,
+                key,
+                "given up, as an operator wants it"
+            );
+        } else {
+            let records = letters.into_iter().map(|letter| letter.record).collect();
+            let read = self.read(place, records).await?;
+            let others = ParkedKeys::new(Vec::new());
+            let held = std::mem::replace(&mut place.parked, others);
+            let sorted = self.sort(place, read).await;
+            place.parked = held;
+            let Sorted { batch, events, letters } = sorted?;
+            let remain = letters.len();
+            let changes = Changes { cleared: vec![key.clone()], letters, ..Changes::from(Arc::new(batch)) };
+            self.write(place, changes, to).await?;
+            tracing::warn!(projection = self.name(), partition = self.partition, key, events, remain, "tried again");
+        }
+        self.look_again(place).await
+    }
+
+    async fn look_again(&self, place: &mut Place) -> Result<(), End> {
+        let stream = &place.stream;
+        let parked =
+            self.asked("store", || self.shared.projection.parked(self.partition), || stream.is_revoked()).await?;
+        self.hold(place, parked);
+        Ok(())
+    }
+
+    fn hold(&self, place: &mut Place, parked: Vec<Parked>) {
+        let before = self.too_many(&place.parked);
+        place.parked = ParkedKeys::new(parked);
+        meters::parked(self.name(), self.partition, place.parked.waiting());
+        match (before, self.too_many(&place.parked)) {
+            (None, Some(why)) => {
+                tracing::error!(projection = self.name(), partition = self.partition, error = why, "halted");
             }
+            (Some(_), None) => self.shared.status.written(self.partition, place.saved.position.next_offset),
+            _ => {}
         }
     }
 
-    /// Rendering takes its time, so it does not hold up the other tasks; and a panic over one event halts one partition.
-    async fn project(&self, events: Vec<LoggedEvent>) -> Result<P::Batch, End> {
-        let first = events.first().map_or(0, |event| event.offset);
-        let shared = self.shared.clone();
-        let project = move || shared.projection.project(&events);
-        match tokio::task::spawn_blocking(project).await {
-            Ok(Ok(batch)) => Ok(batch),
-            Ok(Err(unprojectable)) => Err(End::Halted(unprojectable.to_string())),
-            Err(died) if died.is_panic() => {
-                Err(End::Halted(format!("projecting the batch at offset {first} panicked; the log has the details")))
+    /// Why the partition stands still, if more is parked than may be.
+    fn too_many(&self, parked: &ParkedKeys) -> Option<String> {
+        let (waiting, limit) = (parked.waiting(), self.shared.parked_limit);
+        (waiting > limit).then(|| {
+            format!(
+                "{waiting} aggregates are parked and {limit} may be: look at them with `replay-tool dead-letters list` and retry \
+                 or drop them, or raise GROOT_PARKED_LIMIT"
+            )
+        })
+    }
+
+    /// Says of each key that is parked now why it is.
+    fn tell_of(&self, parked: &ParkedKeys, letters: &[DeadLetter]) {
+        meters::parked_events(self.name(), letters.len());
+        let mut told = parked.first_offsets();
+        for letter in letters {
+            let DeadLetter { record, reason, .. } = letter;
+            if told.insert(letter.key(), None).is_some() {
+                continue;
             }
+            tracing::error!(
+                projection = self.name(),
+                partition = self.partition,
+                offset = record.offset,
+                error = reason,
+                "parked: the event is not projected until an operator retries or drops it"
+            );
+        }
+    }
+
+    async fn letters(&self, place: &Place, key: &str) -> Result<Vec<DeadLetter>, End> {
+        let ask = || self.shared.projection.letters(self.partition, key);
+        self.asked("store", ask, || place.stream.is_revoked()).await
+    }
+
+    /// Tells of each record what it says, or why that cannot be told.
+    ///
+    /// # Errors
+    /// When the record is not at fault: this build is too old for it, or the registry is not the one that it was written with.
+    async fn read(&self, place: &Place, records: Vec<LogRecord>) -> Result<Vec<Read>, End> {
+        let mut read = Vec::with_capacity(records.len());
+        for record in records {
+            let mut pause = FIRST_PAUSE;
+            let event = loop {
+                match decode::event(&self.shared.codec, &record).await {
+                    Ok(event) => break Ok(event),
+                    Err(error) if error.is_retryable() => {
+                        self.wait("registry", error.to_string(), &mut pause, || place.stream.is_revoked()).await?;
+                    }
+                    Err(error) if error.is_of_the_record() => break Err(error.to_string()),
+                    Err(error) => return Err(End::Halted(error.to_string())),
+                }
+            };
+            read.push((record, event));
+        }
+        Ok(read)
+    }
+
+    /// Rendering takes its time, so it does not hold up the other tasks.
+    async fn sort(&self, place: &Place, records: Vec<Read>) -> Result<Sorted<P::Batch>, End> {
+        let (shared, parked) = (self.shared.clone(), place.parked.first_offsets());
+        match tokio::task::spawn_blocking(move || sort(&shared.projection, &parked, records)).await {
+            Ok(Ok(sorted)) => Ok(sorted),
+            Ok(Err(unprojectable)) => Err(End::Halted(unprojectable.to_string())),
+            Err(died) if died.is_panic() => Err(End::Halted("projecting panicked; the log has the details".to_owned())),
             Err(_) => Err(End::Revoked),
         }
     }
 
     /// Whether the batch was written; else somebody else did, and reading goes on from where they are.
-    async fn write(&self, place: &mut Place, batch: Arc<P::Batch>, to: Position) -> Result<bool, End> {
+    async fn write(&self, place: &mut Place, changes: Changes<P::Batch>, to: Position) -> Result<bool, End> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let write = self.shared.projection.write(self.partition, batch.clone(), place.saved, to);
+            let write = self.shared.projection.write(self.partition, changes.clone(), place.saved, to);
             match write.await {
                 Ok(saved) => {
                     place.saved = saved;
@@ -164,7 +286,9 @@ impl<P: Projection> Worker<P> {
                 }
                 Err(StoreFailure::Superseded) => {
                     meters::superseded(self.name());
-                    place.saved = self.load(|| place.stream.is_revoked()).await?;
+                    let (saved, parked) = self.load(|| place.stream.is_revoked()).await?;
+                    place.saved = saved;
+                    self.hold(place, parked);
                     tracing::warn!(
                         projection = self.name(),
                         partition = self.partition,
@@ -182,15 +306,26 @@ impl<P: Projection> Worker<P> {
         }
     }
 
-    async fn load(&self, is_revoked: impl Fn() -> bool) -> Result<Saved, End> {
+    async fn load(&self, is_revoked: impl Fn() -> bool) -> Result<(Saved, Vec<Parked>), End> {
+        let projection = &self.shared.projection;
+        let saved = self.asked("store", || projection.load(self.partition), &is_revoked).await?;
+        let parked = self.asked("store", || projection.parked(self.partition), &is_revoked).await?;
+        Ok((saved, parked))
+    }
+
+    /// Asks until there is an answer.
+    async fn asked<T, F: Future<Output = Result<T, StoreFailure>>>(
+        &self,
+        what: &'static str,
+        ask: impl Fn() -> F,
+        is_revoked: impl Fn() -> bool,
+    ) -> Result<T, End> {
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.shared.projection.load(self.partition).await {
-                Ok(saved) => return Ok(saved),
+            match ask().await {
+                Ok(answer) => return Ok(answer),
                 Err(StoreFailure::Halt(why)) => return Err(End::Halted(why)),
-                Err(failure) => {
-                    self.wait("store", failure.to_string(), &mut pause, &is_revoked).await?;
-                }
+                Err(failure) => self.wait(what, failure.to_string(), &mut pause, &is_revoked).await?,
             }
         }
     }
@@ -215,13 +350,7 @@ impl<P: Projection> Worker<P> {
         // Jitter keeps the partitions from coming back all at once.
         let until = Instant::now() + pause.mul_f64(rand::rng().random_range(0.5..1.0));
         *pause = (*pause * 2).min(LONGEST_PAUSE);
-        while Instant::now() < until {
-            if is_revoked() {
-                return Err(End::Revoked);
-            }
-            tokio::time::sleep_until(until.min(Instant::now() + GLANCE)).await;
-        }
-        Ok(())
+        sleep_until(Some(until), is_revoked).await
     }
 
     async fn stay_halted(&self, why: String, is_revoked: impl Fn() -> bool) {
@@ -239,6 +368,29 @@ impl<P: Projection> Worker<P> {
 
     fn name(&self) -> &'static str {
         self.shared.projection.name()
+    }
+}
+
+/// Sleeps, unless the partition is revoked.
+async fn sleep_until(until: Option<Instant>, is_revoked: impl Fn() -> bool) -> Result<(), End> {
+    while let Some(until) = until.filter(|until| Instant::now() < *until) {
+        if is_revoked() {
+            return Err(End::Revoked);
+        }
+        tokio::time::sleep_until(until.min(Instant::now() + GLANCE)).await;
+    }
+    Ok(())
+}
+
+/// The next delivery, or none when it is time to look after what is parked.
+async fn next(place: &mut Place) -> Option<Result<Option<Delivery>, Halt>> {
+    let Some(look_at) = place.parked.look_at() else {
+        return Some(place.stream.next().await);
+    };
+    tokio::select! {
+        biased;
+        () = tokio::time::sleep_until(look_at) => None,
+        delivery = place.stream.next() => Some(delivery),
     }
 }
 

@@ -83,6 +83,7 @@ impl Status {
         partitions.remove(&partition);
         self.count(&partitions);
         meters::lag(self.projection, partition, 0, 0.0);
+        meters::parked(self.projection, partition, 0);
     }
 
     /// Compares with the ends of the partitions, and publishes the lag of each.

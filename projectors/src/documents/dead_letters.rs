@@ -1,0 +1,154 @@
+//! Dead letters as MongoDB has them.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use event_log::record::{Headers, LogRecord};
+use futures::TryStreamExt;
+use mongodb::bson::{Document, doc};
+use mongodb::error::Error;
+use mongodb::{ClientSession, Collection, Database};
+use read_model::{DeadLetterDoc, HeaderDoc, Projection, Standing};
+
+use crate::dead_letter::{DeadLetter, Parked};
+
+/// The dead letters of one projection. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct DeadLetters {
+    collection: Collection<DeadLetterDoc>,
+}
+
+impl DeadLetters {
+    pub fn new(database: &Database, names: Projection) -> Self {
+        Self { collection: database.collection(&names.dead_letters()) }
+    }
+
+    /// The keys whose records are parked, of one partition or of all, by the place of their first.
+    pub async fn parked(&self, partition: Option<u32>) -> Result<Vec<(u32, Parked)>, Error> {
+        let of = partition.map_or_else(Document::new, |partition| doc! { "partition": partition });
+        let some = doc! { "partition": 1, "key": 1, "offset": 1, "standing": 1, "reason": 1 };
+        let collection = self.collection.clone_with_type::<Brief>();
+        let mut found =
+            collection.find(of).projection(some).sort(doc! { "partition": 1, "key": 1, "offset": 1 }).await?;
+        let mut parked = BTreeMap::<(u32, String), Parked>::new();
+        while let Some(letter) = found.try_next().await? {
+            parked.entry((letter.partition, letter.key.clone())).and_modify(|parked| parked.letters += 1).or_insert(
+                Parked {
+                    key: letter.key,
+                    offset: u64::try_from(letter.offset).unwrap_or_default(),
+                    letters: 1,
+                    standing: letter.standing,
+                    reason: letter.reason,
+                },
+            );
+        }
+        let mut parked: Vec<_> = parked.into_iter().map(|((partition, _), parked)| (partition, parked)).collect();
+        parked.sort_by_key(|(partition, parked)| (*partition, parked.offset));
+        Ok(parked)
+    }
+
+    /// The letters of a key in their order.
+    pub async fn of_key(&self, partition: Option<u32>, key: &str) -> Result<Vec<DeadLetter>, Error> {
+        let mut of = doc! { "key": key };
+        of.extend(partition.map(|partition| ("partition".to_owned(), partition.into())));
+        let letters: Vec<DeadLetterDoc> =
+            self.collection.find(of).sort(doc! { "offset": 1 }).await?.try_collect().await?;
+        Ok(letters.into_iter().map(letter).collect())
+    }
+
+    /// Says what is to become of a key's records; the projector that has the partition does it. False when none is parked, or
+    /// they were given up.
+    pub async fn order(&self, key: &str, standing: Standing) -> Result<bool, Error> {
+        let waiting = doc! { "key": key, "standing": { "$ne": Standing::Dropped.as_str() } };
+        let set = doc! { "$set": { "standing": standing.as_str() } };
+        Ok(self.collection.update_many(waiting, set).await?.matched_count > 0)
+    }
+
+    /// Takes these keys' letters away and puts these in.
+    pub(super) async fn change(
+        &self,
+        session: &mut ClientSession,
+        partition: u32,
+        cleared: &[String],
+        letters: &[DeadLetter],
+    ) -> Result<(), Error> {
+        if !cleared.is_empty() {
+            let of = doc! { "partition": partition, "key": { "$in": cleared } };
+            self.collection.delete_many(of).session(&mut *session).await?;
+        }
+        // One at a time: they are few, and each may be there, when a checkpoint was taken away to read the log again.
+        for letter in letters {
+            let letter = document(letter, Utc::now());
+            let place = doc! { "_id": &letter.id };
+            self.collection.replace_one(place, &letter).upsert(true).session(&mut *session).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What the list of parked keys is made of.
+#[derive(serde::Deserialize)]
+struct Brief {
+    partition: u32,
+    key: String,
+    offset: i64,
+    standing: Standing,
+    reason: String,
+}
+
+fn document(letter: &DeadLetter, parked_at: DateTime<Utc>) -> DeadLetterDoc {
+    let record = &letter.record;
+    let offset = i64::try_from(record.offset).unwrap_or(i64::MAX);
+    let header =
+        |(name, value): (&str, &[u8])| HeaderDoc { name: name.to_owned(), value: DeadLetterDoc::binary(value) };
+    DeadLetterDoc {
+        id: DeadLetterDoc::place(record.partition, offset),
+        partition: record.partition,
+        offset,
+        key: letter.key(),
+        standing: letter.standing,
+        reason: letter.reason.clone(),
+        appended_at: DateTime::from_timestamp_millis(record.timestamp).unwrap_or_default(),
+        parked_at,
+        value: record.value.as_deref().map(DeadLetterDoc::binary),
+        headers: record.headers.iter().map(header).collect(),
+    }
+}
+
+fn letter(stored: DeadLetterDoc) -> DeadLetter {
+    let mut headers = Headers::default();
+    for header in &stored.headers {
+        headers.push(&header.name, &header.value.bytes);
+    }
+    let record = LogRecord {
+        partition: stored.partition,
+        offset: u64::try_from(stored.offset).unwrap_or_default(),
+        timestamp: stored.appended_at.timestamp_millis(),
+        key: Some(stored.key.into()),
+        value: stored.value.map(|value| value.bytes.into()),
+        headers,
+    };
+    DeadLetter { record, standing: stored.standing, reason: stored.reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_comes_back_from_its_document() {
+        let mut headers = Headers::default();
+        headers.push("ce_type", "groot.post.PostCreated");
+        headers.push("nonce", [0, 159, 146, 150]);
+        let record = LogRecord {
+            partition: 3,
+            offset: 41,
+            timestamp: 1_700_000_000_123,
+            key: Some("k".into()),
+            value: Some(vec![0, 1, 2].into()),
+            headers,
+        };
+        let poison = DeadLetter::poison(record, "it cannot be read".to_owned());
+        assert_eq!(letter(document(&poison, Utc::now())), poison);
+    }
+}

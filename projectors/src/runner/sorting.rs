@@ -1,0 +1,248 @@
+//! What of a delivery is projected, and what is parked: a poison event parks the records of its key, and nothing else.
+
+use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use event_log::record::LogRecord;
+
+use crate::dead_letter::{DeadLetter, key_of};
+use crate::event::LoggedEvent;
+use crate::projection::{Projection, Unprojectable};
+
+/// A record, and what it says, if it can be told. None is an event of an aggregate that is no projection's here.
+pub type Read = (LogRecord, Result<Option<LoggedEvent>, String>);
+
+/// A delivery sorted.
+#[derive(Debug)]
+pub struct Sorted<B> {
+    pub batch: B,
+    /// How many events are in the batch.
+    pub events: u64,
+    pub letters: Vec<DeadLetter>,
+}
+
+/// Sorts records of one partition, which stand in the order of the log. `parked` are the keys whose records wait already, each
+/// with the offset of its first, or None where they were given up.
+///
+/// # Errors
+/// When events that can each be projected after those of their key cannot be projected together.
+pub fn sort<P: Projection>(
+    projection: &P,
+    parked: &BTreeMap<String, Option<u64>>,
+    records: Vec<Read>,
+) -> Result<Sorted<P::Batch>, Unprojectable> {
+    let mut parked = parked.clone();
+    let (ours, mut letters) = divide(&mut parked, records);
+    match attempt(projection, &ours.events) {
+        Ok(batch) => return Ok(Sorted { batch, events: ours.events.len() as u64, letters }),
+        Err(_) => {
+            for (place, why) in poison(projection, &ours) {
+                let record = &ours.records[place];
+                parked.insert(key_of(record), Some(record.offset));
+                letters.push(DeadLetter::poison(record.clone(), why));
+            }
+        }
+    }
+    let mut rest = Ours::default();
+    for (record, event) in ours.records.into_iter().zip(ours.events) {
+        match parked.get(&key_of(&record)).copied().flatten() {
+            Some(first) if record.offset > first => letters.push(DeadLetter::behind(record, first)),
+            Some(first) if record.offset == first => {}
+            _ => rest.push(record, event),
+        }
+    }
+    letters.sort_by_key(|letter| letter.record.offset);
+    let batch = attempt(projection, &rest.events)?;
+    Ok(Sorted { batch, events: rest.events.len() as u64, letters })
+}
+
+/// Records that can be read and wait for nothing, each with its event.
+#[derive(Default)]
+struct Ours {
+    records: Vec<LogRecord>,
+    events: Vec<LoggedEvent>,
+}
+
+impl Ours {
+    fn push(&mut self, record: LogRecord, event: LoggedEvent) {
+        self.records.push(record);
+        self.events.push(event);
+    }
+}
+
+/// Parts those from what waits. Records of keys that were given up are neither.
+fn divide(parked: &mut BTreeMap<String, Option<u64>>, records: Vec<Read>) -> (Ours, Vec<DeadLetter>) {
+    let (mut ours, mut letters) = (Ours::default(), Vec::new());
+    for (record, read) in records {
+        // Nearly always nothing is parked and everything can be read.
+        let waits = if parked.is_empty() { None } else { parked.get(&key_of(&record)) };
+        match (waits, read) {
+            (Some(Some(first)), _) => letters.push(DeadLetter::behind(record, *first)),
+            (Some(None), _) | (None, Ok(None)) => {}
+            (None, Ok(Some(event))) => ours.push(record, event),
+            (None, Err(why)) => {
+                parked.insert(key_of(&record), Some(record.offset));
+                letters.push(DeadLetter::poison(record, why));
+            }
+        }
+    }
+    (ours, letters)
+}
+
+/// The first event of each key that cannot be projected after those of its key before it: its place, and why.
+fn poison<P: Projection>(projection: &P, ours: &Ours) -> Vec<(usize, String)> {
+    let mut by_key = HashMap::<String, Vec<usize>>::new();
+    for (place, record) in ours.records.iter().enumerate() {
+        by_key.entry(key_of(record)).or_default().push(place);
+    }
+    let mut found = Vec::new();
+    for places in by_key.into_values() {
+        let events: Vec<_> = places.iter().map(|place| ours.events[*place].clone()).collect();
+        if attempt(projection, &events).is_ok() {
+            continue;
+        }
+        let first = places.iter().zip(1..).find_map(|(place, count)| {
+            let why = attempt(projection, &events[..count]).err()?;
+            Some((*place, why.0))
+        });
+        found.extend(first);
+    }
+    found
+}
+
+fn attempt<P: Projection>(projection: &P, events: &[LoggedEvent]) -> Result<P::Batch, Unprojectable> {
+    // Projecting is pure: what a panic leaves half done is the batch alone, which goes with it.
+    catch_unwind(AssertUnwindSafe(|| projection.project(events))).unwrap_or_else(|_| {
+        Err(Unprojectable("projecting it panicked; the log of that time has the details".to_owned()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use event_log::position::Position;
+    use event_log::record::Headers;
+    use event_schema::event::DomainEvent;
+    use event_schema::meta::EventMeta;
+    use event_schema::person::PersonCreated;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::dead_letter::Parked;
+    use crate::projection::{Changes, Saved, StoreFailure};
+
+    /// Gives the offsets, and finds fault with people of these names.
+    struct Names;
+
+    impl Projection for Names {
+        type Batch = Vec<u64>;
+
+        fn name(&self) -> &'static str {
+            "names"
+        }
+
+        fn project(&self, events: &[LoggedEvent]) -> Result<Vec<u64>, Unprojectable> {
+            let offset = |event: &LoggedEvent| match &event.event {
+                DomainEvent::Person(person) if format!("{person:?}").contains("bad") => {
+                    Err(Unprojectable("a bad name".to_owned()))
+                }
+                DomainEvent::Person(person) if format!("{person:?}").contains("panic") => panic!("as it has to"),
+                _ => Ok(event.offset),
+            };
+            events.iter().map(offset).collect()
+        }
+
+        async fn load(&self, _: u32) -> Result<Saved, StoreFailure> {
+            Ok(Saved::NOTHING)
+        }
+
+        async fn parked(&self, _: u32) -> Result<Vec<Parked>, StoreFailure> {
+            Ok(Vec::new())
+        }
+
+        async fn letters(&self, _: u32, _: &str) -> Result<Vec<DeadLetter>, StoreFailure> {
+            Ok(Vec::new())
+        }
+
+        async fn write(&self, _: u32, _: Changes<Vec<u64>>, from: Saved, _: Position) -> Result<Saved, StoreFailure> {
+            Ok(from)
+        }
+    }
+
+    /// Records in the order of the log: of whom, and a name, or what cannot be read.
+    fn records(told: &[(&'static str, Result<&str, &str>)]) -> Vec<Read> {
+        let read = |(offset, (key, told)): (u64, &(&'static str, Result<&str, &str>))| {
+            let record = LogRecord {
+                partition: 0,
+                offset,
+                timestamp: 0,
+                key: Some((*key).into()),
+                value: None,
+                headers: Headers::default(),
+            };
+            let event = told.map(|name| {
+                let event = DomainEvent::from(PersonCreated { name: name.to_owned() });
+                Some(LoggedEvent::at(&record, meta(&event), event))
+            });
+            (record, event.map_err(str::to_owned))
+        };
+        (0..).zip(told).map(read).collect()
+    }
+
+    fn meta(event: &DomainEvent) -> EventMeta {
+        EventMeta {
+            id: Uuid::nil(),
+            event_type: event.event_type().to_owned(),
+            source: String::new(),
+            time: chrono::DateTime::UNIX_EPOCH,
+            aggregate_id: Uuid::nil(),
+            version: 1,
+            command_id: Uuid::nil(),
+            command_hash: event_schema::hash::CommandHash::of(b""),
+            actor: event_schema::meta::ActorRef::System,
+            correlation_id: Uuid::nil(),
+            causation_id: Uuid::nil(),
+            traceparent: None,
+        }
+    }
+
+    fn sorted(parked: &[(&str, Option<u64>)], told: &[(&'static str, Result<&str, &str>)]) -> (Vec<u64>, Vec<u64>) {
+        let parked = parked.iter().map(|(key, first)| ((*key).to_owned(), *first)).collect();
+        let sorted = sort(&Names, &parked, records(told)).unwrap();
+        assert_eq!(sorted.events, sorted.batch.len() as u64);
+        (sorted.batch, sorted.letters.iter().map(|letter| letter.record.offset).collect())
+    }
+
+    #[test]
+    fn what_cannot_be_read_parks_what_follows_of_its_key_and_nothing_else() {
+        let told = [("a", Ok("1")), ("b", Ok("1")), ("a", Err("torn")), ("b", Ok("2")), ("a", Ok("3"))];
+        assert_eq!(sorted(&[], &told), (vec![0, 1, 3], vec![2, 4]));
+    }
+
+    #[test]
+    fn what_cannot_be_projected_or_panics_does_the_same() {
+        for poison in ["bad", "panic"] {
+            let told = [("a", Ok("1")), ("b", Ok("1")), ("a", Ok(poison)), ("b", Ok("2")), ("a", Ok("3"))];
+            assert_eq!(sorted(&[], &told), (vec![0, 1, 3], vec![2, 4]), "{poison}");
+        }
+    }
+
+    #[test]
+    fn several_kinds_of_poison_in_one_delivery_are_all_found() {
+        let told = [("a", Err("torn")), ("b", Ok("bad")), ("c", Ok("1")), ("b", Ok("2")), ("a", Ok("2"))];
+        assert_eq!(sorted(&[], &told), (vec![2], vec![0, 1, 3, 4]));
+    }
+
+    #[test]
+    fn records_of_a_parked_key_wait_and_of_one_given_up_are_gone() {
+        let told = [("a", Ok("1")), ("b", Ok("1")), ("c", Ok("1")), ("b", Err("torn"))];
+        assert_eq!(sorted(&[("a", Some(7)), ("b", None)], &told), (vec![2], vec![0]));
+    }
+
+    #[test]
+    fn a_letter_says_why_it_is_one() {
+        let told = [("a", Err("torn")), ("a", Ok("1")), ("b", Ok("bad"))];
+        let letters = sort(&Names, &BTreeMap::new(), records(&told)).unwrap().letters;
+        let reasons: Vec<_> = letters.iter().map(|letter| letter.reason.as_str()).collect();
+        assert_eq!(reasons, ["torn", "it follows the record at offset 0, which is parked", "a bad name"]);
+    }
+}

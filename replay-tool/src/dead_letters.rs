@@ -1,0 +1,157 @@
+//! What the documents projection could not project: shown, retried, given up.
+
+use std::process::ExitCode;
+
+use event_schema::codec::{Codec, RegistryConfig};
+use projectors::dead_letter::{DeadLetter, Parked, Standing};
+use projectors::documents::connect::connect;
+use projectors::documents::dead_letters::DeadLetters;
+use read_model::DOCUMENTS;
+use serde::Serialize;
+use service::config::without_credentials;
+use service::startup::{self, connect_with_retries};
+use service::telemetry::{self, LogFormat, TelemetryArgs};
+
+use crate::config::{DeadLettersCommand, StoreArgs};
+use crate::history::{Content, decode};
+use crate::table::{fields, table};
+use crate::{EXIT_NOTHING, print};
+
+pub async fn run(command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        DeadLettersCommand::List { json, store } => {
+            let parked = open(&store).await?.parked(None).await?;
+            print(&if json { to_json(&parked.iter().map(Line::of).collect::<Vec<_>>())? } else { list(&parked) })?;
+            Ok(ExitCode::from(startup::EXIT_OK))
+        }
+        DeadLettersCommand::Show { key, json, store, log } => {
+            let letters = open(&store).await?.of_key(None, &key).await?;
+            if letters.is_empty() {
+                return Ok(nothing(&key));
+            }
+            let topic = log.events_topic.clone();
+            let registry = RegistryConfig { url: log.schema_registry_url, topic };
+            let codec = connect_with_retries("the schema registry", &registry.url, || Codec::connect(registry.clone()));
+            let codec = codec.await?;
+            let mut shown = Vec::new();
+            for letter in &letters {
+                let content =
+                    decode(&codec, &letter.record).await.unwrap_or_else(|error| Content::Undecodable { error });
+                shown.push(Letter { offset: letter.record.offset, reason: &letter.reason, content });
+            }
+            print(&if json { to_json(&shown)? } else { show(&letters, &shown) })?;
+            Ok(ExitCode::from(startup::EXIT_OK))
+        }
+        DeadLettersCommand::Retry { key, store } => order(&store, &key, Standing::Retry, "are tried again").await,
+        DeadLettersCommand::Drop { key, store } => order(&store, &key, Standing::Drop, "are given up").await,
+    }
+}
+
+async fn open(store: &StoreArgs) -> anyhow::Result<DeadLetters> {
+    telemetry::init_logging(&TelemetryArgs { log: store.log_filter.clone(), log_format: LogFormat::Text })?;
+    let uri = without_credentials(&store.mongodb_uri);
+    let client = connect_with_retries("MongoDB", &uri, || connect(&store.mongodb_uri)).await?;
+    Ok(DeadLetters::new(&client.database(&store.mongodb_database), DOCUMENTS))
+}
+
+async fn order(store: &StoreArgs, key: &str, standing: Standing, what: &str) -> anyhow::Result<ExitCode> {
+    if !open(store).await?.order(key, standing).await? {
+        return Ok(nothing(key));
+    }
+    print(&format!(
+        "the records of {key} {what} as soon as a projector of their partition looks, which it does each second\n"
+    ))?;
+    Ok(ExitCode::from(startup::EXIT_OK))
+}
+
+fn nothing(key: &str) -> ExitCode {
+    eprintln!(
+        "error: nothing of {key} waits; see `replay-tool dead-letters list` for what does, and that GROOT_MONGODB_URI and \
+         GROOT_MONGODB_DATABASE name the store that you mean"
+    );
+    ExitCode::from(EXIT_NOTHING)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    key: &'a str,
+    partition: u32,
+    offset: u64,
+    letters: u64,
+    standing: Standing,
+    reason: &'a str,
+}
+
+impl<'a> Line<'a> {
+    fn of((partition, parked): &'a (u32, Parked)) -> Self {
+        let Parked { key, offset, letters, standing, reason } = parked;
+        Self { key, partition: *partition, offset: *offset, letters: *letters, standing: *standing, reason }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Letter<'a> {
+    offset: u64,
+    reason: &'a str,
+    #[serde(flatten)]
+    content: Content,
+}
+
+fn list(parked: &[(u32, Parked)]) -> String {
+    if parked.is_empty() {
+        return "nothing is parked\n".to_owned();
+    }
+    let rows: Vec<_> = parked
+        .iter()
+        .map(|(partition, parked)| {
+            let Parked { key, offset, letters, standing, reason } = parked;
+            let standing = standing.as_str().to_owned();
+            [key.clone(), partition.to_string(), offset.to_string(), letters.to_string(), standing, reason.clone()]
+        })
+        .collect();
+    table(["KEY", "PARTITION", "OFFSET", "EVENTS", "STANDING", "WHY"], &rows)
+}
+
+fn show(letters: &[DeadLetter], shown: &[Letter<'_>]) -> String {
+    let rows: Vec<_> = letters
+        .iter()
+        .zip(shown)
+        .map(|(letter, shown)| {
+            let event = String::from_utf8_lossy(letter.record.headers.get("ce_type").unwrap_or(b"?")).into_owned();
+            let data = match &shown.content {
+                Content::Event { data, .. } => fields(data),
+                Content::Undecodable { error } => format!("cannot be decoded: {error}"),
+            };
+            [shown.offset.to_string(), event, shown.reason.to_owned(), data]
+        })
+        .collect();
+    table(["OFFSET", "EVENT", "WHY", "DATA"], &rows)
+}
+
+fn to_json(value: &impl Serialize) -> anyhow::Result<String> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_names_what_is_parked_and_why() {
+        let parked = Parked {
+            key: "k".into(),
+            offset: 12,
+            letters: 3,
+            standing: Standing::Waiting,
+            reason: "it cannot be read".into(),
+        };
+        assert_eq!(
+            list(&[(4, parked)]),
+            "KEY  PARTITION  OFFSET  EVENTS  STANDING  WHY\n\
+             k    4          12      3       waiting   it cannot be read\n"
+        );
+        assert_eq!(list(&[]), "nothing is parked\n");
+    }
+}

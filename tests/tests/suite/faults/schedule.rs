@@ -7,7 +7,7 @@ use groot_tests::faults::report::Report;
 use groot_tests::faults::run;
 use groot_tests::system::System;
 
-const LASTS: Duration = Duration::from_secs(45);
+const LASTS: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_is_true_and_every_reader_agrees_while_owners_and_brokers_are_taken_away() {

@@ -11,6 +11,8 @@ use crate::progress::Progress;
 use crate::{paths, run};
 
 const FOLDER: &str = "tests/mutations";
+/// Where the copy is built, within the place where all is.
+const BUILT_IN: &str = "mutations";
 /// What a line begins with that names a test which must fail.
 const RED: &str = "red: ";
 /// Where the tests are, in one build.
@@ -124,12 +126,14 @@ impl Tree {
     }
 
     fn cargo_test(&self) -> Command {
+        // A place of its own: what is built without a rule must never be taken for what the repository builds.
+        let target = paths::repository().join(paths::cargo_target()).join(BUILT_IN);
         let mut command = Command::new("cargo");
         command
             .arg("test")
             .args(TESTS)
             .current_dir(&self.0)
-            .env("CARGO_TARGET_DIR", paths::repository().join(paths::cargo_target()))
+            .env("CARGO_TARGET_DIR", target)
             .env_remove("RUST_BACKTRACE");
         command
     }

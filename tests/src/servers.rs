@@ -19,7 +19,7 @@ pub enum Servers {
 }
 
 /// How many ways there are to the brokers of the cluster, so that programs can be cut off one by one.
-pub const WAYS: usize = 6;
+pub const WAYS: usize = 7;
 
 const SERVICES: [Service; 3] = [Service::Kafka, Service::Registry, Service::Mongodb];
 

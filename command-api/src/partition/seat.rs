@@ -295,6 +295,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_commands_that_wait_there_are_only_so_many() {
+        let (seat, mailbox) = Seat::new(1, 100);
+        let deadline = Instant::now();
+        for _ in 0..WAITING_ROOM {
+            assert!(matches!(seat.make(submission(), deadline).await, Attempt::NotMade), "nobody takes them");
+        }
+        let refused = seat.make(submission(), soon()).await;
+        assert!(matches!(refused, Attempt::Answered(Answer::Overloaded)), "{refused:?}");
+        mailbox.lock().await.requests.try_recv().unwrap();
+        assert!(matches!(seat.make(submission(), deadline).await, Attempt::NotMade), "there is room again");
+    }
+
+    #[tokio::test]
     async fn a_seat_whose_task_has_ended_makes_nothing() {
         let (seat, mailbox) = Seat::new(1, 100);
         drop(mailbox);

@@ -4,6 +4,7 @@ mod below_isr;
 mod clocks;
 mod cut_back;
 mod forgotten;
+mod full_queue;
 mod half_published;
 mod held_back;
 mod hung;

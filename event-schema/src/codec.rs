@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::writer::datum::GenericDatumWriter;
+use apache_avro::{AvroResult, Schema};
 use bytes::Bytes;
 
 use crate::canonical;
@@ -51,8 +51,9 @@ impl Encoded {
     }
 }
 
-/// A value was not decoded. Only [`DecodeError::is_retryable`] errors may pass; on every other a reader halts or, for an
-/// event type that is none of its own, passes over the record knowingly.
+/// A value was not decoded. Only [`DecodeError::is_retryable`] errors may pass. On every other a reader halts, or where
+/// [`DecodeError::is_of_the_value`] parks what is of this value's key; a record of a type that is none of its own it passes over
+/// knowingly.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     #[error("this build knows no event {event_type}; deploy a newer one")]
@@ -72,6 +73,8 @@ pub enum DecodeError {
     TypeMismatch { id: u32, event_type: String, described: String },
     #[error("schema {id} of the registry cannot be used: {reason}")]
     BadSchema { id: u32, reason: String },
+    #[error("the {event_type} says what this build does not know: {reason}; deploy a newer one")]
+    UnknownValue { event_type: String, reason: String },
     #[error("the value is not what schema {id} of {event_type} describes: {reason}")]
     Malformed { id: u32, event_type: String, reason: String },
 }
@@ -152,10 +155,14 @@ impl Codec {
             let described = writer.event_type.clone();
             return Err(DecodeError::TypeMismatch { id, event_type: event_type.to_owned(), described });
         }
-        current.read(&writer, event_type, datum).map_err(|reason| DecodeError::Malformed {
-            id,
-            event_type: event_type.to_owned(),
-            reason,
+        current.read(&writer, event_type, datum).map_err(|reason| {
+            let event_type = event_type.to_owned();
+            // A kind of post, say, that came later: the value is as its schema says, and this build does not know the name.
+            if writer.describes(datum) {
+                DecodeError::UnknownValue { event_type, reason }
+            } else {
+                DecodeError::Malformed { id, event_type, reason }
+            }
         })
     }
 
@@ -261,6 +268,16 @@ struct Writer {
 impl Writer {
     fn known(event_type: &str, version: &SchemaVersion) -> Self {
         Self { event_type: event_type.to_owned(), schema_fp: version.fp, schema: version.schema.clone() }
+    }
+
+    /// Whether this is a whole value of the schema, whatever it means.
+    fn describes(&self, datum: &[u8]) -> bool {
+        let again = || -> AvroResult<Vec<u8>> {
+            let value = GenericDatumReader::builder(&self.schema).build()?.read_value(&mut &*datum)?;
+            GenericDatumWriter::builder(&self.schema).build()?.write_value_to_vec(value)
+        };
+        // The reader takes the end of the bytes for nulls, so only what is written the same again is whole.
+        again().is_ok_and(|again| again == datum)
     }
 
     fn foreign(text: &str) -> Result<Self, String> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use event_log::position::Position;
 use thiserror::Error;
 
-use crate::dead_letter::{DeadLetter, Parked};
+use crate::dead_letter::{DeadLetter, Parked, Standing};
 use crate::event::LoggedEvent;
 
 /// A projection of the log into a store that keeps its position with its data.
@@ -26,8 +26,16 @@ pub trait Projection: Send + Sync + 'static {
     /// The keys of a partition whose records are parked.
     fn parked(&self, partition: u32) -> impl Future<Output = Result<Vec<Parked>, StoreFailure>> + Send;
 
-    /// The parked records of a key, in their order.
-    fn letters(&self, partition: u32, key: &str) -> impl Future<Output = Result<Vec<DeadLetter>, StoreFailure>> + Send;
+    /// The first key of a partition of which an operator wants something, and what: to retry or to drop it.
+    fn order(&self, partition: u32) -> impl Future<Output = Result<Option<(String, Standing)>, StoreFailure>> + Send;
+
+    /// The first parked records of a key, in their order.
+    fn letters(
+        &self,
+        partition: u32,
+        key: &str,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<DeadLetter>, StoreFailure>> + Send;
 
     /// Writes what changes and the position after it, all or nothing, if the store still is where `from` says.
     ///
@@ -46,15 +54,25 @@ pub trait Projection: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Changes<B> {
     pub batch: Arc<B>,
-    /// Keys whose letters go.
-    pub cleared: Vec<String>,
+    /// Letters that go.
+    pub cleared: Option<Cleared>,
     /// Letters that come, after those.
     pub letters: Vec<DeadLetter>,
 }
 
+/// Letters of a key that are none any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cleared {
+    pub key: String,
+    /// The offset of the last one.
+    pub through: u64,
+    /// Whether those behind them wait for an operator again.
+    pub rest_waits: bool,
+}
+
 impl<B> From<Arc<B>> for Changes<B> {
     fn from(batch: Arc<B>) -> Self {
-        Self { batch, cleared: Vec::new(), letters: Vec::new() }
+        Self { batch, cleared: None, letters: Vec::new() }
     }
 }
 

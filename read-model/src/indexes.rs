@@ -56,9 +56,12 @@ fn of_comments() -> Vec<IndexModel> {
     vec![index("by_post", doc! { "postId": 1, "deletedAt": 1, "createdAt": 1, "_id": 1 })]
 }
 
-/// The letters of a key are read in their order, and the first of each key tells how it stands.
+/// The letters of a key are read in their order, the first of each key tells how it stands, and orders are looked for each second.
 fn of_dead_letters() -> Vec<IndexModel> {
-    vec![index("by_key", doc! { "partition": 1, "key": 1, "offset": 1 })]
+    vec![
+        index("by_key", doc! { "partition": 1, "key": 1, "offset": 1 }),
+        index("by_standing", doc! { "partition": 1, "standing": 1, "offset": 1 }),
+    ]
 }
 
 fn index(name: &str, keys: Document) -> IndexModel {

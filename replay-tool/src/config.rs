@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 /// Looks into Groot's log and after its projections, for operators.
 ///
-/// It takes no part in any consumer group and disturbs nothing that runs. Only `dead-letters retry` and `drop` change anything.
+/// It takes no part in any consumer group and disturbs nothing that runs. Only `dead-letters retry` and `drop` change what is
+/// projected; whatever decodes events registers the schemas of this build, as every program does at its start.
 ///
 /// Exit codes: 0 it was shown or done; 1 the log cannot be read, or an event of it cannot be decoded; 2 a bad argument or setting;
 /// 3 a server did not answer in five tries; 4 there is nothing to show.
@@ -43,10 +44,13 @@ pub enum DeadLettersCommand {
         #[command(flatten)]
         store: StoreArgs,
     },
-    /// Shows the records of a key, decoded where they can be.
+    /// Shows the first records of a key, decoded where they can be.
     Show {
         /// A key, as `list` gives it.
         key: String,
+        /// How many to show.
+        #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
         /// Print a JSON array rather than a table.
         #[arg(long)]
         json: bool,

@@ -24,8 +24,8 @@ pub async fn run(command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
             print(&if json { to_json(&parked.iter().map(Line::of).collect::<Vec<_>>())? } else { list(&parked) })?;
             Ok(ExitCode::from(startup::EXIT_OK))
         }
-        DeadLettersCommand::Show { key, json, store, log } => {
-            let letters = open(&store).await?.of_key(None, &key).await?;
+        DeadLettersCommand::Show { key, limit, json, store, log } => {
+            let letters = open(&store).await?.of_key(None, &key, limit).await?;
             if letters.is_empty() {
                 return Ok(nothing(&key));
             }

@@ -63,7 +63,7 @@ pub enum Command {
     /// Measure Groot beside its floors, on servers of its own: `./dev bench write`
     #[command(
         disable_help_flag = true,
-        after_help = "Benches: write, project, memory; `./dev bench write --help` tells more."
+        after_help = "`./dev bench --help` lists the benches, `./dev bench write --help` tells more of one."
     )]
     Bench {
         /// The bench and its options
@@ -72,8 +72,8 @@ pub enum Command {
     },
     /// Take owners and brokers of a cluster away in a random order while clients write, and check what they were told
     #[command(
-        after_help = "Three brokers, three command-api and a projector are killed (-9), stopped (SIGSTOP), cut off and\n\
-                            slowed. The same seed gives the same faults at the same times. The report, the schedule and\n\
+        after_help = "Three brokers and three command-api are killed (-9), stopped (SIGSTOP), cut off and slowed, beside\n\
+                            a projector. The same seed gives the same faults at the same times. The report, the schedule and\n\
                             every request with its answer are left in .groot/faults/<seed>."
     )]
     Faults {

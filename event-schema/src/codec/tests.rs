@@ -126,9 +126,12 @@ fn what_an_older_version_lacks_is_filled_from_the_defaults() {
     value.extend(datum);
     let fp = canonical::fingerprint(&older).unwrap();
     assert_eq!(codec.decode_cached(event_type, fp, &value).unwrap(), event.into());
+    let cut = codec.decode_cached(event_type, fp, &value[..value.len() - 1]).unwrap_err();
     value.push(0);
-    let error = codec.decode_cached(event_type, fp, &value).unwrap_err();
-    assert!(matches!(error, DecodeError::Malformed { .. }), "{error}");
+    let longer = codec.decode_cached(event_type, fp, &value).unwrap_err();
+    for error in [cut, longer] {
+        assert!(matches!(error, DecodeError::Malformed { .. }) && error.is_of_the_value(), "{error}");
+    }
 }
 
 #[test]
@@ -140,4 +143,16 @@ fn a_kind_that_this_build_does_not_know_is_refused_and_not_taken_for_another() {
     let value = [&[0], id.to_be_bytes().as_slice(), &[16], b"archived"].concat();
     let error = codec.decode_cached(event_type, fp, &value).unwrap_err();
     assert!(error.to_string().contains("\"archived\" is none of draft, published"), "{error}");
+    assert!(matches!(error, DecodeError::UnknownValue { .. }) && !error.is_of_the_value(), "a newer build knows it");
+}
+
+#[test]
+fn a_value_that_ends_before_its_nulls_is_torn_and_not_of_a_newer_build() {
+    let codec = Codec::offline();
+    let event_type = "groot.post.PostEdited";
+    let fp = crate::schemas::versions(event_type).last().unwrap().fp;
+    let id = codec.current[event_type].id;
+    let value = [&[0], id.to_be_bytes().as_slice(), &[0]].concat();
+    let error = codec.decode_cached(event_type, fp, &value).unwrap_err();
+    assert!(matches!(error, DecodeError::Malformed { .. }), "{error}");
 }

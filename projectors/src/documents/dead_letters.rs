@@ -11,6 +11,7 @@ use mongodb::{ClientSession, Collection, Database};
 use read_model::{DeadLetterDoc, HeaderDoc, Projection, Standing};
 
 use crate::dead_letter::{DeadLetter, Parked};
+use crate::projection::Cleared;
 
 /// The dead letters of one projection. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -47,13 +48,21 @@ impl DeadLetters {
         Ok(parked)
     }
 
-    /// The letters of a key in their order.
-    pub async fn of_key(&self, partition: Option<u32>, key: &str) -> Result<Vec<DeadLetter>, Error> {
+    /// The first letters of a key in their order.
+    pub async fn of_key(&self, partition: Option<u32>, key: &str, limit: u32) -> Result<Vec<DeadLetter>, Error> {
         let mut of = doc! { "key": key };
         of.extend(partition.map(|partition| ("partition".to_owned(), partition.into())));
-        let letters: Vec<DeadLetterDoc> =
-            self.collection.find(of).sort(doc! { "offset": 1 }).await?.try_collect().await?;
+        let found = self.collection.find(of).sort(doc! { "offset": 1 }).limit(limit.into());
+        let letters: Vec<DeadLetterDoc> = found.await?.try_collect().await?;
         Ok(letters.into_iter().map(letter).collect())
+    }
+
+    /// The first key of a partition of which an operator wants something, and what.
+    pub(super) async fn first_order(&self, partition: u32) -> Result<Option<(String, Standing)>, Error> {
+        let orders = [Standing::Drop.as_str(), Standing::Retry.as_str()];
+        let of = doc! { "partition": partition, "standing": { "$in": orders.as_slice() } };
+        let found = self.collection.find_one(of).sort(doc! { "offset": 1 }).await?;
+        Ok(found.map(|letter| (letter.key, letter.standing)))
     }
 
     /// Says what is to become of a key's records; the projector that has the partition does it. False when none is parked, or
@@ -64,23 +73,31 @@ impl DeadLetters {
         Ok(self.collection.update_many(waiting, set).await?.matched_count > 0)
     }
 
-    /// Takes these keys' letters away and puts these in.
+    /// Takes letters away and puts letters in.
     pub(super) async fn change(
         &self,
         session: &mut ClientSession,
         partition: u32,
-        cleared: &[String],
+        cleared: Option<&Cleared>,
         letters: &[DeadLetter],
     ) -> Result<(), Error> {
-        if !cleared.is_empty() {
-            let of = doc! { "partition": partition, "key": { "$in": cleared } };
+        if let Some(Cleared { key, through, rest_waits }) = cleared {
+            let through = i64::try_from(*through).unwrap_or(i64::MAX);
+            let of = doc! { "partition": partition, "key": key, "offset": { "$lte": through } };
             self.collection.delete_many(of).session(&mut *session).await?;
+            if *rest_waits {
+                let rest = doc! { "partition": partition, "key": key };
+                let wait = doc! { "$set": { "standing": Standing::Waiting.as_str() } };
+                self.collection.update_many(rest, wait).session(&mut *session).await?;
+            }
         }
-        // One at a time: they are few, and each may be there, when a checkpoint was taken away to read the log again.
-        for letter in letters {
-            let letter = document(letter, Utc::now());
-            let place = doc! { "_id": &letter.id };
-            self.collection.replace_one(place, &letter).upsert(true).session(&mut *session).await?;
+        if !letters.is_empty() {
+            let now = Utc::now();
+            let letters: Vec<_> = letters.iter().map(|letter| document(letter, now)).collect();
+            // They may be there, when a checkpoint was taken away to read the log again.
+            let ids: Vec<&str> = letters.iter().map(|letter| letter.id.as_str()).collect();
+            self.collection.delete_many(doc! { "_id": { "$in": ids } }).session(&mut *session).await?;
+            self.collection.insert_many(&letters).session(&mut *session).await?;
         }
         Ok(())
     }

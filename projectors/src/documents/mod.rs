@@ -21,7 +21,7 @@ pub mod write;
 
 use event_log::position::Position;
 
-use crate::dead_letter::{DeadLetter, Parked};
+use crate::dead_letter::{DeadLetter, Parked, Standing};
 use crate::documents::batch::Batch;
 use crate::documents::write::Store;
 use crate::event::LoggedEvent;
@@ -63,8 +63,12 @@ impl Projection for Documents {
         self.store.parked(partition).await
     }
 
-    async fn letters(&self, partition: u32, key: &str) -> Result<Vec<DeadLetter>, StoreFailure> {
-        self.store.letters(partition, key).await
+    async fn order(&self, partition: u32) -> Result<Option<(String, Standing)>, StoreFailure> {
+        self.store.order(partition).await
+    }
+
+    async fn letters(&self, partition: u32, key: &str, limit: u32) -> Result<Vec<DeadLetter>, StoreFailure> {
+        self.store.letters(partition, key, limit).await
     }
 
     async fn write(

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::dead_letter::{DeadLetter, Parked};
+use crate::dead_letter::{DeadLetter, Parked, Standing};
 use crate::documents::batch::Batch;
 use crate::documents::change::PostWrite;
 use crate::documents::connect::durable;
@@ -73,12 +73,20 @@ impl Store {
         Ok(parked.into_iter().map(|(_, parked)| parked).collect())
     }
 
-    /// The parked records of a key.
+    /// The first key of a partition of which an operator wants something, and what.
     ///
     /// # Errors
     /// [`StoreFailure::Unavailable`].
-    pub async fn letters(&self, partition: u32, key: &str) -> Result<Vec<DeadLetter>, StoreFailure> {
-        self.dead_letters.of_key(Some(partition), key).await.map_err(|error| unavailable(&error))
+    pub async fn order(&self, partition: u32) -> Result<Option<(String, Standing)>, StoreFailure> {
+        self.dead_letters.first_order(partition).await.map_err(|error| unavailable(&error))
+    }
+
+    /// The first parked records of a key.
+    ///
+    /// # Errors
+    /// [`StoreFailure::Unavailable`].
+    pub async fn letters(&self, partition: u32, key: &str, limit: u32) -> Result<Vec<DeadLetter>, StoreFailure> {
+        self.dead_letters.of_key(Some(partition), key, limit).await.map_err(|error| unavailable(&error))
     }
 
     /// Writes documents and dead letters and moves the checkpoint from `from` to `to`: all of it or nothing.
@@ -185,7 +193,7 @@ impl Store {
         // First, so that of two writers of one partition the second learns of it before it has written anything else.
         self.move_checkpoint(session, from, next).await?;
         let Changes { batch, cleared, letters } = changes;
-        self.dead_letters.change(session, next.partition, cleared, letters).await?;
+        self.dead_letters.change(session, next.partition, cleared.as_ref(), letters).await?;
         for command in commands {
             let answer = self.database.run_raw_command(command.text.clone()).session(&mut *session).await?;
             let changed = changed(&answer)?;

@@ -3,8 +3,8 @@
 //!
 //! Once it runs, nothing makes it give up. A store or a registry that is away is waited for; what cannot be mended by
 //! waiting (a log that is not the one read before, an event that this build is too old for) halts the partition that it is in: it
-//! stays where it is, says why in `/ready`, and goes on after a restart. An event that cannot be projected parks the records of its key, and the others go on; past a
-//! bound of parked keys the partition halts as well. Nothing is ever left out silently.
+//! stays where it is, says why in `/ready`, and goes on after a restart. An event that cannot be projected parks the records of its
+//! key, and the others go on; past a bound of parked keys the partition stands still as well. Nothing is ever left out silently.
 
 pub mod decode;
 pub mod lag;

@@ -1,49 +1,61 @@
-//! The parked keys of one partition, as the runner knows them, and what operators want of them.
+//! The parked keys of one partition, as the runner knows them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::dead_letter::{Parked, Standing};
+use crate::dead_letter::{DeadLetter, Parked, Standing};
 
 /// How often the store is asked for orders while something is parked.
-pub const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Cheap while nothing is parked.
 #[derive(Debug)]
 pub struct ParkedKeys {
-    keys: Vec<Parked>,
+    keys: BTreeMap<String, Held>,
     looked: Instant,
+}
+
+/// From where on the records of a key are not projected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub first: u64,
+    /// They were given up, and what follows is left out.
+    pub dropped: bool,
 }
 
 impl ParkedKeys {
     /// What the store has now.
-    pub fn new(keys: Vec<Parked>) -> Self {
-        Self { keys, looked: Instant::now() }
+    pub fn new(parked: Vec<Parked>) -> Self {
+        let held = |Parked { key, offset, standing, .. }| {
+            (key, Held { first: offset, dropped: standing == Standing::Dropped })
+        };
+        Self { keys: parked.into_iter().map(held).collect(), looked: Instant::now() }
     }
 
-    /// When the store should be asked again, if at all.
+    /// These were parked as well.
+    pub fn add(&mut self, letters: &[DeadLetter]) {
+        for letter in letters {
+            self.keys.entry(letter.key()).or_insert(Held { first: letter.record.offset, dropped: false });
+        }
+    }
+
+    /// When the store should be asked for orders, if at all.
     pub fn look_at(&self) -> Option<Instant> {
-        let waits = self.keys.iter().any(|parked| parked.standing != Standing::Dropped);
-        // Of several orders one is done at a time, without a pause between them.
-        let pause = if self.order().is_some() { Duration::ZERO } else { LOOK_EVERY };
-        waits.then(|| self.looked + pause)
+        (self.waiting() > 0).then(|| self.looked + LOOK_EVERY)
     }
 
-    /// Each key with the offset of its first record, or None where its records were given up.
-    pub fn first_offsets(&self) -> BTreeMap<String, Option<u64>> {
-        let first = |parked: &Parked| (parked.standing != Standing::Dropped).then_some(parked.offset);
-        self.keys.iter().map(|parked| (parked.key.clone(), first(parked))).collect()
+    pub fn looked(&mut self) {
+        self.looked = Instant::now();
     }
 
-    /// The first key that an operator wants something of.
-    pub fn order(&self) -> Option<&Parked> {
-        self.keys.iter().find(|parked| matches!(parked.standing, Standing::Retry | Standing::Drop))
+    pub fn keys(&self) -> &BTreeMap<String, Held> {
+        &self.keys
     }
 
     /// How many wait.
     pub fn waiting(&self) -> usize {
-        self.keys.iter().filter(|parked| parked.standing != Standing::Dropped).count()
+        self.keys.values().filter(|held| !held.dropped).count()
     }
 }

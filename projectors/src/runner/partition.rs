@@ -1,5 +1,6 @@
 //! One partition: read, decode, project, write, again and again.
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use rand::RngExt;
 use tokio::time::Instant;
 
 use crate::dead_letter::{DeadLetter, Parked, Standing};
-use crate::projection::{Changes, Projection, Saved, StoreFailure};
+use crate::projection::{Changes, Cleared, Projection, Saved, StoreFailure};
 use crate::runner::meters::{self, Written};
-use crate::runner::parked::ParkedKeys;
+use crate::runner::parked::{Held, ParkedKeys};
 use crate::runner::sorting::{Read, Sorted, sort};
 use crate::runner::status::State;
 use crate::runner::{Shared, decode};
@@ -22,6 +23,9 @@ use crate::runner::{Shared, decode};
 /// The bounds of a batch; the commit that reaches one is still part of it.
 const MAX_EVENTS: usize = 10_000;
 const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Letters of a key that one transaction projects, so that it stays within the time that the store gives it.
+const RETRIED_AT_ONCE: u32 = 1_000;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
@@ -106,7 +110,7 @@ impl<P: Projection> Worker<P> {
     /// something is parked it also does what operators want of that.
     pub async fn step(&self, place: &mut Place) -> Result<(), End> {
         if let Some(why) = self.too_many(&place.parked) {
-            self.shared.status.set(self.partition, State::Halted(why));
+            self.stand_still(why);
             sleep_until(place.parked.look_at(), || place.stream.is_revoked()).await?;
             return self.look_after_parked(place).await;
         }
@@ -124,11 +128,11 @@ impl<P: Projection> Worker<P> {
         let records = commits.into_iter().flat_map(|Commit { records, .. }| records).collect();
         let read = self.read(place, records).await?;
         let Sorted { batch, events, letters } = self.sort(place, read).await?;
-        let parks = !letters.is_empty();
         self.tell_of(&place.parked, &letters);
         let changes = Changes { letters, ..Changes::from(Arc::new(batch)) };
         let begin = Instant::now();
-        if self.write(place, changes, position).await? {
+        if self.write(place, &changes, position).await? {
+            self.add(place, &changes.letters);
             let now = Utc::now().timestamp_millis();
             meters::written(
                 self.name(),
@@ -140,69 +144,89 @@ impl<P: Projection> Worker<P> {
                 },
             );
         }
-        if parks {
-            self.look_again(place).await?;
-        }
         self.shared.status.written(self.partition, place.saved.position.next_offset);
         Ok(())
     }
 
-    /// Asks the store what is parked, and does what an operator wants of the first key of which one wants something.
+    /// Does what operators want of what is parked.
     async fn look_after_parked(&self, place: &mut Place) -> Result<(), End> {
-        self.look_again(place).await?;
-        let Some(Parked { key, standing, .. }) = place.parked.order().cloned() else {
-            return Ok(());
-        };
-        let letters = self.letters(place, &key).await?;
-        let to = place.saved.position;
-        if standing == Standing::Drop {
-            let first = letters.into_iter().next();
-            let letters: Vec<_> =
-                first.map(|letter| DeadLetter { standing: Standing::Dropped, ..letter }).into_iter().collect();
-            let nothing = self.sort(place, Vec::new()).await?.batch;
-            let changes = Changes { cleared: vec![key.clone()], letters, ..Changes::from(Arc::new(nothing)) };
-            self.write(place, changes, to).await?;
-            tracing::warn!(
-                projection = self.name(),
-                partition = self.partition,
-                key,
-                "given up, as an operator wants it"
-            );
-        } else {
-            let records = letters.into_iter().map(|letter| letter.record).collect();
-            let read = self.read(place, records).await?;
-            let others = ParkedKeys::new(Vec::new());
-            let held = std::mem::replace(&mut place.parked, others);
-            let sorted = self.sort(place, read).await;
-            place.parked = held;
-            let Sorted { batch, events, letters } = sorted?;
-            let remain = letters.len();
-            let changes = Changes { cleared: vec![key.clone()], letters, ..Changes::from(Arc::new(batch)) };
-            self.write(place, changes, to).await?;
-            tracing::warn!(projection = self.name(), partition = self.partition, key, events, remain, "tried again");
+        let projection = &self.shared.projection;
+        let mut did = false;
+        loop {
+            let order = self.asked("store", || projection.order(self.partition), || place.stream.is_revoked()).await?;
+            let Some((key, standing)) = order else { break };
+            did = true;
+            if standing == Standing::Drop {
+                self.give_up(place, key).await?;
+            } else {
+                self.retry(place, key).await?;
+            }
         }
-        self.look_again(place).await
-    }
-
-    async fn look_again(&self, place: &mut Place) -> Result<(), End> {
-        let stream = &place.stream;
-        let parked =
-            self.asked("store", || self.shared.projection.parked(self.partition), || stream.is_revoked()).await?;
-        self.hold(place, parked);
+        place.parked.looked();
+        if did {
+            let parked =
+                self.asked("store", || projection.parked(self.partition), || place.stream.is_revoked()).await?;
+            self.hold(place, parked);
+        }
+        if self.too_many(&place.parked).is_none() {
+            // The store may have been away meanwhile.
+            self.shared.status.written(self.partition, place.saved.position.next_offset);
+        }
         Ok(())
     }
 
+    /// Of the letters the first stays, as the mark of what is left out from there on.
+    async fn give_up(&self, place: &mut Place, key: String) -> Result<(), End> {
+        let first = self.letters(place, &key, 1).await?.pop();
+        let letters = first.map(|first| DeadLetter { standing: Standing::Dropped, ..first }).into_iter().collect();
+        let cleared = Some(Cleared { key: key.clone(), through: u64::MAX, rest_waits: false });
+        let batch = self.nothing(place).await?;
+        if self.write(place, &Changes { batch, cleared, letters }, place.saved.position).await? {
+            tracing::warn!(projection = self.name(), partition = self.partition, key, "given up, as an operator wants");
+        }
+        Ok(())
+    }
+
+    /// Projects the first letters of a key. What cannot be is parked again, with all behind it.
+    async fn retry(&self, place: &mut Place, key: String) -> Result<(), End> {
+        let letters = self.letters(place, &key, RETRIED_AT_ONCE).await?;
+        let Some(through) = letters.last().map(|letter| letter.record.offset) else { return Ok(()) };
+        let to = place.saved.position;
+        let read = self.read(place, letters.iter().map(|letter| letter.record.clone()).collect()).await?;
+        let Sorted { batch, events, letters: remain } = self.sort_among(BTreeMap::new(), read).await?;
+        let cleared = Cleared { key: key.clone(), through, rest_waits: !remain.is_empty() };
+        let left = remain.len();
+        let changes = Changes { batch: Arc::new(batch), cleared: Some(cleared.clone()), letters: remain };
+        match self.write(place, &changes, to).await {
+            Ok(true) => {
+                tracing::warn!(projection = self.name(), partition = self.partition, key, events, left, "tried again");
+                Ok(())
+            }
+            Ok(false) => Ok(()),
+            // The store lacks something that they need. They wait on, and nobody else for them.
+            Err(End::Halted(why)) => {
+                let waiting = |letter| DeadLetter { standing: Standing::Waiting, reason: why.clone(), ..letter };
+                let letters = letters.into_iter().map(waiting).collect();
+                let cleared = Some(Cleared { rest_waits: true, ..cleared });
+                let batch = self.nothing(place).await?;
+                self.write(place, &Changes { batch, cleared, letters }, to).await.map(drop)
+            }
+            Err(End::Revoked) => Err(End::Revoked),
+        }
+    }
+
+    async fn nothing(&self, place: &Place) -> Result<Arc<P::Batch>, End> {
+        Ok(Arc::new(self.sort(place, Vec::new()).await?.batch))
+    }
+
     fn hold(&self, place: &mut Place, parked: Vec<Parked>) {
-        let before = self.too_many(&place.parked);
         place.parked = ParkedKeys::new(parked);
         meters::parked(self.name(), self.partition, place.parked.waiting());
-        match (before, self.too_many(&place.parked)) {
-            (None, Some(why)) => {
-                tracing::error!(projection = self.name(), partition = self.partition, error = why, "halted");
-            }
-            (Some(_), None) => self.shared.status.written(self.partition, place.saved.position.next_offset),
-            _ => {}
-        }
+    }
+
+    fn add(&self, place: &mut Place, letters: &[DeadLetter]) {
+        place.parked.add(letters);
+        meters::parked(self.name(), self.partition, place.parked.waiting());
     }
 
     /// Why the partition stands still, if more is parked than may be.
@@ -216,27 +240,36 @@ impl<P: Projection> Worker<P> {
         })
     }
 
+    fn stand_still(&self, why: String) {
+        let state = State::Halted(why.clone());
+        if self.shared.status.states().get(&self.partition) != Some(&state) {
+            tracing::error!(projection = self.name(), partition = self.partition, error = why, "halted");
+            self.shared.status.set(self.partition, state);
+        }
+    }
+
     /// Says of each key that is parked now why it is.
     fn tell_of(&self, parked: &ParkedKeys, letters: &[DeadLetter]) {
         meters::parked_events(self.name(), letters.len());
-        let mut told = parked.first_offsets();
+        let mut told = HashSet::new();
         for letter in letters {
-            let DeadLetter { record, reason, .. } = letter;
-            if told.insert(letter.key(), None).is_some() {
+            let (DeadLetter { record, reason, .. }, key) = (letter, letter.key());
+            if parked.keys().contains_key(&key) || !told.insert(key.clone()) {
                 continue;
             }
             tracing::error!(
                 projection = self.name(),
                 partition = self.partition,
                 offset = record.offset,
+                key,
                 error = reason,
                 "parked: the event is not projected until an operator retries or drops it"
             );
         }
     }
 
-    async fn letters(&self, place: &Place, key: &str) -> Result<Vec<DeadLetter>, End> {
-        let ask = || self.shared.projection.letters(self.partition, key);
+    async fn letters(&self, place: &Place, key: &str, limit: u32) -> Result<Vec<DeadLetter>, End> {
+        let ask = || self.shared.projection.letters(self.partition, key, limit);
         self.asked("store", ask, || place.stream.is_revoked()).await
     }
 
@@ -265,7 +298,11 @@ impl<P: Projection> Worker<P> {
 
     /// Rendering takes its time, so it does not hold up the other tasks.
     async fn sort(&self, place: &Place, records: Vec<Read>) -> Result<Sorted<P::Batch>, End> {
-        let (shared, parked) = (self.shared.clone(), place.parked.first_offsets());
+        self.sort_among(place.parked.keys().clone(), records).await
+    }
+
+    async fn sort_among(&self, parked: BTreeMap<String, Held>, records: Vec<Read>) -> Result<Sorted<P::Batch>, End> {
+        let shared = self.shared.clone();
         match tokio::task::spawn_blocking(move || sort(&shared.projection, &parked, records)).await {
             Ok(Ok(sorted)) => Ok(sorted),
             Ok(Err(unprojectable)) => Err(End::Halted(unprojectable.to_string())),
@@ -275,7 +312,7 @@ impl<P: Projection> Worker<P> {
     }
 
     /// Whether the batch was written; else somebody else did, and reading goes on from where they are.
-    async fn write(&self, place: &mut Place, changes: Changes<P::Batch>, to: Position) -> Result<bool, End> {
+    async fn write(&self, place: &mut Place, changes: &Changes<P::Batch>, to: Position) -> Result<bool, End> {
         let mut pause = FIRST_PAUSE;
         loop {
             let write = self.shared.projection.write(self.partition, changes.clone(), place.saved, to);

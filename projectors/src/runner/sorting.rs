@@ -8,6 +8,7 @@ use event_log::record::LogRecord;
 use crate::dead_letter::{DeadLetter, key_of};
 use crate::event::LoggedEvent;
 use crate::projection::{Projection, Unprojectable};
+use crate::runner::parked::Held;
 
 /// A record, and what it says, if it can be told. None is an event of an aggregate that is no projection's here.
 pub type Read = (LogRecord, Result<Option<LoggedEvent>, String>);
@@ -21,14 +22,14 @@ pub struct Sorted<B> {
     pub letters: Vec<DeadLetter>,
 }
 
-/// Sorts records of one partition, which stand in the order of the log. `parked` are the keys whose records wait already, each
-/// with the offset of its first, or None where they were given up.
+/// Sorts records of one partition, which stand in the order of the log. `parked` are the keys whose records wait already or were
+/// given up.
 ///
 /// # Errors
 /// When events that can each be projected after those of their key cannot be projected together.
 pub fn sort<P: Projection>(
     projection: &P,
-    parked: &BTreeMap<String, Option<u64>>,
+    parked: &BTreeMap<String, Held>,
     records: Vec<Read>,
 ) -> Result<Sorted<P::Batch>, Unprojectable> {
     let mut parked = parked.clone();
@@ -38,16 +39,16 @@ pub fn sort<P: Projection>(
         Err(_) => {
             for (place, why) in poison(projection, &ours) {
                 let record = &ours.records[place];
-                parked.insert(key_of(record), Some(record.offset));
+                parked.insert(key_of(record), Held { first: record.offset, dropped: false });
                 letters.push(DeadLetter::poison(record.clone(), why));
             }
         }
     }
     let mut rest = Ours::default();
     for (record, event) in ours.records.into_iter().zip(ours.events) {
-        match parked.get(&key_of(&record)).copied().flatten() {
-            Some(first) if record.offset > first => letters.push(DeadLetter::behind(record, first)),
-            Some(first) if record.offset == first => {}
+        match parked.get(&key_of(&record)) {
+            Some(Held { first, .. }) if record.offset > *first => letters.push(DeadLetter::behind(record, *first)),
+            Some(Held { first, .. }) if record.offset == *first => {}
             _ => rest.push(record, event),
         }
     }
@@ -71,17 +72,18 @@ impl Ours {
 }
 
 /// Parts those from what waits. Records of keys that were given up are neither.
-fn divide(parked: &mut BTreeMap<String, Option<u64>>, records: Vec<Read>) -> (Ours, Vec<DeadLetter>) {
+fn divide(parked: &mut BTreeMap<String, Held>, records: Vec<Read>) -> (Ours, Vec<DeadLetter>) {
     let (mut ours, mut letters) = (Ours::default(), Vec::new());
     for (record, read) in records {
         // Nearly always nothing is parked and everything can be read.
-        let waits = if parked.is_empty() { None } else { parked.get(&key_of(&record)) };
-        match (waits, read) {
-            (Some(Some(first)), _) => letters.push(DeadLetter::behind(record, *first)),
-            (Some(None), _) | (None, Ok(None)) => {}
+        let held = if parked.is_empty() { None } else { parked.get(&key_of(&record)).copied() };
+        // What stands before the poison is projected as ever, when the log is read again.
+        match (held.filter(|held| record.offset >= held.first), read) {
+            (Some(Held { dropped: true, .. }), _) | (None, Ok(None)) => {}
+            (Some(Held { first, .. }), _) => letters.push(DeadLetter::behind(record, first)),
             (None, Ok(Some(event))) => ours.push(record, event),
             (None, Err(why)) => {
-                parked.insert(key_of(&record), Some(record.offset));
+                parked.insert(key_of(&record), Held { first: record.offset, dropped: false });
                 letters.push(DeadLetter::poison(record, why));
             }
         }
@@ -98,14 +100,17 @@ fn poison<P: Projection>(projection: &P, ours: &Ours) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for places in by_key.into_values() {
         let events: Vec<_> = places.iter().map(|place| ours.events[*place].clone()).collect();
-        if attempt(projection, &events).is_ok() {
-            continue;
+        let Err(mut why) = attempt(projection, &events) else { continue };
+        // What cannot be projected does not become projectable by what follows, so the first of it is found by halving.
+        let (mut well, mut ill) = (0, events.len());
+        while ill - well > 1 {
+            let middle = usize::midpoint(well, ill);
+            match attempt(projection, &events[..middle]) {
+                Ok(_) => well = middle,
+                Err(error) => (ill, why) = (middle, error),
+            }
         }
-        let first = places.iter().zip(1..).find_map(|(place, count)| {
-            let why = attempt(projection, &events[..count]).err()?;
-            Some((*place, why.0))
-        });
-        found.extend(first);
+        found.push((places[well], why.0));
     }
     found
 }
@@ -127,7 +132,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::dead_letter::Parked;
+    use crate::dead_letter::{Parked, Standing};
     use crate::projection::{Changes, Saved, StoreFailure};
 
     /// Gives the offsets, and finds fault with people of these names.
@@ -159,7 +164,11 @@ mod tests {
             Ok(Vec::new())
         }
 
-        async fn letters(&self, _: u32, _: &str) -> Result<Vec<DeadLetter>, StoreFailure> {
+        async fn order(&self, _: u32) -> Result<Option<(String, Standing)>, StoreFailure> {
+            Ok(None)
+        }
+
+        async fn letters(&self, _: u32, _: &str, _: u32) -> Result<Vec<DeadLetter>, StoreFailure> {
             Ok(Vec::new())
         }
 
@@ -205,8 +214,8 @@ mod tests {
         }
     }
 
-    fn sorted(parked: &[(&str, Option<u64>)], told: &[(&'static str, Result<&str, &str>)]) -> (Vec<u64>, Vec<u64>) {
-        let parked = parked.iter().map(|(key, first)| ((*key).to_owned(), *first)).collect();
+    fn sorted(parked: &[(&str, Held)], told: &[(&'static str, Result<&str, &str>)]) -> (Vec<u64>, Vec<u64>) {
+        let parked = parked.iter().map(|(key, held)| ((*key).to_owned(), *held)).collect();
         let sorted = sort(&Names, &parked, records(told)).unwrap();
         assert_eq!(sorted.events, sorted.batch.len() as u64);
         (sorted.batch, sorted.letters.iter().map(|letter| letter.record.offset).collect())
@@ -235,7 +244,23 @@ mod tests {
     #[test]
     fn records_of_a_parked_key_wait_and_of_one_given_up_are_gone() {
         let told = [("a", Ok("1")), ("b", Ok("1")), ("c", Ok("1")), ("b", Err("torn"))];
-        assert_eq!(sorted(&[("a", Some(7)), ("b", None)], &told), (vec![2], vec![0]));
+        let held = |dropped| Held { first: 0, dropped };
+        assert_eq!(sorted(&[("a", held(false)), ("b", held(true))], &told), (vec![2], vec![0]));
+    }
+
+    #[test]
+    fn what_stands_before_the_poison_is_projected_when_the_log_is_read_again() {
+        let told = [("a", Ok("1")), ("b", Ok("1")), ("a", Err("torn")), ("b", Ok("2")), ("b", Ok("3"))];
+        let held = |first, dropped| Held { first, dropped };
+        assert_eq!(sorted(&[("a", held(2, false)), ("b", held(3, true))], &told), (vec![0, 1], vec![2]));
+    }
+
+    #[test]
+    fn the_poison_is_found_wherever_it_stands() {
+        for at in 0..20 {
+            let told: Vec<_> = (0..20).map(|n| ("a", Ok(if n == at { "bad" } else { "1" }))).collect();
+            assert_eq!(sorted(&[], &told), ((0..at).collect(), (at..20).collect()), "{at}");
+        }
     }
 
     #[test]

@@ -113,7 +113,7 @@ async fn a_store_that_cannot_be_written_ends_the_instance_and_what_was_acknowled
     let instance = Instance::start_with(&world, &env).await;
     let mut made = write(&world, &instance.base, &author).await;
     instance.limit_files(1).await;
-    for number in 0.. {
+    for number in 0..1_000 {
         let key = format!("late {number}");
         let request = world.request(&instance.base, "POST", POSTS, &author).header("idempotency-key", &key);
         // In the end nobody listens, or the connection breaks.

@@ -11,13 +11,13 @@ use mongodb::bson::{Binary, doc, spec::BinarySubtype};
 use projectors::dead_letter::{DeadLetter, Parked, Standing};
 use projectors::documents::batch::Batch;
 use projectors::documents::dead_letters::DeadLetters;
-use projectors::projection::{Changes, Saved, StoreFailure};
+use projectors::projection::{Changes, Cleared, Saved, StoreFailure};
 use projectors::runner::status::State;
 use read_model::{DOCUMENTS, DeadLetterDoc};
 use uuid::Uuid;
 
 use super::histories::{Happened, Story, placed};
-use super::world::{Db, Process, World, soon, stack};
+use super::world::{Db, Process, UP, World, soon, stack};
 use super::writer::{Writer, record};
 
 /// A post with what happens to it: created first.
@@ -138,6 +138,51 @@ async fn a_poison_event_parks_its_aggregate_with_its_followers_until_a_retry_suc
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_retry_for_which_the_store_lacks_something_waits_on_and_halts_nothing() {
+    let world = World::new(1).await;
+    let (poisoned, healthy) = (life(&mut Story::new(34, 6)), life(&mut Story::new(35, 6)));
+    let (id, key) = (poisoned[0].meta.aggregate_id, poisoned[0].meta.aggregate_id.to_string());
+    let mut writer = Writer::claim(&world, 0).await;
+    let process = world.start().await;
+    writer.commit(vec![record(&world, &poisoned[0])]).await;
+    writer.commit(vec![torn(record(&world, &poisoned[1]))]).await;
+    writer.commit(vec![record(&world, &poisoned[2])]).await;
+    until(&world, "two letters", |parked| parked.first().is_some_and(|parked| parked.letters == 2)).await;
+    let removed = world.db.posts().delete_one(doc! { "_id": read_model::stored::id(id) }).await.unwrap();
+    assert_eq!(removed.deleted_count, 1);
+
+    mend(&world, 2, &record(&world, &poisoned[1])).await;
+    assert_eq!(tool(&world, &["retry", &key]).await.0, 0);
+    let refused = |parked: &[Parked]| parked[0].standing == Standing::Waiting && parked[0].reason.contains("rebuild");
+    until(&world, "the retry to be refused", refused).await;
+    assert_eq!(parked(&world).await[0].letters, 2);
+    writer.commit(vec![record(&world, &healthy[0])]).await;
+    world.has_read_everything().await;
+    assert_eq!(process.unready_because().await, None);
+    process.stop().await;
+    world.db.drop_it().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_something_parked_an_outage_of_the_store_passes() {
+    let _alone = UP.write().await;
+    let world = World::around(Db::alone().await, 1).await;
+    let life = life(&mut Story::new(36, 6));
+    let mut writer = Writer::claim(&world, 0).await;
+    let process = world.start().await;
+    writer.commit(vec![torn(record(&world, &life[0]))]).await;
+    until(&world, "a letter", |parked| !parked.is_empty()).await;
+    tokio::task::spawn_blocking(|| stack().kill("mongodb").unwrap()).await.unwrap();
+    // It looks for orders, though nothing comes.
+    process.until("a partition that waits", |_, state| matches!(state, State::Waiting(_))).await;
+    tokio::task::spawn_blocking(|| stack().restart("mongodb").unwrap()).await.unwrap();
+    process.until("the partition to run again", |_, state| *state == State::Running).await;
+    assert_eq!(process.unready_because().await, None);
+    process.stop().await;
+    world.db.drop_it().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_dropped_stays_as_it_is_and_what_follows_is_left_out() {
     let world = World::new(1).await;
     let life = life(&mut Story::new(33, 6));
@@ -212,25 +257,27 @@ async fn letters_are_written_with_the_position_or_not_at_all() {
         };
         DeadLetter::poison(record, "it is poison".to_owned())
     };
-    let changes = |cleared: &[&str], letters| Changes {
-        cleared: cleared.iter().map(|key| (*key).to_owned()).collect(),
-        letters,
-        ..Changes::from(Arc::new(Batch::default()))
-    };
+    let cleared = |through, rest_waits| Some(Cleared { key: "a key".to_owned(), through, rest_waits });
+    let changes = |cleared, letters| Changes { cleared, letters, ..Changes::from(Arc::new(Batch::default())) };
     let at = |next_offset| Position { next_offset, ..Position::START };
-    let saved = store.write(0, changes(&[], vec![letter(3), letter(4)]), Saved::NOTHING, at(5)).await.unwrap();
+    let saved = store.write(0, changes(None, vec![letter(3), letter(4)]), Saved::NOTHING, at(5)).await.unwrap();
     let all = store.parked(0).await.unwrap();
     assert_eq!(all.iter().map(|parked| (parked.offset, parked.letters)).collect::<Vec<_>>(), [(3, 2)]);
 
     // Somebody who has not heard of it.
-    let late = store.write(0, changes(&["a key"], vec![letter(9)]), Saved::NOTHING, at(9)).await;
+    let late = store.write(0, changes(cleared(u64::MAX, true), vec![letter(9)]), Saved::NOTHING, at(9)).await;
     assert_eq!(late, Err(StoreFailure::Superseded));
     assert_eq!(store.parked(0).await.unwrap(), all);
-    assert_eq!(store.letters(0, "a key").await.unwrap(), [letter(3), letter(4)]);
+    assert_eq!(store.letters(0, "a key", 10).await.unwrap(), [letter(3), letter(4)]);
+    assert_eq!(store.letters(0, "a key", 1).await.unwrap(), [letter(3)]);
+    assert_eq!(store.order(0).await.unwrap(), None);
+    DeadLetters::new(&db.database, DOCUMENTS).order("a key", Standing::Retry).await.unwrap();
+    assert_eq!(store.order(0).await.unwrap(), Some(("a key".to_owned(), Standing::Retry)));
 
-    let after = store.write(0, changes(&["a key"], vec![letter(4)]), saved, at(5)).await.unwrap();
+    let after = store.write(0, changes(cleared(3, true), Vec::new()), saved, at(5)).await.unwrap();
     assert_eq!((after.position, after.revision), (at(5), saved.revision + 1));
-    assert_eq!(store.letters(0, "a key").await.unwrap(), [letter(4)]);
+    assert_eq!(store.letters(0, "a key", 10).await.unwrap(), [letter(4)], "what is left waits again");
+    assert_eq!(store.order(0).await.unwrap(), None);
     assert_eq!(store.parked(1).await.unwrap(), []);
     db.drop_it().await;
 }

@@ -5,6 +5,7 @@
 
 use event_log::record::LogRecord;
 pub use read_model::Standing;
+use serde::Serialize;
 
 /// A parked record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,9 +17,10 @@ pub struct DeadLetter {
 }
 
 /// A key whose records are parked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Parked {
     pub key: String,
+    pub partition: u32,
     /// Where the first of them stands in the log.
     pub offset: u64,
     pub letters: u64,

@@ -15,13 +15,13 @@ use service::telemetry::{self, LogFormat, TelemetryArgs};
 use crate::config::{DeadLettersCommand, StoreArgs};
 use crate::history::{Content, decode};
 use crate::table::{fields, table};
-use crate::{EXIT_NOTHING, print};
+use crate::{EXIT_NOTHING, print, to_json};
 
 pub async fn run(command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
     match command {
         DeadLettersCommand::List { json, store } => {
             let parked = open(&store).await?.parked(None).await?;
-            print(&if json { to_json(&parked.iter().map(Line::of).collect::<Vec<_>>())? } else { list(&parked) })?;
+            print(&if json { to_json(&parked)? } else { list(&parked) })?;
             Ok(ExitCode::from(startup::EXIT_OK))
         }
         DeadLettersCommand::Show { key, limit, json, store, log } => {
@@ -74,24 +74,6 @@ fn nothing(key: &str) -> ExitCode {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Line<'a> {
-    key: &'a str,
-    partition: u32,
-    offset: u64,
-    letters: u64,
-    standing: Standing,
-    reason: &'a str,
-}
-
-impl<'a> Line<'a> {
-    fn of((partition, parked): &'a (u32, Parked)) -> Self {
-        let Parked { key, offset, letters, standing, reason } = parked;
-        Self { key, partition: *partition, offset: *offset, letters: *letters, standing: *standing, reason }
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Letter<'a> {
     offset: u64,
     reason: &'a str,
@@ -99,14 +81,14 @@ struct Letter<'a> {
     content: Content,
 }
 
-fn list(parked: &[(u32, Parked)]) -> String {
+fn list(parked: &[Parked]) -> String {
     if parked.is_empty() {
         return "nothing is parked\n".to_owned();
     }
     let rows: Vec<_> = parked
         .iter()
-        .map(|(partition, parked)| {
-            let Parked { key, offset, letters, standing, reason } = parked;
+        .map(|parked| {
+            let Parked { key, partition, offset, letters, standing, reason } = parked;
             let standing = standing.as_str().to_owned();
             [key.clone(), partition.to_string(), offset.to_string(), letters.to_string(), standing, reason.clone()]
         })
@@ -130,10 +112,6 @@ fn show(letters: &[DeadLetter], shown: &[Letter<'_>]) -> String {
     table(["OFFSET", "EVENT", "WHY", "DATA"], &rows)
 }
 
-fn to_json(value: &impl Serialize) -> anyhow::Result<String> {
-    Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,13 +120,14 @@ mod tests {
     fn a_list_names_what_is_parked_and_why() {
         let parked = Parked {
             key: "k".into(),
+            partition: 4,
             offset: 12,
             letters: 3,
             standing: Standing::Waiting,
             reason: "it cannot be read".into(),
         };
         assert_eq!(
-            list(&[(4, parked)]),
+            list(&[parked]),
             "KEY  PARTITION  OFFSET  EVENTS  STANDING  WHY\n\
              k    4          12      3       waiting   it cannot be read\n"
         );

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use event_log::kafka::{KafkaLog, identify};
 use event_schema::codec::{Codec, RegistryConfig};
+use serde::Serialize;
 use service::startup::{self, connect_with_retries};
 use service::telemetry::{self, LogFormat, TelemetryArgs};
 
@@ -48,10 +49,13 @@ async fn inspect(args: InspectArgs) -> anyhow::Result<ExitCode> {
         );
         return Ok(ExitCode::from(EXIT_NOTHING));
     }
-    let text =
-        if args.json { format!("{}\n", serde_json::to_string_pretty(&history)?) } else { table::render(&history) };
+    let text = if args.json { to_json(&history)? } else { table::render(&history) };
     print(&text)?;
     Ok(ExitCode::from(if history.is_decoded() { startup::EXIT_OK } else { startup::EXIT_FAILURE }))
+}
+
+fn to_json(value: &impl Serialize) -> anyhow::Result<String> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
 /// A reader that has seen enough, such as `head`, is no error.

@@ -1,6 +1,7 @@
 //! One of the product's programs as a process, at addresses that stay the same when it is started anew.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use nix::sys::signal::Signal;
@@ -12,7 +13,7 @@ use xtask::stack::Stack;
 
 use crate::binaries::binary;
 use crate::client::Client;
-use crate::waiting::until;
+use crate::waiting::{PATIENCE, until, until_within};
 
 /// Its calls that block need a runtime of several threads. Dropping it kills the process.
 #[derive(Debug)]
@@ -56,8 +57,13 @@ impl Program {
 
     /// Waits until it says that it is ready.
     pub async fn is_ready(&self) {
+        self.is_ready_within(PATIENCE).await;
+    }
+
+    /// The same of one that may have much to do first.
+    pub async fn is_ready_within(&self, patience: Duration) {
         let url = format!("{}/ready", self.admin);
-        until(&format!("readiness of {}", self.launch.name), async || {
+        until_within(patience, &format!("readiness of {}", self.launch.name), async || {
             assert!(self.is_alive(), "{} ended by itself:\n{}", self.launch.name, self.last_words());
             self.http.is_ok(&url).await.then_some(())
         })

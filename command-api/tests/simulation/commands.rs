@@ -227,7 +227,7 @@ impl History {
                 assert!(own.is_some() || *version == 0, "command {id} changed nothing: {answer:?}");
                 let root = order.submission.command.root_id();
                 // A slug that nobody has reserved has nothing to release.
-                if *version == 0 && *aggregate_id == root {
+                if *version == 0 && matches!(order.submission.command, Command::Slug { .. }) {
                     continue;
                 }
                 let of_root = self.versions.iter().any(|((of, _), at)| *of == root && at == offset);

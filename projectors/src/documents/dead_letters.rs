@@ -25,7 +25,7 @@ impl DeadLetters {
     }
 
     /// The keys whose records are parked, of one partition or of all, by the place of their first.
-    pub async fn parked(&self, partition: Option<u32>) -> Result<Vec<(u32, Parked)>, Error> {
+    pub async fn parked(&self, partition: Option<u32>) -> Result<Vec<Parked>, Error> {
         let of = partition.map_or_else(Document::new, |partition| doc! { "partition": partition });
         let some = doc! { "partition": 1, "key": 1, "offset": 1, "standing": 1, "reason": 1 };
         let collection = self.collection.clone_with_type::<Brief>();
@@ -36,6 +36,7 @@ impl DeadLetters {
             parked.entry((letter.partition, letter.key.clone())).and_modify(|parked| parked.letters += 1).or_insert(
                 Parked {
                     key: letter.key,
+                    partition: letter.partition,
                     offset: u64::try_from(letter.offset).unwrap_or_default(),
                     letters: 1,
                     standing: letter.standing,
@@ -43,8 +44,8 @@ impl DeadLetters {
                 },
             );
         }
-        let mut parked: Vec<_> = parked.into_iter().map(|((partition, _), parked)| (partition, parked)).collect();
-        parked.sort_by_key(|(partition, parked)| (*partition, parked.offset));
+        let mut parked: Vec<_> = parked.into_values().collect();
+        parked.sort_by_key(|parked| (parked.partition, parked.offset));
         Ok(parked)
     }
 

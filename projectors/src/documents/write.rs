@@ -69,8 +69,7 @@ impl Store {
     /// # Errors
     /// [`StoreFailure::Unavailable`].
     pub async fn parked(&self, partition: u32) -> Result<Vec<Parked>, StoreFailure> {
-        let parked = self.dead_letters.parked(Some(partition)).await.map_err(|error| unavailable(&error))?;
-        Ok(parked.into_iter().map(|(_, parked)| parked).collect())
+        self.dead_letters.parked(Some(partition)).await.map_err(|error| unavailable(&error))
     }
 
     /// The first key of a partition of which an operator wants something, and what.

@@ -111,7 +111,9 @@ impl<P: Projection> Worker<P> {
     pub async fn step(&self, place: &mut Place) -> Result<(), End> {
         if let Some(why) = self.too_many(&place.parked) {
             self.stand_still(why);
-            sleep_until(place.parked.look_at(), || place.stream.is_revoked()).await?;
+            if let Some(look_at) = place.parked.look_at() {
+                sleep_until(look_at, || place.stream.is_revoked()).await?;
+            }
             return self.look_after_parked(place).await;
         }
         let Some(delivery) = next(place).await else {
@@ -153,7 +155,7 @@ impl<P: Projection> Worker<P> {
         let projection = &self.shared.projection;
         let mut did = false;
         loop {
-            let order = self.asked("store", || projection.order(self.partition), || place.stream.is_revoked()).await?;
+            let order = self.asked(|| projection.order(self.partition), || place.stream.is_revoked()).await?;
             let Some((key, standing)) = order else { break };
             did = true;
             if standing == Standing::Drop {
@@ -164,8 +166,7 @@ impl<P: Projection> Worker<P> {
         }
         place.parked.looked();
         if did {
-            let parked =
-                self.asked("store", || projection.parked(self.partition), || place.stream.is_revoked()).await?;
+            let parked = self.asked(|| projection.parked(self.partition), || place.stream.is_revoked()).await?;
             self.hold(place, parked);
         }
         if self.too_many(&place.parked).is_none() {
@@ -180,7 +181,7 @@ impl<P: Projection> Worker<P> {
         let first = self.letters(place, &key, 1).await?.pop();
         let letters = first.map(|first| DeadLetter { standing: Standing::Dropped, ..first }).into_iter().collect();
         let cleared = Some(Cleared { key: key.clone(), through: u64::MAX, rest_waits: false });
-        let batch = self.nothing(place).await?;
+        let batch = self.nothing()?;
         if self.write(place, &Changes { batch, cleared, letters }, place.saved.position).await? {
             tracing::warn!(projection = self.name(), partition = self.partition, key, "given up, as an operator wants");
         }
@@ -208,15 +209,17 @@ impl<P: Projection> Worker<P> {
                 let waiting = |letter| DeadLetter { standing: Standing::Waiting, reason: why.clone(), ..letter };
                 let letters = letters.into_iter().map(waiting).collect();
                 let cleared = Some(Cleared { rest_waits: true, ..cleared });
-                let batch = self.nothing(place).await?;
+                let batch = self.nothing()?;
                 self.write(place, &Changes { batch, cleared, letters }, to).await.map(drop)
             }
             Err(End::Revoked) => Err(End::Revoked),
         }
     }
 
-    async fn nothing(&self, place: &Place) -> Result<Arc<P::Batch>, End> {
-        Ok(Arc::new(self.sort(place, Vec::new()).await?.batch))
+    /// The batch of a write that changes letters alone.
+    fn nothing(&self) -> Result<Arc<P::Batch>, End> {
+        let batch = self.shared.projection.project(&[]);
+        batch.map(Arc::new).map_err(|unprojectable| End::Halted(unprojectable.to_string()))
     }
 
     fn hold(&self, place: &mut Place, parked: Vec<Parked>) {
@@ -243,7 +246,12 @@ impl<P: Projection> Worker<P> {
     fn stand_still(&self, why: String) {
         let state = State::Halted(why.clone());
         if self.shared.status.states().get(&self.partition) != Some(&state) {
-            tracing::error!(projection = self.name(), partition = self.partition, error = why, "halted");
+            tracing::error!(
+                projection = self.name(),
+                partition = self.partition,
+                error = why,
+                "halted: nothing more of this partition is projected until the cause is mended"
+            );
             self.shared.status.set(self.partition, state);
         }
     }
@@ -270,7 +278,7 @@ impl<P: Projection> Worker<P> {
 
     async fn letters(&self, place: &Place, key: &str, limit: u32) -> Result<Vec<DeadLetter>, End> {
         let ask = || self.shared.projection.letters(self.partition, key, limit);
-        self.asked("store", ask, || place.stream.is_revoked()).await
+        self.asked(ask, || place.stream.is_revoked()).await
     }
 
     /// Tells of each record what it says, or why that cannot be told.
@@ -303,7 +311,7 @@ impl<P: Projection> Worker<P> {
 
     async fn sort_among(&self, parked: BTreeMap<String, Held>, records: Vec<Read>) -> Result<Sorted<P::Batch>, End> {
         let shared = self.shared.clone();
-        match tokio::task::spawn_blocking(move || sort(&shared.projection, &parked, records)).await {
+        match tokio::task::spawn_blocking(move || sort(&shared.projection, parked, records)).await {
             Ok(Ok(sorted)) => Ok(sorted),
             Ok(Err(unprojectable)) => Err(End::Halted(unprojectable.to_string())),
             Err(died) if died.is_panic() => Err(End::Halted("projecting panicked; the log has the details".to_owned())),
@@ -345,15 +353,14 @@ impl<P: Projection> Worker<P> {
 
     async fn load(&self, is_revoked: impl Fn() -> bool) -> Result<(Saved, Vec<Parked>), End> {
         let projection = &self.shared.projection;
-        let saved = self.asked("store", || projection.load(self.partition), &is_revoked).await?;
-        let parked = self.asked("store", || projection.parked(self.partition), &is_revoked).await?;
+        let saved = self.asked(|| projection.load(self.partition), &is_revoked).await?;
+        let parked = self.asked(|| projection.parked(self.partition), &is_revoked).await?;
         Ok((saved, parked))
     }
 
-    /// Asks until there is an answer.
+    /// Asks the store until there is an answer.
     async fn asked<T, F: Future<Output = Result<T, StoreFailure>>>(
         &self,
-        what: &'static str,
         ask: impl Fn() -> F,
         is_revoked: impl Fn() -> bool,
     ) -> Result<T, End> {
@@ -362,7 +369,7 @@ impl<P: Projection> Worker<P> {
             match ask().await {
                 Ok(answer) => return Ok(answer),
                 Err(StoreFailure::Halt(why)) => return Err(End::Halted(why)),
-                Err(failure) => self.wait(what, failure.to_string(), &mut pause, &is_revoked).await?,
+                Err(failure) => self.wait("store", failure.to_string(), &mut pause, &is_revoked).await?,
             }
         }
     }
@@ -387,17 +394,11 @@ impl<P: Projection> Worker<P> {
         // Jitter keeps the partitions from coming back all at once.
         let until = Instant::now() + pause.mul_f64(rand::rng().random_range(0.5..1.0));
         *pause = (*pause * 2).min(LONGEST_PAUSE);
-        sleep_until(Some(until), is_revoked).await
+        sleep_until(until, is_revoked).await
     }
 
     async fn stay_halted(&self, why: String, is_revoked: impl Fn() -> bool) {
-        tracing::error!(
-            projection = self.name(),
-            partition = self.partition,
-            error = why,
-            "halted: nothing more of this partition is projected until the cause is mended"
-        );
-        self.shared.status.set(self.partition, State::Halted(why));
+        self.stand_still(why);
         while !is_revoked() {
             tokio::time::sleep(GLANCE).await;
         }
@@ -409,8 +410,8 @@ impl<P: Projection> Worker<P> {
 }
 
 /// Sleeps, unless the partition is revoked.
-async fn sleep_until(until: Option<Instant>, is_revoked: impl Fn() -> bool) -> Result<(), End> {
-    while let Some(until) = until.filter(|until| Instant::now() < *until) {
+async fn sleep_until(until: Instant, is_revoked: impl Fn() -> bool) -> Result<(), End> {
+    while Instant::now() < until {
         if is_revoked() {
             return Err(End::Revoked);
         }

@@ -29,10 +29,9 @@ pub struct Sorted<B> {
 /// When events that can each be projected after those of their key cannot be projected together.
 pub fn sort<P: Projection>(
     projection: &P,
-    parked: &BTreeMap<String, Held>,
+    mut parked: BTreeMap<String, Held>,
     records: Vec<Read>,
 ) -> Result<Sorted<P::Batch>, Unprojectable> {
-    let mut parked = parked.clone();
     let (ours, mut letters) = divide(&mut parked, records);
     match attempt(projection, &ours.events) {
         Ok(batch) => return Ok(Sorted { batch, events: ours.events.len() as u64, letters }),
@@ -216,7 +215,7 @@ mod tests {
 
     fn sorted(parked: &[(&str, Held)], told: &[(&'static str, Result<&str, &str>)]) -> (Vec<u64>, Vec<u64>) {
         let parked = parked.iter().map(|(key, held)| ((*key).to_owned(), *held)).collect();
-        let sorted = sort(&Names, &parked, records(told)).unwrap();
+        let sorted = sort(&Names, parked, records(told)).unwrap();
         assert_eq!(sorted.events, sorted.batch.len() as u64);
         (sorted.batch, sorted.letters.iter().map(|letter| letter.record.offset).collect())
     }
@@ -266,7 +265,7 @@ mod tests {
     #[test]
     fn a_letter_says_why_it_is_one() {
         let told = [("a", Err("torn")), ("a", Ok("1")), ("b", Ok("bad"))];
-        let letters = sort(&Names, &BTreeMap::new(), records(&told)).unwrap().letters;
+        let letters = sort(&Names, BTreeMap::new(), records(&told)).unwrap().letters;
         let reasons: Vec<_> = letters.iter().map(|letter| letter.reason.as_str()).collect();
         assert_eq!(reasons, ["torn", "it follows the record at offset 0, which is parked", "a bad name"]);
     }

@@ -3,17 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use bytes::Bytes;
 use event_log::kafka::partition_for;
 use hyper::Method;
 use serde::Serialize;
 use serde_json::json;
 
+use super::PARTITIONS;
 use super::load::{self, Pace, Target};
 use super::report::{self, Aim, Round, Row};
-use super::{PARTITIONS, body};
-use crate::client::{Answer, Client};
 use crate::program::Program;
 use crate::servers::Servers;
 use crate::system::{self, POSTS};
@@ -100,13 +99,8 @@ pub async fn run(options: load::Options, rate: f64) -> Result<()> {
 
 /// Edits of posts in the busy partition, of posts in all others, and of all posts.
 async fn edits(program: &Program, token: &str) -> Result<[Target; 3]> {
-    let http = Client::default();
     let (mut busy, mut quiet) = (Vec::new(), Vec::new());
-    for post in body::posts(1).into_iter().cycle().take(POSTS_MADE) {
-        let request = http.request("POST", &format!("{}{POSTS}", program.base)).bearer_auth(token);
-        let made = Answer::of(request.header("content-type", "application/json").body(post)).await?;
-        ensure!(made.status == 201, "a post could not be made: {made:?}");
-        let id = made.body["id"].as_str().context("an answer without an id")?.to_owned();
+    for id in load::make_posts(program, token, POSTS_MADE).await? {
         let edited = if partition_for(id.as_bytes(), PARTITIONS) == BUSY { &mut busy } else { &mut quiet };
         edited.push(format!("{POSTS}/{id}"));
     }

@@ -10,9 +10,9 @@ use serde::Serialize;
 use xtask::stack::Stack;
 use xtask::token::{Issuer, Person, Role};
 
+use super::PARTITIONS;
 use super::load::{self, Outcome, Pace, Target};
 use super::report::{self, Aim, Round, Row};
-use super::{PARTITIONS, body};
 use crate::client::{Answer, Client};
 use crate::program::Program;
 use crate::servers::Servers;
@@ -115,17 +115,11 @@ async fn like(
 /// Makes posts that can be liked, and gives their ids.
 async fn published(program: &Program, author: &str, count: usize) -> Result<Vec<String>> {
     let http = Client::default();
-    let post = async |path: String, body: Bytes| {
-        let request = http.request("POST", &format!("{}{path}", program.base)).bearer_auth(author);
-        let answer = Answer::of(request.header("content-type", "application/json").body(body)).await?;
-        ensure!(matches!(answer.status, 200 | 201), "a post could not be made: {answer:?}");
-        anyhow::Ok(answer)
-    };
-    let mut ids = Vec::with_capacity(count);
-    for body in body::posts(1).into_iter().cycle().take(count) {
-        let id = post(POSTS.to_owned(), body).await?.id().to_owned();
-        post(format!("{POSTS}/{id}/publish"), Bytes::from_static(b"{}")).await?;
-        ids.push(id);
+    let ids = load::make_posts(program, author, count).await?;
+    for id in &ids {
+        let request = http.request("POST", &format!("{}{POSTS}/{id}/publish", program.base)).bearer_auth(author);
+        let answer = Answer::of(request).await?;
+        ensure!(answer.status == 200, "a post could not be published: {answer:?}");
     }
     Ok(ids)
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use bytes::Bytes;
 use hdrhistogram::Histogram;
 use http_body_util::{BodyExt, Full};
@@ -19,6 +19,7 @@ use xtask::stack::Stack;
 use xtask::token::{self, Person, Role};
 
 use super::body;
+use crate::client::{Answer, Client};
 use crate::program::Program;
 use crate::system::POSTS;
 
@@ -59,6 +60,19 @@ impl Target {
 pub fn author(stack: &Stack) -> Result<String> {
     let person = Person { role: Role::Author, user: None, name: None };
     token::issue(stack.paths(), &person).map_err(|failure| anyhow!("{failure}"))
+}
+
+/// Makes posts, and gives their ids.
+pub async fn make_posts(program: &Program, author: &str, count: usize) -> Result<Vec<String>> {
+    let http = Client::default();
+    let mut ids = Vec::with_capacity(count);
+    for post in body::posts(1).into_iter().cycle().take(count) {
+        let request = http.request("POST", &format!("{}{POSTS}", program.base)).bearer_auth(author);
+        let made = Answer::of(request.header("content-type", "application/json").body(post)).await?;
+        ensure!(made.status == 201, "a post could not be made: {made:?}");
+        ids.push(made.id().to_owned());
+    }
+    Ok(ids)
 }
 
 /// When requests are sent.

@@ -52,7 +52,7 @@ pub async fn run(counts: &[u64]) -> Result<()> {
         let program = Program::start(stack, &format!("memory-{count}"), "command-api", &[], &env);
         for start in ["nothing", "local"] {
             let began = Instant::now();
-            ready(&program).await?;
+            program.is_ready_within(PATIENCE).await;
             let ready = began.elapsed();
             let folded = program.resident()?.mib;
             let began = Instant::now();
@@ -70,17 +70,6 @@ pub async fn run(counts: &[u64]) -> Result<()> {
                 program.restart();
             }
         }
-    }
-    Ok(())
-}
-
-async fn ready(program: &Program) -> Result<()> {
-    let http = Client::default();
-    let url = format!("{}/ready", program.admin);
-    let deadline = Instant::now() + PATIENCE;
-    while !http.is_ok(&url).await {
-        ensure!(program.is_alive() && Instant::now() < deadline, "command-api did not become ready");
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use event_log::position::Position;
 use event_log::record::{Headers, LogRecord, RecordDraft};
 use event_schema::event::DomainEvent;
 use groot_tests::binaries::binary;
+use groot_tests::waiting;
 use mongodb::Collection;
 use mongodb::bson::{Binary, doc, spec::BinarySubtype};
 use projectors::dead_letter::{DeadLetter, Parked, Standing};
@@ -17,7 +18,7 @@ use read_model::{DOCUMENTS, DeadLetterDoc};
 use uuid::Uuid;
 
 use super::histories::{Happened, Story, placed};
-use super::world::{Db, Process, UP, World, soon, stack};
+use super::world::{Db, Process, UP, World, stack};
 use super::writer::{Writer, record};
 
 /// A post with what happens to it: created first.
@@ -42,16 +43,11 @@ fn letters(world: &World) -> DeadLetters {
 }
 
 async fn parked(world: &World) -> Vec<Parked> {
-    letters(world).parked(None).await.unwrap().into_iter().map(|(_, parked)| parked).collect()
+    letters(world).parked(None).await.unwrap()
 }
 
 async fn until(world: &World, what: &str, enough: impl Fn(&[Parked]) -> bool) {
-    soon(what, async {
-        while !enough(&parked(world).await) {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    })
-    .await;
+    waiting::until(what, async || enough(&parked(world).await).then_some(())).await;
 }
 
 /// Mends what a torn record lost.
@@ -224,12 +220,8 @@ async fn past_the_bound_the_partition_stands_still_until_fewer_are_parked() {
     assert!(why.starts_with("partition 0 is halted: 3 aggregates are parked and 2 may be"), "{why}");
     writer.commit(vec![record(&world, &lives[3][0])]).await;
     elsewhere.commit(vec![record(&world, &lives[4][0])]).await;
-    let others = async {
-        while world.db.documents().await.posts.is_empty() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    soon("what is in the other partition", others).await;
+    let elsewhere = async || (!world.db.documents().await.posts.is_empty()).then_some(());
+    waiting::until("what is in the other partition", elsewhere).await;
 
     let process = stopped_and_started(&world, process).await;
     process.until("partition 0 halted after a restart as well", is_halted).await;

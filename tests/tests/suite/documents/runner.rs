@@ -1,6 +1,7 @@
 //! The whole way: from the log through the runner into the store.
 
 use event_schema::person::PersonCreated;
+use groot_tests::waiting::until;
 use mongodb::bson::doc;
 use projectors::runner::status::State;
 use uuid::Uuid;
@@ -74,12 +75,8 @@ async fn an_event_that_this_build_is_too_old_for_halts_its_partition_and_no_othe
     halted.commit(vec![record(&world, &person("behind it"))]).await;
     process.until("partition 0 halted", |partition, state| partition == 0 && is_halted(state)).await;
     healthy.commit(vec![record(&world, &person("elsewhere"))]).await;
-    let elsewhere = async {
-        while world.db.documents().await.people.len() < 2 {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    super::world::soon("the other partition's event", elsewhere).await;
+    let elsewhere = async || (world.db.documents().await.people.len() == 2).then_some(());
+    until("the other partition's event", elsewhere).await;
 
     let why = process.unready_because().await.unwrap();
     assert!(why.starts_with("partition 0 is halted: the record at offset 2 of partition 0"), "{why}");

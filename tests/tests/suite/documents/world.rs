@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use event_log::kafka::{KafkaConfig, KafkaLog, LogIdentity, provision, read_all};
 use event_schema::codec::{Codec, RegistryConfig};
+use groot_tests::waiting::until;
 use mongodb::bson::{Document, doc};
 use mongodb::{Client, Collection, Database};
 use projectors::documents::connect::connect;
@@ -172,20 +173,16 @@ impl World {
     /// Waits until the store is at the ends that the partitions have now.
     pub async fn has_read_everything(&self) {
         let ends = self.log.end_offsets().await.unwrap();
-        let caught_up = async {
-            loop {
-                let mut behind = false;
-                for (partition, end) in (0..).zip(&ends) {
-                    let saved = self.db.store(self.identity.log_id).load(partition).await.unwrap();
-                    behind |= saved.position.next_offset < *end;
+        let store = self.db.store(self.identity.log_id);
+        until("the store to catch up", async || {
+            for (partition, end) in (0..).zip(&ends) {
+                if store.load(partition).await.unwrap().position.next_offset < *end {
+                    return None;
                 }
-                if !behind {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
             }
-        };
-        soon("the store to catch up", caught_up).await;
+            Some(())
+        })
+        .await;
     }
 
     pub async fn start(&self) -> Process {
@@ -213,12 +210,8 @@ impl Process {
 
     /// Waits until a partition is in a state like this.
     pub async fn until(&self, what: &str, is: impl Fn(u32, &State) -> bool) {
-        let wait = async {
-            while !self.running.status().states().iter().any(|(partition, state)| is(*partition, state)) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        soon(what, wait).await;
+        let states = || self.running.status().states();
+        until(what, async || states().iter().any(|(partition, state)| is(*partition, state)).then_some(())).await;
     }
 
     /// The reason that `/ready` gives, or none if it is ready.

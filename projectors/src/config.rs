@@ -30,26 +30,83 @@ pub enum ProjectionCommand {
     /// tried five times in at most a minute, then it ends with exit code 3; a bad setting ends it with 2. Later outages are
     /// waited for: see /ready and /metrics on the admin address.
     Documents(DocumentsArgs),
+    /// Posts, to be found by their words, into Elasticsearch.
+    ///
+    /// Documents are written before the position that covers them, and each says which events it has, so that it can be killed at
+    /// any time as well. It starts, waits and ends as `documents` does.
+    Search(SearchArgs),
+    /// All of them in one process, each with a group and positions of its own.
+    All(AllArgs),
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct DocumentsArgs {
     #[command(flatten)]
-    pub log: LogArgs,
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub store: MongodbArgs,
+    #[command(flatten)]
+    pub process: ProcessArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct SearchArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub store: ElasticsearchArgs,
+    #[command(flatten)]
+    pub process: ProcessArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct AllArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub mongodb: MongodbArgs,
+    #[command(flatten)]
+    pub elasticsearch: ElasticsearchArgs,
+    #[command(flatten)]
+    pub process: ProcessArgs,
+}
+
+/// Where posts are searched for.
+#[derive(Clone, Debug, Args)]
+pub struct ElasticsearchArgs {
+    /// Elasticsearch.
+    #[arg(long, env = "GROOT_ELASTICSEARCH_URL", hide_env_values = true, value_name = "URL", default_value = "http://127.0.0.1:9200", value_parser = config::http_url)]
+    pub elasticsearch_url: String,
+    /// What the names of indexes begin with.
+    #[arg(long, env = "GROOT_ELASTICSEARCH_PREFIX", value_name = "PREFIX", default_value = "groot", value_parser = config::index_prefix)]
+    pub elasticsearch_prefix: String,
+}
+
+/// Where the documents are.
+#[derive(Clone, Debug, Args)]
+pub struct MongodbArgs {
     /// The MongoDB replica set.
     #[arg(long, env = "GROOT_MONGODB_URI", hide_env_values = true, value_name = "URI", default_value = "mongodb://127.0.0.1:27017/?replicaSet=rs0", value_parser = config::mongodb_uri)]
     pub mongodb_uri: String,
     /// The database that holds the documents.
     #[arg(long, env = "GROOT_MONGODB_DATABASE", value_name = "NAME", default_value = "groot", value_parser = config::not_blank)]
     pub mongodb_database: String,
+}
+
+/// What is projected, and how, whatever it is projected into.
+#[derive(Clone, Debug, Args)]
+pub struct SourceArgs {
+    #[command(flatten)]
+    pub log: LogArgs,
     /// What the names of consumer groups begin with.
     #[arg(long, env = "GROOT_GROUP_PREFIX", value_name = "PREFIX", default_value = "groot", value_parser = config::not_blank)]
     pub group_prefix: String,
     /// An event that cannot be projected parks its aggregate; a partition with more parked aggregates than this halts.
     #[arg(long, env = "GROOT_PARKED_LIMIT", value_name = "COUNT", default_value_t = 100)]
     pub parked_limit: usize,
-    #[command(flatten)]
-    pub process: ProcessArgs,
+    /// A partition that is further behind than this makes /ready fail.
+    #[arg(long, env = "GROOT_READY_LAG", value_name = "TIME", default_value = "30s", value_parser = config::duration)]
+    pub ready_lag: Duration,
 }
 
 /// The log, as every projection reads it.
@@ -81,9 +138,6 @@ pub struct ProcessArgs {
     /// Where /health, /ready and /metrics are served.
     #[arg(long, env = "GROOT_ADMIN_ADDR", value_name = "IP:PORT", default_value = "127.0.0.1:9103", value_parser = config::socket_addr)]
     pub admin_addr: SocketAddr,
-    /// A partition that is further behind than this makes /ready fail.
-    #[arg(long, env = "GROOT_READY_LAG", value_name = "TIME", default_value = "30s", value_parser = config::duration)]
-    pub ready_lag: Duration,
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
 }
@@ -111,9 +165,19 @@ mod tests {
     #[test]
     fn every_value_has_a_default_that_works_locally() {
         let cli: Cli = config::read_from(&["projectors", "documents"]).unwrap();
-        let ProjectionCommand::Documents(args) = cli.projection;
+        let ProjectionCommand::Documents(args) = cli.projection else { panic!() };
         assert_eq!(args.process.admin_addr.port(), 9103);
-        assert_eq!(args.log.kafka("x").events_topic, "groot.events");
+        assert_eq!(args.source.log.kafka("x").events_topic, "groot.events");
+    }
+
+    #[test]
+    fn every_projection_takes_the_same_settings_of_the_log() {
+        for projection in ["search", "all"] {
+            assert!(
+                config::read_from::<Cli>(&["projectors", projection, "--parked-limit", "7"]).is_ok(),
+                "{projection}"
+            );
+        }
     }
 
     #[test]

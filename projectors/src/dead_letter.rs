@@ -3,8 +3,10 @@
 //! All records of a key wait together, since whatever is computed of an aggregate needs its events in order, and a post's
 //! comments and likes, which bear its key, need the post.
 
-use event_log::record::LogRecord;
+use chrono::{DateTime, Utc};
+use event_log::record::{Headers, LogRecord};
 pub use read_model::Standing;
+use read_model::{DeadLetterDoc, HeaderDoc};
 use serde::Serialize;
 
 /// A parked record.
@@ -45,5 +47,64 @@ impl DeadLetter {
 
     pub fn key(&self) -> String {
         key_of(&self.record)
+    }
+}
+
+/// A letter as stores have it.
+pub(crate) fn document(letter: &DeadLetter, parked_at: DateTime<Utc>) -> DeadLetterDoc {
+    let record = &letter.record;
+    let offset = i64::try_from(record.offset).unwrap_or(i64::MAX);
+    let header =
+        |(name, value): (&str, &[u8])| HeaderDoc { name: name.to_owned(), value: DeadLetterDoc::binary(value) };
+    DeadLetterDoc {
+        id: DeadLetterDoc::place(record.partition, offset),
+        partition: record.partition,
+        offset,
+        key: letter.key(),
+        standing: letter.standing,
+        reason: letter.reason.clone(),
+        appended_at: DateTime::from_timestamp_millis(record.timestamp).unwrap_or_default(),
+        parked_at,
+        value: record.value.as_deref().map(DeadLetterDoc::binary),
+        headers: record.headers.iter().map(header).collect(),
+    }
+}
+
+/// The letter of a stored one.
+pub(crate) fn letter(stored: DeadLetterDoc) -> DeadLetter {
+    let mut headers = Headers::default();
+    for header in &stored.headers {
+        headers.push(&header.name, &header.value.bytes);
+    }
+    let record = LogRecord {
+        partition: stored.partition,
+        offset: u64::try_from(stored.offset).unwrap_or_default(),
+        timestamp: stored.appended_at.timestamp_millis(),
+        key: Some(stored.key.into()),
+        value: stored.value.map(|value| value.bytes.into()),
+        headers,
+    };
+    DeadLetter { record, standing: stored.standing, reason: stored.reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_comes_back_from_its_document() {
+        let mut headers = Headers::default();
+        headers.push("ce_type", "groot.post.PostCreated");
+        headers.push("nonce", [0, 159, 146, 150]);
+        let record = LogRecord {
+            partition: 3,
+            offset: 41,
+            timestamp: 1_700_000_000_123,
+            key: Some("k".into()),
+            value: Some(vec![0, 1, 2].into()),
+            headers,
+        };
+        let poison = DeadLetter::poison(record, "it cannot be read".to_owned());
+        assert_eq!(letter(document(&poison, Utc::now())), poison);
     }
 }

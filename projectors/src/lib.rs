@@ -1,17 +1,23 @@
 //! Projections of the log: pure functions from events to writes, and one runner that feeds them.
 //!
-//! - [`projection`]: what a projection is to the runner; [`documents`]: the one into MongoDB
+//! - [`projection`]: what a projection is to the runner; [`documents`]: the one into MongoDB; [`search`]: the one into Elasticsearch
 //! - [`runner`]: reads the log, and writes batches and positions
 //! - [`event`]: an event as a projection meets it; [`dead_letter`]: one that is not projected
+//! - [`checkpoint`]: a position as stores keep it; [`detached`]: writes that nobody can drop half-way; [`markdown`]: content as safe
+//!   HTML and as plain text
 //! - [`mod@start`], [`config`]: the process
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod checkpoint;
 pub mod config;
 pub mod dead_letter;
+pub mod detached;
 pub mod documents;
 pub mod event;
+pub mod markdown;
 pub mod projection;
 pub mod runner;
+pub mod search;
 pub mod start;
 
-pub use start::{Running, Settings, StartError, start};
+pub use start::{Running, Source, StartError, StoreAddress, start};

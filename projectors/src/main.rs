@@ -2,19 +2,48 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use projectors::config::{Cli, DocumentsArgs, ProjectionCommand};
-use projectors::{Settings, runner, start};
+use futures::future::{BoxFuture, FutureExt, join_all};
+use projectors::config::{Cli, ElasticsearchArgs, MongodbArgs, ProcessArgs, ProjectionCommand, SourceArgs};
+use projectors::documents::{self, Documents};
+use projectors::projection::Projection;
+use projectors::search::{self, Search};
+use projectors::{Source, StartError, StoreAddress, runner, start};
+use read_model::search::SearchNames;
 use service::health::Health;
 use service::shutdown::{self, BUDGET, Stages};
 use service::supervise::{OnCancel, OnError, Supervisor};
 use service::{admin, config, http, startup, telemetry};
 use tokio::net::TcpListener;
 
+/// Waits until a projection has let go of its store.
+type Closing = BoxFuture<'static, ()>;
+
+/// What projections run in.
+struct Process {
+    health: Health,
+    supervisor: Supervisor,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli: Cli = config::read();
     let result = match cli.projection {
-        ProjectionCommand::Documents(args) => documents(args).await,
+        ProjectionCommand::Documents(args) => {
+            run(&args.process, async |process| Ok(vec![process.documents(&args.source, &args.store).await?])).await
+        }
+        ProjectionCommand::Search(args) => {
+            run(&args.process, async |process| Ok(vec![process.search(&args.source, &args.store).await?])).await
+        }
+        ProjectionCommand::All(args) => {
+            run(&args.process, async |process| {
+                let (documents, search) = tokio::try_join!(
+                    process.documents(&args.source, &args.mongodb),
+                    process.search(&args.source, &args.elasticsearch),
+                )?;
+                Ok(vec![documents, search])
+            })
+            .await
+        }
     };
     match result {
         Ok(()) => ExitCode::from(startup::EXIT_OK),
@@ -22,19 +51,53 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn documents(args: DocumentsArgs) -> anyhow::Result<()> {
-    telemetry::init_logging(&args.process.telemetry)?;
+impl Process {
+    async fn documents(&self, source: &SourceArgs, store: &MongodbArgs) -> Result<Closing, StartError> {
+        let MongodbArgs { mongodb_uri: uri, mongodb_database: database } = store;
+        let address = StoreAddress { name: "MongoDB", url: uri };
+        let prepare = async || documents::connect::prepare(uri, database).await;
+        self.start(source, address, prepare, Documents::in_database).await
+    }
+
+    async fn search(&self, source: &SourceArgs, store: &ElasticsearchArgs) -> Result<Closing, StartError> {
+        let ElasticsearchArgs { elasticsearch_url: url, elasticsearch_prefix: prefix } = store;
+        let names = SearchNames::new(prefix);
+        let address = StoreAddress { name: "Elasticsearch", url };
+        let prepare = async || search::prepare(url, &names).await;
+        let projection = |connected, log_id| Search::new(search::write::Store::new(connected, names.clone(), log_id));
+        self.start(source, address, prepare, projection).await
+    }
+
+    async fn start<S, P: Projection, E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        &self,
+        source: &SourceArgs,
+        store: StoreAddress<'_>,
+        prepare: impl AsyncFnMut() -> Result<S, E>,
+        projection: impl FnOnce(S, u64) -> P,
+    ) -> Result<Closing, StartError> {
+        let source = Source::from(source);
+        let running = start(&source, store, prepare, projection, &self.health, &self.supervisor).await?;
+        Ok(running.close().boxed())
+    }
+}
+
+/// Starts projections and lets them run until a signal comes.
+async fn run(
+    args: &ProcessArgs,
+    begin: impl AsyncFnOnce(&Process) -> Result<Vec<Closing>, StartError>,
+) -> anyhow::Result<()> {
+    telemetry::init_logging(&args.telemetry)?;
     let metrics = telemetry::init_metrics()?;
     runner::meters::describe();
     event_log::kafka::describe_metrics();
     let cancel = shutdown::on_signals()?;
-    let supervisor = Supervisor::new(cancel.clone());
-    let health = Health::new();
+    let process = Process { health: Health::new(), supervisor: Supervisor::new(cancel.clone()) };
+    let Process { health, supervisor } = &process;
     let started = health.gate("start", "the projection is starting");
-    let listener = TcpListener::bind(args.process.admin_addr).await.with_context(|| {
-        format!("cannot listen on {}; set GROOT_ADMIN_ADDR to a free address", args.process.admin_addr)
-    })?;
-    let admin = admin::router(&health, metrics.clone());
+    let listener = TcpListener::bind(args.admin_addr)
+        .await
+        .with_context(|| format!("cannot listen on {}; set GROOT_ADMIN_ADDR to a free address", args.admin_addr))?;
+    let admin = admin::router(health, metrics.clone());
     let mut listener = Some(listener);
     supervisor.spawn("admin server", OnError::Shutdown, OnCancel::Drop, move |cancel| {
         let (listener, admin) = (listener.take(), admin.clone());
@@ -52,19 +115,18 @@ async fn documents(args: DocumentsArgs) -> anyhow::Result<()> {
             Ok::<_, std::convert::Infallible>(())
         }
     });
-    let settings = Settings::from(&args);
-    let Some(running) = cancel.run_until_cancelled(start(&settings, &health, &supervisor)).await else {
+    let Some(running) = cancel.run_until_cancelled(begin(&process)).await else {
         return Ok(());
     };
     let running = running?;
     started.open();
-    tracing::info!(admin.address = %args.process.admin_addr, "documents projection started");
+    tracing::info!(admin.address = %args.admin_addr, "projecting");
     cancel.cancelled().await;
     health.stopping();
     let mut stages = Stages::within(BUDGET);
     let finished =
         stages.run("finish batches and hand partitions over", Duration::from_secs(20), supervisor.finished()).await;
-    stages.run("close connections", Duration::from_secs(3), running.close()).await;
+    stages.run("close connections", Duration::from_secs(3), join_all(running)).await;
     finished.unwrap_or(Ok(()))?;
     Ok(())
 }

@@ -37,7 +37,8 @@ pub trait Projection: Send + Sync + 'static {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<DeadLetter>, StoreFailure>> + Send;
 
-    /// Writes what changes and the position after it, all or nothing, if the store still is where `from` says.
+    /// Writes what changes and the position after it, if the store still is where `from` says. Written again, whole or in part,
+    /// it changes nothing.
     ///
     /// Whoever drops the future does not stop the write. After any failure the outcome is unknown until
     /// [`Projection::load`] says where the store is.
@@ -48,6 +49,9 @@ pub trait Projection: Send + Sync + 'static {
         from: Saved,
         to: Position,
     ) -> impl Future<Output = Result<Saved, StoreFailure>> + Send;
+
+    /// Waits until no write runs any more.
+    fn settled(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// What one write changes beside the position.
@@ -88,17 +92,26 @@ pub struct Saved {
     pub position: Position,
     /// How often the store's position was written: 0 where there is none yet.
     pub revision: i64,
+    /// A batch that ends before this offset was begun and may be there in part. It has to be written first, with these bounds.
+    pub begun: Option<u64>,
 }
 
 impl Saved {
     /// Nothing was projected yet.
-    pub const NOTHING: Self = Self { position: Position::START, revision: 0 };
+    pub const NOTHING: Self = Self { position: Position::START, revision: 0, begun: None };
 }
 
 /// An event leads to no writes. The text says why.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{0}")]
 pub struct Unprojectable(pub String);
+
+/// An event that the store does not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub offset: u64,
+    pub why: String,
+}
 
 /// The store did not do what it was asked.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -109,6 +122,9 @@ pub enum StoreFailure {
     /// Trying again may help.
     #[error("{0}")]
     Unavailable(String),
+    /// The store takes everything but what some events lead to: the first of a key, and why. What is written of the batch may stay.
+    #[error("{} events are refused, the first: {}", .0.len(), .0.first().map_or("", |refused| &refused.why))]
+    Refused(Vec<Refused>),
     /// Going on would be wrong; the text says why, and how to mend it.
     #[error("{0}")]
     Halt(String),

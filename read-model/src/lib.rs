@@ -18,13 +18,14 @@ pub mod names;
 pub mod person;
 pub mod post;
 pub mod post_event;
+pub mod search;
 pub mod stored;
 
 pub use checkpoint::Checkpoint;
 pub use comment::{Comment, Like};
 pub use dead_letter::{DeadLetterDoc, HeaderDoc, Standing};
 pub use indexes::ensure_indexes;
-pub use names::{DOCUMENTS, Projection};
+pub use names::{DOCUMENTS, Projection, SEARCH};
 pub use person::Person;
 pub use post::{Post, PostStatus, PostType, Slug};
 pub use post_event::PostEventDoc;

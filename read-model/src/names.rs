@@ -11,6 +11,9 @@ pub struct Projection {
 /// The projection of posts, comments, likes, slugs, people and post events into MongoDB documents, in the version that readers read.
 pub const DOCUMENTS: Projection = Projection { name: "documents", version: 1 };
 
+/// The projection of posts into Elasticsearch, in the version that is written.
+pub const SEARCH: Projection = Projection { name: "search", version: 1 };
+
 impl Projection {
     /// [`crate::Post`] by id.
     pub fn posts(self) -> String {

@@ -1,7 +1,7 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand};
-use projectors::config::LogArgs;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use projectors::config::{ElasticsearchArgs, LogArgs, MongodbArgs};
 use service::config;
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ pub enum ToolCommand {
     /// The partition that the aggregate lives in is read from its beginning, by the same rule as every other reader's:
     /// records of deposed owners and of commits that were cut off are not shown, they never happened.
     Inspect(InspectArgs),
-    /// Events that the documents projection could not project, and those that wait behind them.
+    /// Events that a projection could not project, and those that wait behind them.
     ///
     /// One event that cannot be projected parks all records of its key: a post with its comments and likes, or a person. They wait
     /// in their order until they are retried or dropped; everything else goes on.
@@ -79,18 +79,25 @@ pub enum DeadLettersCommand {
     },
 }
 
-/// Where the documents are.
+/// Whose dead letters, and where they are.
 #[derive(Clone, Debug, Args)]
 pub struct StoreArgs {
-    /// The MongoDB replica set.
-    #[arg(long, env = "GROOT_MONGODB_URI", hide_env_values = true, value_name = "URI", default_value = "mongodb://127.0.0.1:27017/?replicaSet=rs0", value_parser = config::mongodb_uri)]
-    pub mongodb_uri: String,
-    /// The database that holds the documents.
-    #[arg(long, env = "GROOT_MONGODB_DATABASE", value_name = "NAME", default_value = "groot", value_parser = config::not_blank)]
-    pub mongodb_database: String,
+    /// Which projection parked them.
+    #[arg(long, value_enum, default_value_t = ProjectionName::Documents)]
+    pub projection: ProjectionName,
+    #[command(flatten)]
+    pub mongodb: MongodbArgs,
+    #[command(flatten)]
+    pub elasticsearch: ElasticsearchArgs,
     /// Which log lines to write to standard error: a level, or target=level pairs.
     #[arg(long = "log", value_name = "FILTER", default_value = "warn", value_parser = config::not_blank)]
     pub log_filter: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProjectionName {
+    Documents,
+    Search,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -1,18 +1,19 @@
-//! What the documents projection could not project: shown, retried, given up.
+//! What a projection could not project: shown, retried, given up.
 
 use std::process::ExitCode;
 
 use event_schema::codec::{Codec, RegistryConfig};
+use projectors::config::{ElasticsearchArgs, MongodbArgs};
 use projectors::dead_letter::{DeadLetter, Parked, Standing};
-use projectors::documents::connect::connect;
-use projectors::documents::dead_letters::DeadLetters;
+use projectors::{documents, search};
 use read_model::DOCUMENTS;
+use read_model::search::SearchNames;
 use serde::Serialize;
 use service::config::without_credentials;
 use service::startup::{self, connect_with_retries};
 use service::telemetry::{self, LogFormat, TelemetryArgs};
 
-use crate::config::{DeadLettersCommand, StoreArgs};
+use crate::config::{DeadLettersCommand, ProjectionName, StoreArgs};
 use crate::history::{Content, decode};
 use crate::table::{fields, table};
 use crate::{EXIT_NOTHING, print, to_json};
@@ -20,12 +21,12 @@ use crate::{EXIT_NOTHING, print, to_json};
 pub async fn run(command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
     match command {
         DeadLettersCommand::List { json, store } => {
-            let parked = open(&store).await?.parked(None).await?;
+            let parked = open(&store).await?.parked().await?;
             print(&if json { to_json(&parked)? } else { list(&parked) })?;
             Ok(ExitCode::from(startup::EXIT_OK))
         }
         DeadLettersCommand::Show { key, limit, json, store, log } => {
-            let letters = open(&store).await?.of_key(None, &key, limit).await?;
+            let letters = open(&store).await?.of_key(&key, limit).await?;
             if letters.is_empty() {
                 return Ok(nothing(&key));
             }
@@ -47,11 +48,54 @@ pub async fn run(command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// The letters of one projection, wherever it keeps them.
+enum DeadLetters {
+    Documents(documents::dead_letters::DeadLetters),
+    Search(search::dead_letters::DeadLetters),
+}
+
 async fn open(store: &StoreArgs) -> anyhow::Result<DeadLetters> {
     telemetry::init_logging(&TelemetryArgs { log: store.log_filter.clone(), log_format: LogFormat::Text })?;
-    let uri = without_credentials(&store.mongodb_uri);
-    let client = connect_with_retries("MongoDB", &uri, || connect(&store.mongodb_uri)).await?;
-    Ok(DeadLetters::new(&client.database(&store.mongodb_database), DOCUMENTS))
+    Ok(match store.projection {
+        ProjectionName::Documents => {
+            let MongodbArgs { mongodb_uri, mongodb_database } = &store.mongodb;
+            let address = without_credentials(mongodb_uri);
+            let client = connect_with_retries("MongoDB", &address, || documents::connect::connect(mongodb_uri)).await?;
+            let database = client.database(mongodb_database);
+            DeadLetters::Documents(documents::dead_letters::DeadLetters::new(&database, DOCUMENTS))
+        }
+        ProjectionName::Search => {
+            let ElasticsearchArgs { elasticsearch_url, elasticsearch_prefix } = &store.elasticsearch;
+            let names = SearchNames::new(elasticsearch_prefix);
+            let address = without_credentials(elasticsearch_url);
+            let connect = || search::connect(elasticsearch_url);
+            let elasticsearch = connect_with_retries("Elasticsearch", &address, connect).await?;
+            DeadLetters::Search(search::dead_letters::DeadLetters::new(elasticsearch, names.dead_letters()))
+        }
+    })
+}
+
+impl DeadLetters {
+    async fn parked(&self) -> anyhow::Result<Vec<Parked>> {
+        Ok(match self {
+            Self::Documents(letters) => letters.parked(None).await?,
+            Self::Search(letters) => letters.parked(None).await?,
+        })
+    }
+
+    async fn of_key(&self, key: &str, limit: u32) -> anyhow::Result<Vec<DeadLetter>> {
+        Ok(match self {
+            Self::Documents(letters) => letters.of_key(None, key, limit).await?,
+            Self::Search(letters) => letters.of_key(None, key, limit).await?,
+        })
+    }
+
+    async fn order(&self, key: &str, standing: Standing) -> anyhow::Result<bool> {
+        Ok(match self {
+            Self::Documents(letters) => letters.order(key, standing).await?,
+            Self::Search(letters) => letters.order(key, standing).await?,
+        })
+    }
 }
 
 async fn order(store: &StoreArgs, key: &str, standing: Standing, what: &str) -> anyhow::Result<ExitCode> {
@@ -66,8 +110,8 @@ async fn order(store: &StoreArgs, key: &str, standing: Standing, what: &str) -> 
 
 fn nothing(key: &str) -> ExitCode {
     eprintln!(
-        "error: nothing of {key} waits; see `replay-tool dead-letters list` for what does, and that GROOT_MONGODB_URI and \
-         GROOT_MONGODB_DATABASE name the store that you mean"
+        "error: nothing of {key} waits; see `replay-tool dead-letters list` for what does, and that --projection and \
+         the settings of its store name the one that you mean"
     );
     ExitCode::from(EXIT_NOTHING)
 }

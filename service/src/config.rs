@@ -100,6 +100,17 @@ pub fn not_blank(text: &str) -> Result<String, String> {
     if text.trim().is_empty() { Err("a text that is not blank".to_owned()) } else { Ok(text.to_owned()) }
 }
 
+/// What the names of Elasticsearch indexes may begin with.
+pub fn index_prefix(text: &str) -> Result<String, String> {
+    let begins_well = text.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit());
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    if begins_well && text.chars().all(is_plain) && text.len() <= 100 {
+        Ok(text.to_owned())
+    } else {
+        Err("to 100 lower-case letters, digits, - and _, the first a letter or a digit".to_owned())
+    }
+}
+
 /// One origin of the CORS allow-list, such as `https://blog.example`. `*` is refused: credentials are allowed.
 pub fn origin(text: &str) -> Result<HeaderValue, String> {
     let allowed = || {

@@ -47,10 +47,12 @@ pub enum AttemptError {
 
 /// Tries to reach a dependency five times in at most 60 s, with growing pauses, and logs each failure. `address` is
 /// for people: give it without user names and passwords.
-pub async fn connect_with_retries<T, E, F, Fut>(name: &str, address: &str, mut attempt: F) -> Result<T, StartupError>
+pub async fn connect_with_retries<T, E>(
+    name: &str,
+    address: &str,
+    mut attempt: impl AsyncFnMut() -> Result<T, E>,
+) -> Result<T, StartupError>
 where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = Result<T, E>>,
     E: Into<Box<dyn Error + Send + Sync>>,
 {
     let mut pauses = PAUSES.into_iter();
@@ -108,7 +110,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_dependency_that_refuses_is_tried_five_times_and_then_named() {
         let tries = Cell::new(0);
-        let error = connect_with_retries::<(), _, _, _>("MongoDB", "127.0.0.1:27017", async || {
+        let error = connect_with_retries::<(), _>("MongoDB", "127.0.0.1:27017", async || {
             tries.set(tries.get() + 1);
             Err("refused")
         })

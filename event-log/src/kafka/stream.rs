@@ -27,6 +27,18 @@ pub struct Delivery {
     pub bytes: u64,
 }
 
+impl Delivery {
+    /// The next one as a part of this one.
+    fn append(&mut self, next: Self) {
+        self.commits.extend(next.commits);
+        self.position = next.position;
+        self.claims.extend(next.claims);
+        self.skipped.extend(next.skipped);
+        self.records += next.records;
+        self.bytes += next.bytes;
+    }
+}
+
 /// The commits of one partition, in order and without end.
 #[derive(Debug)]
 pub struct CommitStream {
@@ -138,6 +150,22 @@ impl CommitStream {
     /// A [`Halt`] is final: the same one comes each time until the stream is rewound. Cancel safe.
     pub async fn next(&mut self) -> Result<Option<Delivery>, Halt> {
         self.next_until(u64::MAX).await
+    }
+
+    /// All that stands before `end`, however much that is, and nothing behind it: what was delivered once, again.
+    pub async fn through(&mut self, end: u64) -> Result<Option<Delivery>, Halt> {
+        let mut whole: Option<Delivery> = None;
+        loop {
+            let Some(part) = self.next_until(end).await? else { return Ok(None) };
+            let reached = self.reader.next_offset() >= end;
+            match &mut whole {
+                None => whole = Some(part),
+                Some(whole) => whole.append(part),
+            }
+            if reached {
+                return Ok(whole);
+            }
+        }
     }
 
     /// As [`CommitStream::next`], and also returns when all records before `end` have been read.

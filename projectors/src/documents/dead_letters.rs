@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
-use event_log::record::{Headers, LogRecord};
+use chrono::Utc;
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use mongodb::error::Error;
 use mongodb::{ClientSession, Collection, Database};
-use read_model::{DeadLetterDoc, HeaderDoc, Projection, Standing};
+use read_model::{DeadLetterDoc, Projection, Standing};
 
-use crate::dead_letter::{DeadLetter, Parked};
+use crate::dead_letter::{DeadLetter, Parked, document, letter};
 use crate::projection::Cleared;
 
 /// The dead letters of one projection. Cheap to clone.
@@ -112,61 +111,4 @@ struct Brief {
     offset: i64,
     standing: Standing,
     reason: String,
-}
-
-fn document(letter: &DeadLetter, parked_at: DateTime<Utc>) -> DeadLetterDoc {
-    let record = &letter.record;
-    let offset = i64::try_from(record.offset).unwrap_or(i64::MAX);
-    let header =
-        |(name, value): (&str, &[u8])| HeaderDoc { name: name.to_owned(), value: DeadLetterDoc::binary(value) };
-    DeadLetterDoc {
-        id: DeadLetterDoc::place(record.partition, offset),
-        partition: record.partition,
-        offset,
-        key: letter.key(),
-        standing: letter.standing,
-        reason: letter.reason.clone(),
-        appended_at: DateTime::from_timestamp_millis(record.timestamp).unwrap_or_default(),
-        parked_at,
-        value: record.value.as_deref().map(DeadLetterDoc::binary),
-        headers: record.headers.iter().map(header).collect(),
-    }
-}
-
-fn letter(stored: DeadLetterDoc) -> DeadLetter {
-    let mut headers = Headers::default();
-    for header in &stored.headers {
-        headers.push(&header.name, &header.value.bytes);
-    }
-    let record = LogRecord {
-        partition: stored.partition,
-        offset: u64::try_from(stored.offset).unwrap_or_default(),
-        timestamp: stored.appended_at.timestamp_millis(),
-        key: Some(stored.key.into()),
-        value: stored.value.map(|value| value.bytes.into()),
-        headers,
-    };
-    DeadLetter { record, standing: stored.standing, reason: stored.reason }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_letter_comes_back_from_its_document() {
-        let mut headers = Headers::default();
-        headers.push("ce_type", "groot.post.PostCreated");
-        headers.push("nonce", [0, 159, 146, 150]);
-        let record = LogRecord {
-            partition: 3,
-            offset: 41,
-            timestamp: 1_700_000_000_123,
-            key: Some("k".into()),
-            value: Some(vec![0, 1, 2].into()),
-            headers,
-        };
-        let poison = DeadLetter::poison(record, "it cannot be read".to_owned());
-        assert_eq!(letter(document(&poison, Utc::now())), poison);
-    }
 }

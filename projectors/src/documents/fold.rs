@@ -15,8 +15,8 @@ use event_schema::post::{PostEvent, RestoredStatus};
 use read_model::{Comment, Like, Person, Post, PostEventDoc, PostStatus, PostType, Slug};
 use uuid::Uuid;
 
-use crate::documents::markdown;
 use crate::event::LoggedEvent;
+use crate::markdown;
 
 /// Every document of the projection by its key.
 #[derive(Clone, Debug, Default, PartialEq)]

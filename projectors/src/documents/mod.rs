@@ -1,18 +1,16 @@
 //! Posts, comments, likes, people, slugs and the history of posts as MongoDB documents.
 //!
 //! - [`project`](mod@project): what one event writes; [`change`]: how writes to one post fold; [`response`]: comments, likes and
-//!   how many there are; [`markdown`]: content as safe HTML
+//!   how many there are
 //! - [`batch`]: the writes of many events; [`statements`]: those as MongoDB updates; [`write`](mod@write): the transaction
 //! - [`dead_letters`]: records that could not be projected, and those behind them
 //! - [`fold`]: the same documents told a second time, for comparing; [`read`]: what the store holds
 
 pub mod batch;
 pub mod change;
-mod checkpoint;
 pub mod connect;
 pub mod dead_letters;
 pub mod fold;
-pub mod markdown;
 pub mod project;
 pub mod read;
 pub mod response;
@@ -20,6 +18,8 @@ pub mod statements;
 pub mod write;
 
 use event_log::position::Position;
+use mongodb::Database;
+use read_model::DOCUMENTS;
 
 use crate::dead_letter::{DeadLetter, Parked, Standing};
 use crate::documents::batch::Batch;
@@ -38,9 +38,9 @@ impl Documents {
         Self { store }
     }
 
-    /// Waits until no write runs any more.
-    pub async fn settled(&self) {
-        self.store.settled().await;
+    /// Into a database whose indexes are there, of the log with this id.
+    pub fn in_database(database: Database, log_id: u64) -> Self {
+        Self::new(Store::new(database, DOCUMENTS, log_id))
     }
 }
 
@@ -48,7 +48,7 @@ impl Projection for Documents {
     type Batch = Batch;
 
     fn name(&self) -> &'static str {
-        read_model::DOCUMENTS.name
+        DOCUMENTS.name
     }
 
     fn project(&self, events: &[LoggedEvent]) -> Result<Batch, Unprojectable> {
@@ -79,5 +79,9 @@ impl Projection for Documents {
         to: Position,
     ) -> Result<Saved, StoreFailure> {
         self.store.write(partition, changes, from, to).await
+    }
+
+    async fn settled(&self) {
+        self.store.settled().await;
     }
 }

@@ -10,9 +10,9 @@ use read_model::{Comment, Like, Person, Post, PostEventDoc, PostStatus, PostType
 use uuid::Uuid;
 
 use crate::documents::change::{BeforeDelete, Content, PostChange, PostPatch, PostWrite, Standing};
-use crate::documents::markdown;
 use crate::documents::response::{CommentChange, CommentWrite, CountStep, CountWrite};
 use crate::event::LoggedEvent;
+use crate::markdown;
 
 /// What one event writes, besides the post itself.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -10,16 +10,17 @@ use mongodb::options::ReadConcern;
 use mongodb::{ClientSession, Collection, Database};
 use read_model::{Checkpoint, Projection as Names, stored};
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::checkpoint;
 use crate::dead_letter::{DeadLetter, Parked, Standing};
+use crate::detached::Detached;
 use crate::documents::batch::Batch;
 use crate::documents::change::PostWrite;
 use crate::documents::connect::durable;
 use crate::documents::dead_letters::DeadLetters;
 use crate::documents::response::CommentWrite;
-use crate::documents::{checkpoint, statements};
+use crate::documents::statements;
 use crate::projection::{Changes, Saved, StoreFailure};
 
 /// A write that the server has not answered for this long counts as failed. It is left to its task, not dropped: if it
@@ -41,14 +42,14 @@ pub struct Store {
     names: Names,
     log_id: u64,
     dead_letters: DeadLetters,
-    writes: TaskTracker,
+    writes: Detached,
 }
 
 impl Store {
     /// The indexes must be there: see [`read_model::ensure_indexes`].
     pub fn new(database: Database, names: Names, log_id: u64) -> Self {
         let dead_letters = DeadLetters::new(&database, names);
-        Self { database, names, log_id, dead_letters, writes: TaskTracker::new() }
+        Self { database, names, log_id, dead_letters, writes: Detached::default() }
     }
 
     /// How far the store is in a partition.
@@ -103,21 +104,13 @@ impl Store {
         to: Position,
     ) -> Result<Saved, StoreFailure> {
         let (store, changes) = (self.clone(), changes.into());
-        let write = self.writes.spawn(async move { store.write_retrying(partition, &changes, from, to).await });
-        match tokio::time::timeout(ANSWER_LIMIT, write).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(died)) => Err(StoreFailure::Unavailable(format!("the write died: {died}"))),
-            Err(_) => {
-                Err(StoreFailure::Unavailable(format!("MongoDB has not answered for {} s", ANSWER_LIMIT.as_secs())))
-            }
-        }
+        let write = async move { store.write_retrying(partition, &changes, from, to).await };
+        self.writes.run("MongoDB", ANSWER_LIMIT, write).await
     }
 
     /// Waits until no write runs any more.
     pub async fn settled(&self) {
-        self.writes.close();
-        self.writes.wait().await;
-        self.writes.reopen();
+        self.writes.settled().await;
     }
 
     async fn write_retrying(
@@ -136,7 +129,7 @@ impl Store {
         loop {
             match self.transact(changes, &commands, from, &next).await {
                 Ok(()) => {
-                    return Ok(Saved { position: to, revision: from.revision + 1 });
+                    return Ok(Saved { position: to, revision: from.revision + 1, begun: None });
                 }
                 Err(Failure::Store(failure)) => return Err(failure),
                 Err(Failure::NotNew) if novelty == Novelty::Unknown => {

@@ -48,6 +48,11 @@ pub fn describe() {
         Unit::Count,
         "Batches of which the store had a part already, as when a checkpoint was taken away"
     );
+    describe_counter!(
+        "projection_documents_resent_total",
+        Unit::Count,
+        "Documents sent again because the store had no time for them"
+    );
     describe_gauge!(
         "projection_parked_aggregates",
         Unit::Count,

@@ -54,6 +54,8 @@ pub struct Place {
     stream: CommitStream,
     saved: Saved,
     parked: ParkedKeys,
+    /// Events that the store has refused in a batch which has to be made anew, and why.
+    refused: BTreeMap<u64, String>,
 }
 
 impl<P: Projection> Worker<P> {
@@ -94,7 +96,8 @@ impl<P: Projection> Worker<P> {
             Ok((saved, parked)) => {
                 self.shared.status.written(self.partition, saved.position.next_offset);
                 let stream = assigned.read_from(saved.position).limits(MAX_EVENTS, MAX_BYTES);
-                let mut place = Place { stream, saved, parked: ParkedKeys::new(Vec::new()) };
+                let (parked_keys, refused) = (ParkedKeys::new(Vec::new()), BTreeMap::new());
+                let mut place = Place { stream, saved, parked: parked_keys, refused };
                 self.hold(&mut place, parked);
                 Ok(place)
             }
@@ -109,7 +112,7 @@ impl<P: Projection> Worker<P> {
     /// Waits for events, and returns when they are in the store, or when somebody else was found to have written them. While
     /// something is parked it also does what operators want of that.
     pub async fn step(&self, place: &mut Place) -> Result<(), End> {
-        if let Some(why) = self.too_many(&place.parked) {
+        if let (None, Some(why)) = (place.saved.begun, self.too_many(&place.parked)) {
             self.stand_still(why);
             if let Some(look_at) = place.parked.look_at() {
                 sleep_until(look_at, || place.stream.is_revoked()).await?;
@@ -135,6 +138,7 @@ impl<P: Projection> Worker<P> {
         let begin = Instant::now();
         if self.write(place, &changes, position).await? {
             self.add(place, &changes.letters);
+            place.refused.clear();
             let now = Utc::now().timestamp_millis();
             meters::written(
                 self.name(),
@@ -290,6 +294,9 @@ impl<P: Projection> Worker<P> {
         for record in records {
             let mut pause = FIRST_PAUSE;
             let event = loop {
+                if let Some(why) = place.refused.get(&record.offset) {
+                    break Err(why.clone());
+                }
                 match decode::event(&self.shared.codec, &record).await {
                     Ok(event) => break Ok(event),
                     Err(error) if error.is_retryable() => {
@@ -319,7 +326,8 @@ impl<P: Projection> Worker<P> {
         }
     }
 
-    /// Whether the batch was written; else somebody else did, and reading goes on from where they are.
+    /// Whether the batch was written. Else reading goes on from where the store is: somebody else has written it, or the store refuses
+    /// some of it, which is known from now on.
     async fn write(&self, place: &mut Place, changes: &Changes<P::Batch>, to: Position) -> Result<bool, End> {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -340,6 +348,11 @@ impl<P: Projection> Worker<P> {
                         offset = place.saved.position.next_offset,
                         "the checkpoint had moved already: going on from there"
                     );
+                    place.stream.rewind(place.saved.position);
+                    return Ok(false);
+                }
+                Err(StoreFailure::Refused(refused)) => {
+                    place.refused.extend(refused.into_iter().map(|refused| (refused.offset, refused.why)));
                     place.stream.rewind(place.saved.position);
                     return Ok(false);
                 }
@@ -421,7 +434,12 @@ async fn sleep_until(until: Instant, is_revoked: impl Fn() -> bool) -> Result<()
 }
 
 /// The next delivery, or none when it is time to look after what is parked.
+///
+/// A batch that was begun comes before everything else, with the bounds that it had.
 async fn next(place: &mut Place) -> Option<Result<Option<Delivery>, Halt>> {
+    if let Some(end) = place.saved.begun {
+        return Some(place.stream.through(end).await);
+    }
     let Some(look_at) = place.parked.look_at() else {
         return Some(place.stream.next().await);
     };

@@ -174,6 +174,8 @@ mod tests {
         async fn write(&self, _: u32, _: Changes<Vec<u64>>, from: Saved, _: Position) -> Result<Saved, StoreFailure> {
             Ok(from)
         }
+
+        async fn settled(&self) {}
     }
 
     /// Records in the order of the log: of whom, and a name, or what cannot be read.

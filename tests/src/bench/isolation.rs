@@ -41,7 +41,10 @@ struct Results<'a> {
 ///
 /// A load that saturates a partition takes the processor too, from everybody. So there is a second floor, which has the
 /// processor as busy and no partition more than another: the same connections, editing posts in all partitions.
-pub async fn run(options: load::Options, rate: f64) -> Result<()> {
+///
+/// Whoever makes the load takes its part of the processor as well, which clients on other machines would not. `yielding`, they
+/// have the lowest priority: they take what the servers and the measured clients leave.
+pub async fn run(options: load::Options, rate: f64, yielding: bool) -> Result<()> {
     let stack = Servers::Bench.stack().await;
     let env = system::fresh_environment(stack, "isolation", PARTITIONS);
     let program = Program::start(stack, "isolation-command-api", "command-api", &[], &env);
@@ -56,10 +59,14 @@ pub async fn run(options: load::Options, rate: f64) -> Result<()> {
         let pace = Pace::PerSecond(rate);
         let alone = load::run(&quiet, QUIET_CONNECTIONS, pace, WARM_UP, options.duration).await?;
         let beside = async |load| {
-            tokio::try_join!(
-                load::run(&quiet, QUIET_CONNECTIONS, pace, WARM_UP, options.duration),
-                load::run(load, options.connections, Pace::Closed, WARM_UP, options.duration),
-            )
+            let measured = load::run(&quiet, QUIET_CONNECTIONS, pace, WARM_UP, options.duration);
+            let (connections, closed) = (options.connections, Pace::Closed);
+            if yielding {
+                let load = load::run_yielding(load, connections, closed, WARM_UP, options.duration);
+                tokio::try_join!(measured, load)
+            } else {
+                tokio::try_join!(measured, load::run(load, connections, closed, WARM_UP, options.duration))
+            }
         };
         let (spread, spread_load) = beside(&all).await?;
         let (beside, busy_load) = beside(&busy).await?;

@@ -13,6 +13,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use xtask::stack::Stack;
@@ -22,6 +23,9 @@ use super::body;
 use crate::client::{Answer, Client};
 use crate::program::Program;
 use crate::system::POSTS;
+
+/// What `nice` takes at most.
+const LOWEST_PRIORITY: i32 = 19;
 
 /// What is asked, and of whom.
 #[derive(Clone, Debug)]
@@ -142,6 +146,28 @@ pub async fn run(
         latency.add(done.context("a connection's task ended")??)?;
     }
     Ok(Outcome { answers: latency.len(), seconds: duration.as_secs_f64(), latency })
+}
+
+/// The same from a thread of the lowest priority: a load that comes from another machine takes nothing of this one's processors.
+pub async fn run_yielding(
+    target: &Target,
+    connections: usize,
+    pace: Pace,
+    warm_up: Duration,
+    duration: Duration,
+) -> Result<Outcome> {
+    let (done, outcome) = oneshot::channel();
+    let target = target.clone();
+    std::thread::Builder::new().name("yielding load".to_owned()).spawn(move || {
+        let outcome = (|| {
+            rustix::process::nice(LOWEST_PRIORITY).context("the priority cannot be lowered")?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(run(&target, connections, pace, warm_up, duration))
+        })();
+        // Whoever does not wait any more wants no outcome.
+        let _ = done.send(outcome);
+    })?;
+    outcome.await.context("the thread of the load died")?
 }
 
 fn histogram() -> Histogram<u64> {

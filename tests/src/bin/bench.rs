@@ -46,6 +46,9 @@ enum Bench {
         /// Commands per second on the others
         #[arg(long, default_value_t = 200.0)]
         rate: f64,
+        /// Give the clients that saturate the lowest priority, so that they take no processor from the servers
+        #[arg(long)]
+        yielding: bool,
     },
     /// Likes of one post, until it has many, beside likes of many posts
     Likes {
@@ -123,7 +126,7 @@ async fn main() -> Result<()> {
     match Cli::parse().bench {
         Bench::Write { load, curve, peers } => write::run(write::Options { load: load.options(), curve, peers }).await,
         Bench::Project { rounds, events } => project::run(project::Options { rounds: rounds.count(), events }).await,
-        Bench::Isolation { load, rate } => isolation::run(load.options(), rate).await,
+        Bench::Isolation { load, rate, yielding } => isolation::run(load.options(), rate, yielding).await,
         Bench::Likes { stream, likes } => likes::run(stream.connections, stream.duration(), likes).await,
         Bench::Memory { posts } => memory::run(&posts).await,
         Bench::Failover { rounds, posts } => failover::run(failover::Options { rounds: rounds.count(), posts }).await,

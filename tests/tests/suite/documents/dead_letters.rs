@@ -69,7 +69,7 @@ async fn tool(world: &World, arguments: &[&str]) -> (i32, String) {
         .args(arguments)
         .envs(stack().addresses().env())
         .env("GROOT_MONGODB_DATABASE", world.db.database.name())
-        .env("GROOT_EVENTS_TOPIC", &world.settings.kafka.events_topic)
+        .env("GROOT_EVENTS_TOPIC", &world.source.kafka.events_topic)
         .output()
         .await
         .unwrap();

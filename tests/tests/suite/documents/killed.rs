@@ -73,7 +73,7 @@ async fn a_projector_killed_in_the_middle_of_a_write_leaves_all_of_it_or_nothing
                 match db.store(LOG).write(0, batch.clone(), from, to).await {
                     // What the dead one left open holds its documents until the server gives it up.
                     Ok(_) | Err(StoreFailure::Superseded | StoreFailure::Unavailable(_)) => {}
-                    Err(StoreFailure::Halt(why)) => panic!("{why}"),
+                    Err(failure) => panic!("{failure}"),
                 }
             }
         };

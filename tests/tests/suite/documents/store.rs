@@ -82,7 +82,7 @@ async fn a_batch_and_its_position_are_stored_together() {
     let db = Db::new().await;
     let events = placed(Story::new(1, 3).take(20), 5);
     let saved = write(&db, &events).await.unwrap();
-    assert_eq!(saved, Saved { position: position(25), revision: 1 });
+    assert_eq!(saved, Saved { position: position(25), revision: 1, begun: None });
     assert_eq!(db.store(LOG).load(0).await.unwrap(), saved);
     assert_eq!(db.store(LOG).load(1).await.unwrap(), Saved::NOTHING, "partitions have checkpoints of their own");
     db.assert_is_fold_of(&events).await;

@@ -9,14 +9,15 @@ use event_schema::codec::{Codec, RegistryConfig};
 use groot_tests::waiting::until;
 use mongodb::bson::{Document, doc};
 use mongodb::{Client, Collection, Database};
-use projectors::documents::connect::connect;
+use projectors::documents::Documents as Projected;
+use projectors::documents::connect::{connect, prepare};
 use projectors::documents::fold::{self, Documents, differences};
 use projectors::documents::read;
 use projectors::documents::write::Store;
 use projectors::event::LoggedEvent;
 use projectors::runner::decode;
 use projectors::runner::status::State;
-use projectors::{Running, Settings};
+use projectors::{Running, Source, StoreAddress};
 use read_model::{Checkpoint, DOCUMENTS, ensure_indexes};
 use service::health::Health;
 use service::supervise::Supervisor;
@@ -120,7 +121,7 @@ pub struct World {
     /// For writers. A partition is read once at a time through it, so that others have one of their own.
     pub log: KafkaLog,
     pub codec: Codec,
-    pub settings: Settings,
+    pub source: Source,
 }
 
 impl World {
@@ -143,21 +144,19 @@ impl World {
         let registry = RegistryConfig { url: addresses.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
         let codec = Codec::connect(registry).await.unwrap();
         let log = KafkaLog::connect(&kafka).unwrap();
-        let settings = Settings {
+        let source = Source {
             kafka: kafka.clone(),
             schema_registry_url: addresses.schema_registry_url.clone(),
-            mongodb_uri: addresses.mongodb_uri.clone(),
-            mongodb_database: db.database.name().to_owned(),
             group_prefix: format!("group-{name}"),
             ready_lag: Duration::from_secs(30),
             parked_limit: 2,
         };
-        Self { db, identity, log, codec, settings }
+        Self { db, identity, log, codec, source }
     }
 
     /// Every event of the log that counts, as a reader of its own finds them.
     pub async fn events(&self) -> Vec<LoggedEvent> {
-        let log = KafkaLog::connect(&self.settings.kafka).unwrap();
+        let log = KafkaLog::connect(&self.source.kafka).unwrap();
         let mut commits = Vec::new();
         soon("the end of the log", read_all(&log, |_, delivery| commits.extend(delivery.commits))).await.unwrap();
         log.close().await;
@@ -188,14 +187,17 @@ impl World {
     pub async fn start(&self) -> Process {
         let supervisor = Supervisor::new(CancellationToken::new());
         let health = Health::new();
-        let running = projectors::start(&self.settings, &health, &supervisor).await.unwrap();
+        let store = StoreAddress { name: "MongoDB", url: &stack().addresses().mongodb_uri };
+        let connect = async || prepare(store.url, self.db.database.name()).await;
+        let projection = Projected::in_database;
+        let running = projectors::start(&self.source, store, connect, projection, &health, &supervisor).await.unwrap();
         Process { running, supervisor, health }
     }
 }
 
 /// A projector as a process would run it.
 pub struct Process {
-    pub running: Running,
+    pub running: Running<Projected>,
     supervisor: Supervisor,
     health: Health,
 }

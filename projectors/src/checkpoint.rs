@@ -1,4 +1,4 @@
-//! A reader's position as the checkpoint document has it, and back.
+//! A reader's position as the checkpoint document has it, and back: the same for every store.
 
 use chrono::{DateTime, Utc};
 use event_log::position::Position;
@@ -64,6 +64,7 @@ fn parse(checkpoint: &Checkpoint) -> Option<Saved> {
             last_record,
         },
         revision: checkpoint.rev,
+        begun: None,
     })
 }
 
@@ -89,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_position_comes_back_from_its_document() {
-        let saved = |position| Saved { position, revision: 7 };
+        let saved = |position| Saved { position, revision: 7, begun: None };
         assert_eq!(to_saved(&document(), 9), Ok(saved(position())));
         let start = to_document(DOCUMENTS, 9, 4, &Position::START, 7, DateTime::UNIX_EPOCH);
         assert_eq!(to_saved(&start, 9), Ok(saved(Position::START)));

@@ -7,8 +7,10 @@
 
 use std::fmt;
 
-use pulldown_cmark::{CowStr, Event, Options, Parser, html};
+use pulldown_cmark::{CowStr, Event, Options, Parser, TagEnd, html};
 
+/// Tables, strikethrough and task lists.
+const OPTIONS: Options = Options::ENABLE_TABLES.union(Options::ENABLE_STRIKETHROUGH).union(Options::ENABLE_TASKLISTS);
 /// Deeper blocks and emphasis lose their markup and keep their text.
 const MAX_DEPTH: usize = 32;
 /// Raw HTML with more tags than this is shown as text from there on. Raw tags can nest and are not seen by the depth
@@ -19,14 +21,41 @@ const MAX_SCANNED: usize = 1_000_000_000;
 /// In bytes. Longer output than this does not come of honest Markdown of a mebibyte; the source is shown instead.
 const MAX_HTML: usize = 6 << 20;
 
-/// Renders Markdown with tables, strikethrough and task lists.
+/// Renders Markdown.
 pub fn render(markdown: &str) -> String {
     render_within(MAX_HTML, markdown)
 }
 
+/// The words of a Markdown text without its markup, a line for each block.
+pub fn plain(markdown: &str) -> String {
+    let mut text = String::with_capacity(markdown.len());
+    for event in Parser::new_ext(markdown, OPTIONS) {
+        match event {
+            Event::Text(piece) | Event::Code(piece) => text.push_str(&piece),
+            Event::SoftBreak => text.push(' '),
+            Event::HardBreak | Event::Rule => text.push('\n'),
+            Event::End(end) if is_block(end) && !text.is_empty() && !text.ends_with('\n') => text.push('\n'),
+            _ => {}
+        }
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn is_block(end: TagEnd) -> bool {
+    !matches!(
+        end,
+        TagEnd::Emphasis
+            | TagEnd::Strong
+            | TagEnd::Strikethrough
+            | TagEnd::Link
+            | TagEnd::Superscript
+            | TagEnd::Subscript
+    )
+}
+
 fn render_within(max_html: usize, markdown: &str) -> String {
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-    let events = Bounded::new(Parser::new_ext(markdown, options));
+    let events = Bounded::new(Parser::new_ext(markdown, OPTIONS));
     let mut raw = Limited { text: String::with_capacity(markdown.len() * 5 / 4), max: max_html };
     if html::write_html_fmt(&mut raw, events).is_err() || scanned(&raw.text) > MAX_SCANNED {
         return as_source(markdown);

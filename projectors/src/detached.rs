@@ -1,0 +1,34 @@
+//! Writes that a task of their own carries out: whoever waits for one may go away, and the write is not left half done.
+
+use std::time::Duration;
+
+use tokio_util::task::TaskTracker;
+
+use crate::projection::{Saved, StoreFailure};
+
+/// The writes of one store that run.
+#[derive(Clone, Debug, Default)]
+pub struct Detached {
+    running: TaskTracker,
+}
+
+impl Detached {
+    /// Waits for a write for as long as `limit`. It goes on after that, and the store shows what came of it.
+    pub async fn run<F>(&self, store: &str, limit: Duration, write: F) -> Result<Saved, StoreFailure>
+    where
+        F: Future<Output = Result<Saved, StoreFailure>> + Send + 'static,
+    {
+        match tokio::time::timeout(limit, self.running.spawn(write)).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(died)) => Err(StoreFailure::Unavailable(format!("the write died: {died}"))),
+            Err(_) => Err(StoreFailure::Unavailable(format!("{store} has not answered for {} s", limit.as_secs()))),
+        }
+    }
+
+    /// Waits until none runs any more.
+    pub async fn settled(&self) {
+        self.running.close();
+        self.running.wait().await;
+        self.running.reopen();
+    }
+}

@@ -1,0 +1,290 @@
+//! The IO of the projection: documents first, the checkpoint after them.
+//!
+//! A crash in between leaves documents that are ahead of the checkpoint. Their events come again, and each document says which of
+//! them it has. Of two projectors that believe they own the same partition the checkpoint lets one go on, and what the other one has
+//! written meanwhile is refused or right: a document's version in Elasticsearch is the offset of its last event plus one, and what
+//! it holds at that offset is the same whoever folds it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::Utc;
+use event_log::position::Position;
+use read_model::Checkpoint;
+use read_model::search::connection::is_passing;
+use read_model::search::{Elasticsearch, ElasticsearchError, SearchNames, SearchPost};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::checkpoint;
+use crate::detached::Detached;
+use crate::projection::{Changes, Refused, Saved, StoreFailure};
+use crate::search::batch::{Batch, PostEvents};
+use crate::search::dead_letters::DeadLetters;
+use crate::search::fold::fold;
+
+/// A write that has not ended after this long counts as failed.
+const WRITE_LIMIT: Duration = Duration::from_secs(120);
+/// Posts that are read, folded and written at once.
+const AT_ONCE: usize = 500;
+/// Bytes of documents in one request.
+const REQUEST_BYTES: usize = 8 << 20;
+/// How often what the store had no time for is sent again before the batch counts as failed; pauses between: this, doubled
+/// each time.
+const TRIES: u32 = 6;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+const CONFLICT: u16 = 409;
+const BAD_DOCUMENT: u16 = 400;
+const FORBIDDEN: u16 = 403;
+
+/// The indexes of one log. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    elasticsearch: Elasticsearch,
+    names: SearchNames,
+    log_id: u64,
+    dead_letters: DeadLetters,
+    writes: Detached,
+}
+
+/// A document that is to be written.
+struct Written {
+    /// The first event that it has and the stored one has not.
+    first_offset: u64,
+    lines: Vec<u8>,
+}
+
+impl From<ElasticsearchError> for StoreFailure {
+    fn from(error: ElasticsearchError) -> Self {
+        match error {
+            ElasticsearchError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            ElasticsearchError::Address(_) | ElasticsearchError::Refused { .. } => Self::Halt(error.to_string()),
+        }
+    }
+}
+
+impl Store {
+    /// The indexes must be there: see [`read_model::search::ensure`].
+    pub fn new(elasticsearch: Elasticsearch, names: SearchNames, log_id: u64) -> Self {
+        let dead_letters = DeadLetters::new(elasticsearch.clone(), names.dead_letters());
+        Self { elasticsearch, names, log_id, dead_letters, writes: Detached::default() }
+    }
+
+    pub fn dead_letters(&self) -> &DeadLetters {
+        &self.dead_letters
+    }
+
+    /// How far the store is in a partition.
+    ///
+    /// # Errors
+    /// [`StoreFailure::Unavailable`], or [`StoreFailure::Halt`] for a checkpoint that is not of this log.
+    pub async fn load(&self, partition: u32) -> Result<Saved, StoreFailure> {
+        let Some(found) = self.elasticsearch.get(&self.checkpoint_path(partition)).await? else {
+            return Ok(Saved::NOTHING);
+        };
+        let checkpoint: Checkpoint = serde_json::from_value(found["_source"].clone()).map_err(|error| {
+            StoreFailure::Halt(format!(
+                "the checkpoint of partition {partition} cannot be read, rebuild the projection: {error}"
+            ))
+        })?;
+        checkpoint::to_saved(&checkpoint, self.log_id)
+    }
+
+    /// Writes documents and dead letters, then moves the checkpoint from `from` to `to`. A task of its own does it.
+    ///
+    /// # Errors
+    /// [`StoreFailure::Superseded`] if the checkpoint is no longer at `from`; [`StoreFailure::Refused`] for documents that the index does
+    /// not take; [`StoreFailure::Halt`] if a document lacks the events before the batch; else [`StoreFailure::Unavailable`].
+    pub async fn write(
+        &self,
+        partition: u32,
+        changes: Changes<Batch>,
+        from: Saved,
+        to: Position,
+    ) -> Result<Saved, StoreFailure> {
+        let store = self.clone();
+        let write = async move { store.write_all(partition, &changes, from, to).await };
+        self.writes.run("Elasticsearch", WRITE_LIMIT, write).await
+    }
+
+    /// Waits until no write runs any more.
+    pub async fn settled(&self) {
+        self.writes.settled().await;
+    }
+
+    async fn write_all(
+        &self,
+        partition: u32,
+        changes: &Changes<Batch>,
+        from: Saved,
+        to: Position,
+    ) -> Result<Saved, StoreFailure> {
+        // Whoever was superseded learns of it before it has written anything.
+        if self.load(partition).await?.revision != from.revision {
+            return Err(StoreFailure::Superseded);
+        }
+        self.write_posts(&changes.batch).await?;
+        self.dead_letters.change(partition, changes.cleared.as_ref(), &changes.letters).await?;
+        self.move_checkpoint(partition, from, to).await
+    }
+
+    /// Writes the posts of a batch, and nothing else.
+    pub async fn write_posts(&self, batch: &Batch) -> Result<(), StoreFailure> {
+        let mut refused = Vec::new();
+        for posts in batch.posts.chunks(AT_ONCE) {
+            let mut stored = self.stored(posts).await?;
+            let mut request = Vec::new();
+            let mut bytes = 0;
+            for post in posts {
+                let Some(document) = self.document(stored.remove(&post.id), post)? else { continue };
+                bytes += document.lines.len();
+                request.push(document);
+                if bytes >= REQUEST_BYTES {
+                    refused.extend(self.send(std::mem::take(&mut request)).await?);
+                    bytes = 0;
+                }
+            }
+            refused.extend(self.send(request).await?);
+        }
+        if refused.is_empty() { Ok(()) } else { Err(StoreFailure::Refused(refused)) }
+    }
+
+    /// Those of the posts that were there before the batch, as they are now, whether searches see them yet or not.
+    async fn stored(&self, posts: &[PostEvents]) -> Result<HashMap<Uuid, SearchPost>, StoreFailure> {
+        let is_older = |post: &&PostEvents| post.events.first().is_some_and(|first| first.version > 1);
+        let ids: Vec<Uuid> = posts.iter().filter(is_older).map(|post| post.id).collect();
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let answer = self.elasticsearch.post(&format!("{}/_mget", self.names.posts()), &json!({ "ids": ids })).await?;
+        let mut found = HashMap::with_capacity(ids.len());
+        for document in answer["docs"].as_array().into_iter().flatten() {
+            if let Some(error) = document.get("error") {
+                return Err(StoreFailure::Unavailable(format!("Elasticsearch: a post cannot be read: {error}")));
+            }
+            if document["found"] == true {
+                let post: SearchPost = serde_json::from_value(document["_source"].clone()).map_err(|error| {
+                    StoreFailure::Halt(format!(
+                        "post {} cannot be read, rebuild the projection: {error}",
+                        document["_id"]
+                    ))
+                })?;
+                found.insert(post.id, post);
+            }
+        }
+        Ok(found)
+    }
+
+    /// What is to be written of a post, if anything.
+    fn document(&self, stored: Option<SearchPost>, post: &PostEvents) -> Result<Option<Written>, StoreFailure> {
+        let before = stored.as_ref().map_or(0, |stored| stored.version);
+        let folded =
+            fold(stored, post).map_err(|error| StoreFailure::Halt(format!("{error}; rebuild the projection")))?;
+        let Some(folded) = folded else { return Ok(None) };
+        let first = post.events.iter().find(|event| event.version > before);
+        let action = json!({ "index": {
+            "_index": self.names.posts(),
+            "_id": folded.id,
+            "version": folded.offset + 1,
+            "version_type": "external",
+        } });
+        let document = serde_json::to_string(&folded)
+            .map_err(|error| StoreFailure::Halt(format!("post {} cannot be stored: {error}", folded.id)))?;
+        Ok(Some(Written {
+            first_offset: first.map_or(folded.offset, |first| first.offset),
+            lines: format!("{action}\n{document}\n").into_bytes(),
+        }))
+    }
+
+    /// Sends documents, and again what there was no time for. Gives those that the index does not take.
+    async fn send(&self, mut documents: Vec<Written>) -> Result<Vec<Refused>, StoreFailure> {
+        let mut refused = Vec::new();
+        let mut pause = FIRST_PAUSE;
+        for attempt in 1.. {
+            if documents.is_empty() {
+                break;
+            }
+            let lines = documents.iter().flat_map(|document| &document.lines).copied().collect();
+            let answer = self.elasticsearch.lines("_bulk", lines).await?;
+            let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+            if items.len() != documents.len() {
+                return Err(StoreFailure::Unavailable("Elasticsearch has not answered for every document".to_owned()));
+            }
+            let mut busy = Vec::new();
+            let mut why_busy = String::new();
+            for (document, item) in documents.into_iter().zip(items) {
+                match verdict(&item["index"]) {
+                    Verdict::Stored => {}
+                    Verdict::Busy(why) => {
+                        why_busy = why;
+                        busy.push(document);
+                    }
+                    Verdict::Refused(why) => refused.push(Refused { offset: document.first_offset, why }),
+                    Verdict::Wrong(why) => return Err(StoreFailure::Halt(why)),
+                }
+            }
+            if !busy.is_empty() {
+                if attempt == TRIES {
+                    return Err(StoreFailure::Unavailable(why_busy));
+                }
+                metrics::counter!("projection_documents_resent_total", "projection" => self.names.projection().name)
+                    .increment(busy.len() as u64);
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            documents = busy;
+        }
+        Ok(refused)
+    }
+
+    /// Compare and set: a revision is written once.
+    async fn move_checkpoint(&self, partition: u32, from: Saved, to: Position) -> Result<Saved, StoreFailure> {
+        let revision = from.revision + 1;
+        let projection = self.names.projection();
+        let checkpoint = checkpoint::to_document(projection, self.log_id, partition, &to, revision, Utc::now());
+        let body = serde_json::to_value(&checkpoint)
+            .map_err(|error| StoreFailure::Halt(format!("the checkpoint cannot be stored: {error}")))?;
+        let path = format!("{}?version={revision}&version_type=external", self.checkpoint_path(partition));
+        match self.elasticsearch.put(&path, &body).await {
+            Ok(_) => Ok(Saved { position: to, revision, begun: None }),
+            Err(ElasticsearchError::Refused { status: CONFLICT, .. }) => Err(StoreFailure::Superseded),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn checkpoint_path(&self, partition: u32) -> String {
+        format!("{}/_doc/{}", self.names.checkpoints(), self.names.projection().checkpoint_id(partition))
+    }
+}
+
+/// What became of one document.
+enum Verdict {
+    /// It is there, or a newer one is.
+    Stored,
+    /// The same may be taken later.
+    Busy(String),
+    /// The index does not take this one.
+    Refused(String),
+    /// It is not this document that is at fault.
+    Wrong(String),
+}
+
+fn verdict(item: &Value) -> Verdict {
+    let status = item["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or_default();
+    let error = &item["error"];
+    let beneath = error["caused_by"]["reason"].as_str().map(|beneath| format!(": {beneath}")).unwrap_or_default();
+    let why = format!(
+        "Elasticsearch answered {status} {}: {}{beneath}",
+        error["type"].as_str().unwrap_or("without a type"),
+        error["reason"].as_str().unwrap_or("without a reason")
+    );
+    match status {
+        200 | 201 | CONFLICT => Verdict::Stored,
+        // Blocked, as an index on a full disk is.
+        FORBIDDEN => Verdict::Busy(why),
+        BAD_DOCUMENT => Verdict::Refused(why),
+        status if is_passing(status) => Verdict::Busy(why),
+        _ => Verdict::Wrong(why),
+    }
+}

@@ -8,5 +8,7 @@ mod documents;
 mod faults;
 mod journeys;
 mod kafka_log;
+mod ledger;
 mod query_api;
 mod registry;
+mod search;

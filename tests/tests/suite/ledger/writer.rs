@@ -10,7 +10,7 @@ use event_log::record::{Headers, RecordDraft};
 use uuid::Uuid;
 
 use super::histories::Happened;
-use super::world::{World, soon};
+use super::{Ledger, soon};
 
 /// The owner of one partition.
 pub struct Writer {
@@ -22,9 +22,9 @@ pub struct Writer {
 
 impl Writer {
     /// Claims the partition; a writer that had it is deposed.
-    pub async fn claim(world: &World, partition: u32) -> Self {
+    pub async fn claim(ledger: &Ledger, partition: u32) -> Self {
         let owner = Owner::new(OwnerConfig::default(), partition, Position::START, rand::random());
-        let (mut log, inbox) = world.log.partition(partition);
+        let (mut log, inbox) = ledger.log.partition(partition);
         log.open(partition, owner.next_offset());
         let mut writer = Self { owner, log, inbox, started: Instant::now() };
         let now = writer.started.elapsed();
@@ -67,8 +67,8 @@ impl Writer {
 }
 
 /// The record of an event.
-pub fn record(world: &World, happened: &Happened) -> RecordDraft {
-    let encoded = world.codec.encode(&happened.event);
+pub fn record(ledger: &Ledger, happened: &Happened) -> RecordDraft {
+    let encoded = ledger.codec.encode(&happened.event);
     let mut headers = Headers::default();
     happened.meta.write_headers(encoded.schema_fp, |name, value| headers.push_text(name, value));
     let key = happened.event.key(happened.meta.aggregate_id).to_string();
@@ -79,20 +79,20 @@ pub fn record(world: &World, happened: &Happened) -> RecordDraft {
 pub struct Writers(Vec<Writer>);
 
 impl Writers {
-    pub async fn claim(world: &World) -> Self {
+    pub async fn claim(ledger: &Ledger) -> Self {
         let mut writers = Vec::new();
-        for partition in 0..world.identity.partitions {
-            writers.push(Writer::claim(world, partition).await);
+        for partition in 0..ledger.identity.partitions {
+            writers.push(Writer::claim(ledger, partition).await);
         }
         Self(writers)
     }
 
     /// Appends each event to its partition, as a commit of its own.
-    pub async fn append(&mut self, world: &World, events: &[Happened]) {
+    pub async fn append(&mut self, ledger: &Ledger, events: &[Happened]) {
         for happened in events {
             let key = happened.event.key(happened.meta.aggregate_id).to_string();
-            let partition = partition_for(key.as_bytes(), world.identity.partitions);
-            self.0[partition as usize].commit(vec![record(world, happened)]).await;
+            let partition = partition_for(key.as_bytes(), ledger.identity.partitions);
+            self.0[partition as usize].commit(vec![record(ledger, happened)]).await;
         }
     }
 }

@@ -20,4 +20,4 @@ pub mod runner;
 pub mod search;
 pub mod start;
 
-pub use start::{Running, Source, StartError, StoreAddress, start};
+pub use start::{Reporter, Running, Source, StartError, StoreAddress, start};

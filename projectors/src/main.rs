@@ -1,13 +1,16 @@
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::routing::get;
+use axum::{Json, Router};
 use futures::future::{BoxFuture, FutureExt, join_all};
 use projectors::config::{Cli, ElasticsearchArgs, MongodbArgs, ProcessArgs, ProjectionCommand, SourceArgs};
 use projectors::documents::{self, Documents};
 use projectors::projection::Projection;
 use projectors::search::{self, Search};
-use projectors::{Source, StartError, StoreAddress, runner, start};
+use projectors::{Reporter, Source, StartError, StoreAddress, runner, start};
 use read_model::search::SearchNames;
 use service::health::Health;
 use service::shutdown::{self, BUDGET, Stages};
@@ -22,7 +25,11 @@ type Closing = BoxFuture<'static, ()>;
 struct Process {
     health: Health,
     supervisor: Supervisor,
+    reports: Reports,
 }
+
+/// Of the projections that run, for `/projections`.
+type Reports = Arc<Mutex<Vec<Reporter>>>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -77,8 +84,18 @@ impl Process {
     ) -> Result<Closing, StartError> {
         let source = Source::from(source);
         let running = start(&source, store, prepare, projection, &self.health, &self.supervisor).await?;
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).push(running.reporter());
         Ok(running.close().boxed())
     }
+}
+
+/// How the projections of this process are doing.
+fn projections(reports: Reports) -> Router {
+    let report = async move || {
+        let reporters = reports.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Json(join_all(reporters.iter().map(|report| report())).await)
+    };
+    Router::new().route("/projections", get(report))
 }
 
 /// Starts projections and lets them run until a signal comes.
@@ -91,13 +108,14 @@ async fn run(
     runner::meters::describe();
     event_log::kafka::describe_metrics();
     let cancel = shutdown::on_signals()?;
-    let process = Process { health: Health::new(), supervisor: Supervisor::new(cancel.clone()) };
-    let Process { health, supervisor } = &process;
+    let process =
+        Process { health: Health::new(), supervisor: Supervisor::new(cancel.clone()), reports: Reports::default() };
+    let Process { health, supervisor, reports } = &process;
     let started = health.gate("start", "the projection is starting");
     let listener = TcpListener::bind(args.admin_addr)
         .await
         .with_context(|| format!("cannot listen on {}; set GROOT_ADMIN_ADDR to a free address", args.admin_addr))?;
-    let admin = admin::router(health, metrics.clone());
+    let admin = admin::router(health, metrics.clone()).merge(projections(reports.clone()));
     let mut listener = Some(listener);
     supervisor.spawn("admin server", OnError::Shutdown, OnCancel::Drop, move |cancel| {
         let (listener, admin) = (listener.take(), admin.clone());

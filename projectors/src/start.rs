@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use event_log::kafka::{KafkaConfig, KafkaError, KafkaLog, MembershipConfig, Subscription, identify};
 use event_schema::codec::{Codec, RegistryConfig};
+use futures::future::{BoxFuture, FutureExt};
+use serde::Serialize;
 use service::config::without_credentials;
 use service::health::Health;
 use service::startup::{StartupError, connect_with_retries};
@@ -12,8 +14,9 @@ use service::supervise::{OnCancel, OnError, Supervisor};
 use thiserror::Error;
 
 use crate::config::SourceArgs;
+use crate::dead_letter::Parked;
 use crate::projection::Projection;
-use crate::runner::status::Status;
+use crate::runner::status::{PartitionReport, Status};
 use crate::runner::{Runner, Shared, lag};
 
 /// What every projection needs to know, whatever it writes to.
@@ -44,6 +47,28 @@ pub enum StartError {
 pub struct Running<P> {
     shared: Arc<Shared<P>>,
 }
+
+/// How a projection is doing in this process, for people.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProjectionReport {
+    pub projection: &'static str,
+    /// Of all partitions together.
+    pub lag_records: u64,
+    /// Of the one that is furthest behind.
+    pub lag_seconds: f64,
+    pub partitions: Vec<PartitionReport>,
+    /// To a hundred of them.
+    pub parked: Vec<Parked>,
+    /// Why not all that is parked is known.
+    pub parked_unknown: Option<String>,
+}
+
+/// Tells how a projection is doing.
+pub type Reporter = Arc<dyn Fn() -> BoxFuture<'static, ProjectionReport> + Send + Sync>;
+
+/// As many parked keys as are told.
+const MOST_PARKED: usize = 100;
 
 impl From<&SourceArgs> for Source {
     fn from(args: &SourceArgs) -> Self {
@@ -105,10 +130,41 @@ impl<P: Projection> Running<P> {
         &self.shared.status
     }
 
+    /// Tells how the projection is doing, again and again.
+    pub fn reporter(&self) -> Reporter {
+        let shared = self.shared.clone();
+        Arc::new(move || report(shared.clone()).boxed())
+    }
+
     /// Lets the last write end and closes the connections. The supervisor's tasks must have finished.
     pub async fn close(self) {
         self.shared.projection.settled().await;
         self.shared.log.clone().close().await;
+    }
+}
+
+async fn report<P: Projection>(shared: Arc<Shared<P>>) -> ProjectionReport {
+    let partitions = shared.status.report();
+    let mut parked = Vec::new();
+    let mut unknown = None;
+    for partition in &partitions {
+        match shared.projection.parked(partition.partition).await {
+            Ok(keys) => parked.extend(keys),
+            Err(failure) => unknown = Some(failure.to_string()),
+        }
+        if parked.len() >= MOST_PARKED {
+            parked.truncate(MOST_PARKED);
+            break;
+        }
+    }
+    let lags = partitions.iter();
+    ProjectionReport {
+        projection: shared.projection.name(),
+        lag_records: lags.clone().map(|partition| partition.lag_records).sum(),
+        lag_seconds: lags.map(|partition| partition.lag_seconds).fold(0.0, f64::max),
+        partitions,
+        parked,
+        parked_unknown: unknown,
     }
 }
 

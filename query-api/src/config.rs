@@ -30,6 +30,9 @@ pub struct Config {
     /// What the names of indexes begin with.
     #[arg(long, env = "GROOT_ELASTICSEARCH_PREFIX", value_name = "PREFIX", default_value = "groot", value_parser = index_prefix)]
     pub elasticsearch_prefix: String,
+    /// The admin addresses of the projectors, with commas between, which are asked how the projections are doing.
+    #[arg(long, env = "GROOT_PROJECTORS_URLS", value_name = "URLS", value_delimiter = ',', default_value = "http://127.0.0.1:9103", value_parser = http_url)]
+    pub projectors_urls: Vec<String>,
     /// The public keys that access tokens are verified with.
     #[arg(long, env = "GROOT_JWKS_FILE", value_name = "FILE", default_value = ".groot/dev/data/keys/jwks.json")]
     pub jwks_file: PathBuf,

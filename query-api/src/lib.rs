@@ -8,13 +8,16 @@
 mod comments;
 pub mod config;
 mod cursor;
+mod dashboard;
 mod etag;
 mod freshness;
+mod live;
 mod page;
 mod path;
 mod people;
 mod posts;
 mod progress;
+mod projections;
 mod read;
 mod search;
 pub mod startup;

@@ -13,6 +13,7 @@ use service::token::PositionToken;
 use crate::etag;
 use crate::freshness::{Admission, Freshness, GROOT_POSITION, GROOT_STALE};
 use crate::progress::{Checkpoints, Progress};
+use crate::projections::Projectors;
 use crate::search::Searches;
 use crate::store::{Session, Store};
 use crate::viewer::Viewer;
@@ -23,6 +24,7 @@ pub struct Reads {
     pub store: Store,
     pub progress: Progress<Store>,
     pub search: Searches,
+    pub projectors: Projectors,
     pub verifier: Verifier,
 }
 

@@ -25,7 +25,11 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::config::Config;
+use crate::dashboard;
+use crate::live::socket::{self, Sockets};
+use crate::live::{Live, figures, happenings, stream};
 use crate::progress::{Checkpoints, Progress};
+use crate::projections::{self, Projectors};
 use crate::read::Reads;
 use crate::search::{self, Index, Searches};
 use crate::store::Store;
@@ -41,6 +45,9 @@ pub struct App {
     store: Store,
     progress: Progress<Store>,
     search: Searches,
+    live: Live,
+    /// Ends what would never end by itself.
+    stopping: CancellationToken,
 }
 
 /// Why the process cannot start.
@@ -78,9 +85,14 @@ pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result
     let progress = Progress::new();
     let index = Index::new(&config.elasticsearch_url, &config.elasticsearch_prefix)
         .map_err(|error| refused("GROOT_ELASTICSEARCH_URL", &error))?;
+    let projectors =
+        Projectors::new(config.projectors_urls.clone()).map_err(|error| refused("GROOT_PROJECTORS_URLS", &error))?;
     let search = Searches { index, progress: Progress::new() };
-    let reads = Reads { store: store.clone(), progress: progress.clone(), search: search.clone(), verifier };
-    let routes = routes(reads).merge(health.routes());
+    let reads =
+        Reads { store: store.clone(), progress: progress.clone(), search: search.clone(), projectors, verifier };
+    let (live, stopping) = (Live::new(), CancellationToken::new());
+    let sockets = Sockets { live: live.clone(), stopping: stopping.clone() };
+    let routes = routes(reads, sockets).merge(dashboard::router()).merge(health.routes());
     Ok(App {
         http: listen("GROOT_HTTP_ADDR", config.http_addr).await?,
         admin: listen("GROOT_ADMIN_ADDR", config.admin_addr).await?,
@@ -93,6 +105,8 @@ pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result
         store,
         progress,
         search,
+        live,
+        stopping,
     })
 }
 
@@ -109,10 +123,11 @@ impl App {
 
     /// Serves until cancelled, then lets running requests finish and closes the connections.
     pub async fn run(self, cancel: CancellationToken) -> Result<(), TaskFailed> {
-        let Self { http, admin, public, operators, health, store, progress, search } = self;
+        let Self { http, admin, public, operators, health, store, progress, search, live, stopping: over } = self;
         let supervisor = Supervisor::new(cancel);
         poll(&supervisor, "documents-poller", progress, store.clone());
         poll(&supervisor, "search-poller", search.progress, search.index);
+        tell(&supervisor, live, store.clone());
         // Operators are served to the very end, so that a slow shutdown can be watched.
         let ended = CancellationToken::new();
         let stopping = supervisor.token();
@@ -125,6 +140,7 @@ impl App {
                 () = stopping.cancelled() => false,
             };
             health.stopping();
+            over.cancel();
             let mut stages = Stages::within(BUDGET);
             if !served {
                 stages.run("requests", REQUESTS_LIMIT, serving).await;
@@ -150,6 +166,25 @@ fn poll<S: Checkpoints>(supervisor: &Supervisor, name: &str, progress: Progress<
     });
 }
 
+/// Measures and follows what is told to those who listen.
+fn tell(supervisor: &Supervisor, live: Live, store: Store) {
+    let Live { figures: measured, happenings: followed } = live;
+    supervisor.spawn("figures", OnError::Restart, OnCancel::Drop, move |cancel| {
+        let told = measured.clone();
+        async move {
+            figures::keep_measuring(told, cancel).await;
+            Ok::<_, Infallible>(())
+        }
+    });
+    supervisor.spawn("happenings", OnError::Restart, OnCancel::Drop, move |cancel| {
+        let (told, store) = (followed.clone(), store.clone());
+        async move {
+            happenings::keep_following(store, told, cancel).await;
+            Ok::<_, Infallible>(())
+        }
+    });
+}
+
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -163,11 +198,13 @@ fn poll<S: Checkpoints>(supervisor: &Supervisor, name: &str, progress: Progress<
         (name = "comments", description = "What people say to posts"),
         (name = "people", description = "Authors"),
         (name = "search", description = "Posts by their words"),
+        (name = "projections", description = "How far the read side has come"),
+        (name = "live", description = "What is told without asking"),
     ),
 )]
 struct Api;
 
-fn routes(reads: Reads) -> Router {
+fn routes(reads: Reads, sockets: Sockets) -> Router {
     let (router, mut api) = OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(posts::list::route::list))
         .routes(routes!(posts::by_id::route::by_id))
@@ -176,10 +213,18 @@ fn routes(reads: Reads) -> Router {
         .routes(routes!(people::route::by_id))
         .routes(routes!(search::route::search))
         .routes(routes!(search::suggest::suggest))
+        .routes(routes!(projections::route::list))
+        .with_state(reads)
+        .merge(
+            OpenApiRouter::new()
+                .routes(routes!(socket::metrics))
+                .routes(routes!(stream::happenings))
+                .with_state(sockets),
+        )
         .split_for_parts();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     api.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
-    router.with_state(reads).layer(from_fn(keep_no_failures)).merge(openapi::router(api))
+    router.layer(from_fn(keep_no_failures)).merge(openapi::router(api))
 }
 
 /// Caches may keep a 404 or a 410 unless told otherwise, and a post may be there a moment later.

@@ -6,6 +6,7 @@ use futures::TryStreamExt;
 use mongodb::{
     Client, ClientSession, ClusterTime, Database,
     bson::{Document, Timestamp, doc},
+    change_stream::{ChangeStream, event::ChangeStreamEvent},
     error::ErrorKind,
     options::{ClientOptions, FindOptions, ReadConcern, ReadPreference, SelectionCriteria},
 };
@@ -42,6 +43,17 @@ pub struct Session {
 pub struct Moment {
     cluster: Option<ClusterTime>,
     operation: Option<Timestamp>,
+}
+
+/// Documents that are inserted, one after another.
+pub struct Inserts(ChangeStream<ChangeStreamEvent<Document>>);
+
+impl Inserts {
+    /// The next one; waits for it. None where there is nothing to be told of one. Cancel safe.
+    pub async fn next_insert(&mut self) -> Result<Option<(String, Document)>, StoreError> {
+        let Some(change) = self.0.try_next().await? else { return Ok(None) };
+        Ok(change.ns.and_then(|ns| ns.coll).zip(change.full_document))
+    }
 }
 
 /// A read did not succeed.
@@ -94,6 +106,12 @@ impl Store {
             inner.advance_operation_time(time);
         }
         Ok(Session { inner, store: self.clone() })
+    }
+
+    /// What is inserted into these collections from now on, with the collection's name.
+    pub async fn inserts(&self, collections: [&str; 3]) -> Result<Inserts, StoreError> {
+        let of = doc! { "$match": { "operationType": "insert", "ns.coll": { "$in": collections.as_slice() } } };
+        Ok(Inserts(self.database.watch().pipeline([of]).await?))
     }
 
     /// Closes the connections; nothing can be read afterwards.

@@ -9,6 +9,7 @@ mod guard;
 mod meters;
 mod observe;
 mod serve;
+mod traffic;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 pub use body::{BodyError, read_body};
 pub use serve::serve;
 pub(crate) use serve::serve_uncounted;
+pub use traffic::{OpenConnection, Traffic};
 
 use crate::config;
 use guard::Guard;

@@ -18,3 +18,4 @@ pub mod startup;
 pub mod supervise;
 pub mod telemetry;
 pub mod token;
+pub mod usage;

@@ -205,11 +205,14 @@ impl Layout {
             Program::start(stack, &format!("{unique}-{program}"), program, args, env)
         };
         let mut through = env.clone();
+        let projectors = start("projectors", &[projections(stack)], &env);
+        let mut asking = env.clone();
+        asking.push(("GROOT_PROJECTORS_URLS".to_owned(), projectors.admin.clone()));
         through.extend(way.map(|way| ("GROOT_KAFKA_BROKERS".to_owned(), addresses.ways[way].clone())));
         let system = System {
             commands: start("command-api", &[], &through),
-            projectors: start("projectors", &[projections(stack)], &env),
-            queries: start("query-api", &[], &env),
+            projectors,
+            queries: start("query-api", &[], &asking),
             stack,
             database: client.database(&unique),
             posts: stack.has(Service::Elasticsearch).then(|| Posts::new(&addresses.elasticsearch_url, &unique)),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::runner::meters;
@@ -27,6 +28,21 @@ pub enum State {
     Halted(String),
 }
 
+/// How a partition is doing, for people.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartitionReport {
+    pub partition: u32,
+    /// loading, running, waiting or halted.
+    pub state: &'static str,
+    /// Why it waits or is halted.
+    pub reason: Option<String>,
+    /// Everything below is in the store.
+    pub next_offset: u64,
+    pub lag_records: u64,
+    pub lag_seconds: f64,
+}
+
 #[derive(Clone, Debug)]
 struct Entry {
     state: State,
@@ -36,6 +52,7 @@ struct Entry {
     oldest_unwritten: Option<i64>,
     /// Since when the store has been seen to be behind.
     behind_since: Option<Instant>,
+    lag_records: u64,
     lag_seconds: f64,
 }
 
@@ -47,6 +64,22 @@ impl Status {
     /// The states by partition.
     pub fn states(&self) -> BTreeMap<u32, State> {
         self.lock().iter().map(|(partition, entry)| (*partition, entry.state.clone())).collect()
+    }
+
+    /// The partitions in order.
+    pub fn report(&self) -> Vec<PartitionReport> {
+        let report = |(partition, entry): (&u32, &Entry)| PartitionReport {
+            partition: *partition,
+            state: entry.state.name(),
+            reason: match &entry.state {
+                State::Waiting(why) | State::Halted(why) => Some(why.clone()),
+                State::Loading | State::Running => None,
+            },
+            next_offset: entry.next_offset,
+            lag_records: entry.lag_records,
+            lag_seconds: entry.lag_seconds,
+        };
+        self.lock().iter().map(report).collect()
     }
 
     /// Whether every partition is in step: none waits or is halted, and none is further behind than `lag_limit`.
@@ -90,6 +123,7 @@ impl Status {
     pub(super) fn measure(&self, end_of: impl Fn(u32) -> Option<u64>, now_ms: i64) {
         for (partition, entry) in self.lock().iter_mut() {
             let records = end_of(*partition).map_or(0, |end| end.saturating_sub(entry.next_offset));
+            entry.lag_records = records;
             if records == 0 {
                 entry.behind_since = None;
                 entry.lag_seconds = 0.0;
@@ -111,6 +145,7 @@ impl Status {
             next_offset: 0,
             oldest_unwritten: None,
             behind_since: None,
+            lag_records: 0,
             lag_seconds: 0.0,
         });
         change(entry);

@@ -66,7 +66,12 @@ impl Elasticsearch {
 
     /// Makes all that was written to an index visible to searches.
     pub async fn refresh(&self, index: &str) -> Result<(), ElasticsearchError> {
-        self.ask(Method::Post, &format!("{index}/_refresh"), None).await.map(drop)
+        self.act(&format!("{index}/_refresh")).await
+    }
+
+    /// A POST that says everything in its path.
+    pub async fn act(&self, path: &str) -> Result<(), ElasticsearchError> {
+        self.ask(Method::Post, path, None).await.map(drop)
     }
 
     pub async fn delete(&self, path: &str) -> Result<(), ElasticsearchError> {

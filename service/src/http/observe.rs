@@ -14,6 +14,7 @@ use tracing::Instrument;
 
 use super::guard::is_probe;
 use super::meters::Meters;
+use super::traffic::Traffic;
 use crate::problem::{Cause, ProblemType};
 use crate::telemetry::{RequestContext, TraceContext};
 
@@ -45,6 +46,7 @@ pub(super) async fn observe(State(meters): State<Arc<Meters>>, request: Request,
     let elapsed = begin.elapsed();
     let status = response.status();
     meters.answered(method, route, status, elapsed);
+    Traffic::answered(status, elapsed);
     span.in_scope(|| log(&response, route, &path, elapsed.as_secs_f64() * 1000.0));
 
     secure(response.headers_mut());

@@ -19,6 +19,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
+use super::traffic::OpenConnection;
+
 /// A connection may be this long without a request; also the time a client has for the header of one.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
 const MAX_CONNECTIONS: usize = 16_384;
@@ -52,7 +54,7 @@ async fn run(listener: TcpListener, router: Router, shutdown: CancellationToken,
             let Some((stream, peer)) = accept(&listener).await else {
                 continue;
             };
-            let count = counted.then(Counted::new);
+            let count = counted.then(OpenConnection::count);
             let connection = serve_connection(stream, peer, router.clone(), graceful.watcher());
             connections.spawn(async move {
                 connection.await;
@@ -113,21 +115,5 @@ async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, w
     };
     if let Err(error) = result {
         tracing::debug!(%error, peer = %peer, "connection ended badly");
-    }
-}
-
-/// Counts a connection for as long as it lives.
-struct Counted;
-
-impl Counted {
-    fn new() -> Self {
-        metrics::gauge!("active_connections").increment(1.0);
-        Self
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        metrics::gauge!("active_connections").decrement(1.0);
     }
 }

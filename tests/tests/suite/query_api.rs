@@ -3,6 +3,7 @@
 mod comments;
 mod freshness;
 mod lists;
+mod live;
 mod outage;
 mod search;
 mod visibility;

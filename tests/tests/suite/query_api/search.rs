@@ -48,12 +48,12 @@ impl Searched {
 
     /// What is written from now on stays hidden from searches until a refresh is asked for.
     async fn shows_nothing_by_itself(&self) {
-        let (index, nothing) = (self.names.posts(), json!({}));
+        let index = self.names.posts();
         let settings = json!({ "index.refresh_interval": "-1" });
         self.elasticsearch.put(&format!("{index}/_settings"), &settings).await.unwrap();
         // A refresh that was due already does not come once the index was closed.
         for step in ["_close", "_open"] {
-            self.elasticsearch.post(&format!("{index}/{step}"), &nothing).await.unwrap();
+            self.elasticsearch.act(&format!("{index}/{step}")).await.unwrap();
         }
         self.elasticsearch.get(&format!("_cluster/health/{index}?wait_for_status=yellow&timeout=60s")).await.unwrap();
     }

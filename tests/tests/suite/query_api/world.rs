@@ -82,8 +82,12 @@ impl World {
         self.issuer.issue(&Claims::access(&Actor::new(id, None, role), None, now, 600)).unwrap()
     }
 
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
     pub fn request(&self, path: &str) -> reqwest::RequestBuilder {
-        self.http.get(format!("{}{path}", self.base)).timeout(Duration::from_secs(30))
+        self.http.get(self.url(path)).timeout(Duration::from_secs(30))
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -121,18 +125,12 @@ impl World {
     }
 
     pub async fn insert_events(&self, post: Uuid, count: u64) {
-        let events = (1..=count).map(|version| PostEventDoc {
-            id: PostEventDoc::key(post, version),
-            post_id: post,
-            version,
-            event_type: if version == 1 { "groot.post.PostCreated" } else { "groot.post.PostEdited" }.into(),
-            time: at(version as i64),
-            actor: Some(Uuid::from_u128(77).to_string()),
-            data: serde_json::json!({ "title": format!("Title {version}") }),
-            partition: 0,
-            offset: version as i64,
-        });
+        let events = (1..=count).map(|version| event(post, version));
         self.db.collection(&DOCUMENTS.post_events()).insert_many(events).await.unwrap();
+    }
+
+    pub async fn insert_event(&self, post: Uuid, version: u64) {
+        self.db.collection(&DOCUMENTS.post_events()).insert_one(event(post, version)).await.unwrap();
     }
 
     /// Sets how far the projection has come, as a projector does.
@@ -221,6 +219,21 @@ pub fn config(mongodb_uri: &str, elasticsearch_url: &str, name: &str, jwks: &str
         &format!("--jwks-file={jwks}"),
     ])
     .unwrap()
+}
+
+/// An event of a post: it is created, then edited.
+fn event(post: Uuid, version: u64) -> PostEventDoc {
+    PostEventDoc {
+        id: PostEventDoc::key(post, version),
+        post_id: post,
+        version,
+        event_type: if version == 1 { "groot.post.PostCreated" } else { "groot.post.PostEdited" }.into(),
+        time: at(version as i64),
+        actor: Some(Uuid::from_u128(77).to_string()),
+        data: serde_json::json!({ "title": format!("Title {version}") }),
+        partition: 0,
+        offset: version as i64,
+    }
 }
 
 /// That many seconds after 1970, or before.

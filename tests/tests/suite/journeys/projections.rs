@@ -1,0 +1,47 @@
+//! How the projections are doing, as a dashboard is told.
+
+use groot_tests::servers::Servers;
+use groot_tests::system::System;
+use groot_tests::waiting::until;
+use serde_json::Value;
+use xtask::token::Role;
+
+use super::draft;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn editors_are_told_how_far_the_projections_are_and_nobody_else_is() {
+    let system = System::start(Servers::Steady, "projections").await;
+    let (author, editor) = (system.caller(Role::Author), system.caller(Role::Editor));
+    system.create(&author, "one", &draft("On light")).await.expect(201);
+    let path = "/api/projections";
+    system.read(path, None).await.expect_problem(401, &["unauthenticated"]);
+    system.read(path, Some(&author)).await.expect_problem(403, &["forbidden"]);
+    let told = until("both projections to be told of without lag", async || {
+        let body = system.read(path, Some(&editor)).await.expect(200).body;
+        let has_caught_up =
+            |view: &&Value| view["lagRecords"] == 0 && view["partitions"].as_array().is_some_and(|all| all.len() == 6);
+        let caught_up = body["data"].as_array().unwrap().iter().filter(has_caught_up).count();
+        (caught_up == 2).then_some(body)
+    })
+    .await;
+    assert_eq!(
+        (&told["data"][0]["projection"], &told["data"][1]["projection"]),
+        (&"documents".into(), &"search".into())
+    );
+    assert_eq!(told["unreachable"], serde_json::json!([]));
+    for view in told["data"].as_array().unwrap() {
+        assert_eq!(view["parked"], serde_json::json!([]));
+        let written: u64 =
+            view["partitions"].as_array().unwrap().iter().map(|of| of["nextOffset"].as_u64().unwrap()).sum();
+        assert!(written > 6, "a claim in each partition, and one event: {view}");
+        assert!(view["partitions"].as_array().unwrap().iter().all(|of| of["state"] == "running"), "{view}");
+    }
+
+    system.projectors.kill();
+    let told = system.read(path, Some(&editor)).await.expect(200).body;
+    assert_eq!(
+        (&told["data"], &told["unreachable"][0]),
+        (&serde_json::json!([]), &system.projectors.admin.clone().into())
+    );
+    system.end().await;
+}

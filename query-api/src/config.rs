@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
-use service::config::{mongodb_uri, not_blank, socket_addr};
+use service::config::{http_url, index_prefix, mongodb_uri, not_blank, socket_addr};
 use service::http::HttpArgs;
 use service::telemetry::TelemetryArgs;
 
-/// Groot's read side: serves posts, histories and people from the projection in MongoDB.
+/// Groot's read side: serves posts, histories and people from the projection in MongoDB, and searches from the one in Elasticsearch.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "query-api", version)]
 pub struct Config {
@@ -24,6 +24,12 @@ pub struct Config {
     /// The database that the projection is in.
     #[arg(long, env = "GROOT_MONGODB_DATABASE", value_name = "NAME", default_value = "groot", value_parser = not_blank)]
     pub mongodb_database: String,
+    /// Elasticsearch, which searches are answered from. It need not be there for anything else.
+    #[arg(long, env = "GROOT_ELASTICSEARCH_URL", value_name = "URL", hide_env_values = true, default_value = "http://127.0.0.1:9200", value_parser = http_url)]
+    pub elasticsearch_url: String,
+    /// What the names of indexes begin with.
+    #[arg(long, env = "GROOT_ELASTICSEARCH_PREFIX", value_name = "PREFIX", default_value = "groot", value_parser = index_prefix)]
+    pub elasticsearch_prefix: String,
     /// The public keys that access tokens are verified with.
     #[arg(long, env = "GROOT_JWKS_FILE", value_name = "FILE", default_value = ".groot/dev/data/keys/jwks.json")]
     pub jwks_file: PathBuf,

@@ -3,6 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use read_model::stored;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -43,24 +44,34 @@ const SUM: usize = 8;
 impl Cursor {
     /// `list` names the list that the cursor is a place in: its order and its filters.
     pub fn encode(&self, list: &Value) -> String {
-        let mut bytes = vec![VERSION];
-        serde_json::to_writer(&mut bytes, self).expect("a cursor is plain data and memory takes every write");
-        let sum = checksum(&bytes, list);
-        bytes.extend(sum);
-        URL_SAFE_NO_PAD.encode(bytes)
+        seal(self, list)
     }
 
     /// Takes only what [`Cursor::encode`] made for the same list.
     pub fn decode(text: &str, list: &Value) -> Result<Self, CursorError> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError)?;
-        let (body, sum) = bytes.split_last_chunk::<SUM>().ok_or(CursorError)?;
-        if *sum != checksum(body, list) {
-            return Err(CursorError);
-        }
-        match body.split_first() {
-            Some((&VERSION, json)) => serde_json::from_slice(json).map_err(|_| CursorError),
-            _ => Err(CursorError),
-        }
+        unseal(text, list)
+    }
+}
+
+/// A place in a list as opaque text.
+pub fn seal(place: &impl Serialize, list: &Value) -> String {
+    let mut bytes = vec![VERSION];
+    serde_json::to_writer(&mut bytes, place).expect("a cursor is plain data and memory takes every write");
+    let sum = checksum(&bytes, list);
+    bytes.extend(sum);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Takes only what [`seal`] made for the same list.
+pub fn unseal<T: DeserializeOwned>(text: &str, list: &Value) -> Result<T, CursorError> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError)?;
+    let (body, sum) = bytes.split_last_chunk::<SUM>().ok_or(CursorError)?;
+    if *sum != checksum(body, list) {
+        return Err(CursorError);
+    }
+    match body.split_first() {
+        Some((&VERSION, json)) => serde_json::from_slice(json).map_err(|_| CursorError),
+        _ => Err(CursorError),
     }
 }
 

@@ -6,8 +6,7 @@ use axum::http::{HeaderMap, HeaderName};
 use service::problem::{FieldError, Problem, ProblemType};
 use service::token::{self, PositionToken};
 
-use crate::progress::{Progress, Waited};
-use crate::store::Moment;
+use crate::progress::{Checkpoints, Progress, Waited};
 
 pub const GROOT_MIN_POSITION: HeaderName = HeaderName::from_static("groot-min-position");
 pub const GROOT_STALE: HeaderName = HeaderName::from_static("groot-stale");
@@ -29,9 +28,9 @@ pub struct Freshness {
 
 /// What the client gets.
 #[derive(Debug, Default)]
-pub struct Admission {
-    /// The documents are to be read as of this moment or later.
-    pub moment: Moment,
+pub struct Admission<M> {
+    /// The store is to be read as of this moment or later.
+    pub moment: M,
     /// The answer was asked to reflect a position and does not.
     pub stale: bool,
 }
@@ -65,7 +64,7 @@ impl Freshness {
     }
 
     /// Waits until the answer can be as fresh as it must be.
-    pub async fn admit(&self, progress: &Progress) -> Result<Admission, Problem> {
+    pub async fn admit<S: Checkpoints>(&self, progress: &Progress<S>) -> Result<Admission<S::Moment>, Problem> {
         if self.tokens.is_empty() {
             return Ok(Admission::default());
         }

@@ -1,4 +1,5 @@
-//! The read side: lists, single posts, histories, comments and people, served from the projection in MongoDB.
+//! The read side: lists, single posts, histories, comments and people, served from the projection in MongoDB, and searches, from the
+//! one in Elasticsearch.
 //!
 //! It knows nothing of the log. A client that wants to read its own writes sends the position token of its command, and
 //! the answer waits until the projection's checkpoint has passed it.
@@ -15,6 +16,7 @@ mod people;
 mod posts;
 mod progress;
 mod read;
+mod search;
 pub mod startup;
 mod store;
 mod viewer;

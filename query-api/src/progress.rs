@@ -1,52 +1,65 @@
-//! How far the projection has come, and waiting until it has come further.
+//! How far a projection has come, and waiting until it has come further.
 //!
 //! However many requests wait, one poller reads the checkpoints for all of them, and it reads only while somebody waits.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
 use read_model::Checkpoint;
+use service::problem::Problem;
 use service::token::PositionToken;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{Moment, QUERY_LIMIT, Store, StoreError};
+use crate::store::QUERY_LIMIT;
 
-/// Shared by the poller and all requests. Cheap to clone.
-#[derive(Clone)]
-pub struct Progress(Arc<Shared>);
+/// A store that says how far the projection in it has come.
+pub trait Checkpoints: Clone + Send + Sync + 'static {
+    /// What a read has to be told, to see all that was visible when the checkpoints were read.
+    type Moment: Clone + Debug + Default + Send + Sync;
+    type Error: Clone + Debug + Into<Problem> + Send + Sync;
 
-struct Shared {
-    readings: watch::Sender<Option<Reading>>,
+    /// What the checkpoints cover is visible to reads from the moment on.
+    fn checkpoints(&self) -> impl Future<Output = Result<(Vec<Checkpoint>, Self::Moment), Self::Error>> + Send;
+
+    /// There is no answer.
+    fn timed_out() -> Self::Error;
+}
+
+/// Shared by the poller of a store and all requests that read it. Cheap to clone.
+pub struct Progress<S: Checkpoints>(Arc<Shared<S>>);
+
+struct Shared<S: Checkpoints> {
+    readings: watch::Sender<Option<Reading<S>>>,
     waiting: watch::Sender<usize>,
 }
 
 /// The checkpoints as they were read once, or why they could not be.
-#[derive(Clone)]
-struct Reading {
+struct Reading<S: Checkpoints> {
     /// When the reading began: it tells nothing for certain about later.
     began: Instant,
-    result: Result<Arc<Positions>, StoreError>,
+    result: Result<Arc<Positions<S::Moment>>, S::Error>,
 }
 
 /// Where the projection stood in each partition, and the store's time then.
 #[derive(Debug, Default)]
-pub struct Positions {
+struct Positions<M> {
     by_partition: BTreeMap<u32, Checkpoint>,
-    moment: Moment,
+    moment: M,
 }
 
 /// What waiting came to.
 #[derive(Debug)]
-pub enum Waited {
-    /// All that was asked for is in the documents as they are seen from this moment on.
-    Reached(Moment),
-    Behind(Moment),
+pub enum Waited<S: Checkpoints> {
+    /// All that was asked for is in the store as it is seen from this moment on.
+    Reached(S::Moment),
+    Behind(S::Moment),
     /// A token names a log that the projection is not made of.
     OtherLog,
-    Unavailable(StoreError),
+    Unavailable(S::Error),
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -63,13 +76,25 @@ const LOG_ID_HOLDS: Duration = Duration::from_secs(5);
 /// A reading is over after the limit of a query or two, the session's and the checkpoints'.
 const READING_LIMIT: Duration = QUERY_LIMIT.saturating_mul(3);
 
-impl Progress {
+impl<S: Checkpoints> Clone for Progress<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<S: Checkpoints> Clone for Reading<S> {
+    fn clone(&self) -> Self {
+        Self { began: self.began, result: self.result.clone() }
+    }
+}
+
+impl<S: Checkpoints> Progress<S> {
     pub fn new() -> Self {
         Self(Arc::new(Shared { readings: watch::Sender::new(None), waiting: watch::Sender::new(0) }))
     }
 
     /// Waits until the documents hold all that the tokens name, at most `limit` but at least for one reading.
-    pub async fn wait_for(&self, tokens: &[PositionToken], limit: Duration) -> Waited {
+    pub async fn wait_for(&self, tokens: &[PositionToken], limit: Duration) -> Waited<S> {
         let asked = Instant::now();
         let mut readings = self.0.readings.subscribe();
         // A projection never goes back, so any reading may prove that it is there; only a new one that it is not.
@@ -111,7 +136,7 @@ impl Progress {
     }
 
     /// Reads the checkpoints again and again while somebody waits. Runs until cancelled.
-    pub async fn poll(&self, store: Store, cancel: CancellationToken) {
+    pub async fn poll(&self, store: S, cancel: CancellationToken) {
         let mut waiting = self.0.waiting.subscribe();
         let forever = async {
             // The sender lives in `self`: waiting cannot fail.
@@ -123,9 +148,10 @@ impl Progress {
         cancel.run_until_cancelled(forever).await;
     }
 
-    async fn step(&self, store: &Store) {
+    async fn step(&self, store: &S) {
         let began = Instant::now();
-        let result = Positions::read(store).await.map(Arc::new);
+        let read = store.checkpoints().await;
+        let result = read.map(|(checkpoints, moment)| Arc::new(Positions::new(checkpoints, moment)));
         self.0.readings.send_replace(Some(Reading { began, result }));
     }
 
@@ -135,7 +161,7 @@ impl Progress {
     }
 }
 
-impl Default for Progress {
+impl<S: Checkpoints> Default for Progress<S> {
     fn default() -> Self {
         Self::new()
     }
@@ -151,11 +177,11 @@ impl Drop for CountedIn<'_> {
 }
 
 /// The next reading that began after `asked`.
-async fn next_since(
-    readings: &mut watch::Receiver<Option<Reading>>,
+async fn next_since<S: Checkpoints>(
+    readings: &mut watch::Receiver<Option<Reading<S>>>,
     asked: Instant,
-) -> Result<Arc<Positions>, StoreError> {
-    let fresh = |reading: &Option<Reading>| reading.as_ref().is_some_and(|reading| reading.began >= asked);
+) -> Result<Arc<Positions<S::Moment>>, S::Error> {
+    let fresh = |reading: &Option<Reading<S>>| reading.as_ref().is_some_and(|reading| reading.began >= asked);
     let next = async {
         loop {
             // Both fail only when the sender is gone, and the poller with it.
@@ -168,18 +194,12 @@ async fn next_since(
     };
     match timeout(READING_LIMIT, next).await {
         Ok(Some(reading)) => reading.result,
-        _ => Err(StoreError::TimedOut),
+        _ => Err(S::timed_out()),
     }
 }
 
-impl Positions {
-    async fn read(store: &Store) -> Result<Self, StoreError> {
-        let mut session = store.session(&Moment::default()).await?;
-        let checkpoints = session.checkpoints().await?;
-        Ok(Self::new(checkpoints, session.moment()))
-    }
-
-    fn new(checkpoints: Vec<Checkpoint>, moment: Moment) -> Self {
+impl<M> Positions<M> {
+    fn new(checkpoints: Vec<Checkpoint>, moment: M) -> Self {
         let by_partition = checkpoints.into_iter().map(|checkpoint| (checkpoint.partition, checkpoint)).collect();
         Self { by_partition, moment }
     }
@@ -209,6 +229,8 @@ mod tests {
     use chrono::DateTime;
     use read_model::DOCUMENTS;
 
+    use crate::store::{Moment, Store, StoreError};
+
     const LOG: u64 = u64::MAX - 1;
 
     fn at(partition: u32, next_offset: i64) -> Checkpoint {
@@ -230,11 +252,11 @@ mod tests {
         PositionToken { log_id: LOG, partition, offset }
     }
 
-    fn positions(checkpoints: &[Checkpoint]) -> Positions {
+    fn positions(checkpoints: &[Checkpoint]) -> Positions<Moment> {
         Positions::new(checkpoints.to_vec(), Moment::default())
     }
 
-    fn publish(progress: &Progress, result: Result<Positions, StoreError>) {
+    fn publish(progress: &Progress<Store>, result: Result<Positions<Moment>, StoreError>) {
         let reading = Reading { began: Instant::now(), result: result.map(Arc::new) };
         progress.0.readings.send_replace(Some(reading));
     }
@@ -256,7 +278,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_is_woken_by_the_reading_that_gets_there() {
-        let progress = Progress::new();
+        let progress = Progress::<Store>::new();
         let asking = progress.clone();
         let waiting = tokio::spawn(async move { asking.wait_for(&[token(0, 5)], Duration::from_secs(2)).await });
         progress.0.waiting.subscribe().wait_for(|count| *count == 1).await.unwrap();
@@ -269,14 +291,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_an_earlier_reading_proved_needs_no_new_one() {
-        let progress = Progress::new();
+        let progress = Progress::<Store>::new();
         publish(&progress, Ok(positions(&[at(0, 6)])));
         assert!(matches!(progress.wait_for(&[token(0, 5)], Duration::ZERO).await, Waited::Reached(_)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_reading_from_before_the_question_never_says_no() {
-        let progress = Progress::new();
+        let progress = Progress::<Store>::new();
         publish(&progress, Err(StoreError::TimedOut));
         tokio::time::advance(Duration::from_millis(1)).await;
         let asking = progress.clone();
@@ -288,7 +310,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn behind_is_said_when_the_time_is_over_and_unavailable_at_once() {
-        let progress = Progress::new();
+        let progress = Progress::<Store>::new();
         let ask = |limit| {
             let asking = progress.clone();
             tokio::spawn(async move { asking.wait_for(&[token(0, 5)], limit).await })

@@ -12,7 +12,8 @@ use service::token::PositionToken;
 
 use crate::etag;
 use crate::freshness::{Admission, Freshness, GROOT_POSITION, GROOT_STALE};
-use crate::progress::Progress;
+use crate::progress::{Checkpoints, Progress};
+use crate::search::Searches;
 use crate::store::{Session, Store};
 use crate::viewer::Viewer;
 
@@ -20,7 +21,8 @@ use crate::viewer::Viewer;
 #[derive(Clone)]
 pub struct Reads {
     pub store: Store,
-    pub progress: Progress,
+    pub progress: Progress<Store>,
+    pub search: Searches,
     pub verifier: Verifier,
 }
 
@@ -32,18 +34,31 @@ impl FromRef<Reads> for Verifier {
 
 /// A read as it was asked for; nothing of it is checked but the token.
 pub struct ReadRequest {
-    reads: Reads,
+    pub reads: Reads,
     viewer: Viewer,
     anonymous: bool,
     params: Params,
     headers: HeaderMap,
 }
 
+/// A read whose parameters and headers are good.
+pub struct Asked {
+    freshness: Freshness,
+    pub viewer: Viewer,
+    anonymous: bool,
+    if_none_match: Option<String>,
+}
+
 /// A read that may go on: its session sees what the client asked to be seen.
 pub struct Read {
     pub session: Session,
     pub viewer: Viewer,
-    progress: Progress,
+    progress: Progress<Store>,
+    reply: Reply,
+}
+
+/// How an answer goes out.
+pub struct Reply {
     keeping: Keeping,
     stale: bool,
     if_none_match: Option<String>,
@@ -76,8 +91,17 @@ impl FromRequestParts<Reads> for ReadRequest {
 }
 
 impl ReadRequest {
-    /// Checks the parameters and headers, naming every bad one, and waits until the projection is where it must be.
-    pub async fn open<P: FromParams>(mut self) -> Result<(P, Read), Problem> {
+    /// Checks the parameters and headers, naming every bad one, and waits until the documents are where they must be.
+    pub async fn open<P: FromParams>(self) -> Result<(P, Read), Problem> {
+        let Reads { store, progress, .. } = self.reads.clone();
+        let (params, asked) = self.check()?;
+        let viewer = asked.viewer;
+        let (moment, reply) = asked.admit(&progress).await?;
+        Ok((params, Read { session: store.session(&moment).await?, viewer, progress, reply }))
+    }
+
+    /// Checks the parameters and headers, naming every bad one.
+    pub fn check<P: FromParams>(mut self) -> Result<(P, Asked), Problem> {
         let built = P::from_params(&mut self.params);
         let (params, freshness) = match (self.params.finish_with(built), Freshness::from_headers(&self.headers)) {
             (Ok(params), Ok(freshness)) => (params, freshness),
@@ -86,27 +110,27 @@ impl ReadRequest {
                 return Err(problem.errors(freshness.err().unwrap_or_default()));
             }
         };
-        let Admission { moment, stale } = freshness.admit(&self.reads.progress).await?;
-        let keeping = match (freshness.tokens.is_empty(), self.anonymous) {
+        let if_none_match = etag::if_none_match(&self.headers);
+        Ok((params, Asked { freshness, viewer: self.viewer, anonymous: self.anonymous, if_none_match }))
+    }
+}
+
+impl Asked {
+    /// Waits until a projection is where it must be for the answer.
+    pub async fn admit<S: Checkpoints>(self, progress: &Progress<S>) -> Result<(S::Moment, Reply), Problem> {
+        let Admission { moment, stale } = self.freshness.admit(progress).await?;
+        let keeping = match (self.freshness.tokens.is_empty(), self.anonymous) {
             (false, _) => Keeping::Not,
             (true, true) => Keeping::Public,
             (true, false) => Keeping::Personal,
         };
-        let read = Read {
-            session: self.reads.store.session(&moment).await?,
-            viewer: self.viewer,
-            progress: self.reads.progress,
-            keeping,
-            stale,
-            if_none_match: etag::if_none_match(&self.headers),
-        };
-        Ok((params, read))
+        Ok((moment, Reply { keeping, stale, if_none_match: self.if_none_match }))
     }
 }
 
-impl Read {
+impl Reply {
     /// The answer with its ETag, or 304 if the client has it already. `version` is that of the aggregate.
-    pub fn answer(self, body: &impl Serialize, version: Option<u64>) -> Result<Response, Problem> {
+    pub fn with(self, body: &impl Serialize, version: Option<u64>) -> Result<Response, Problem> {
         let body = serde_json::to_vec(body).map_err(Problem::internal)?;
         let tag = etag::of(version, &body);
         let unchanged = self.if_none_match.as_deref().is_some_and(|header| etag::matches(header, &tag));
@@ -124,6 +148,13 @@ impl Read {
             headers.insert(GROOT_STALE, HeaderValue::from_static("true"));
         }
         Ok(response)
+    }
+}
+
+impl Read {
+    /// As [`Reply::with`].
+    pub fn answer(self, body: &impl Serialize, version: Option<u64>) -> Result<Response, Problem> {
+        self.reply.with(body, version)
     }
 
     /// The same for what stands at one place of the log; the answer names that place for later reads.

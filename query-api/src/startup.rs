@@ -25,8 +25,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::config::Config;
-use crate::progress::Progress;
+use crate::progress::{Checkpoints, Progress};
 use crate::read::Reads;
+use crate::search::{self, Index, Searches};
 use crate::store::Store;
 use crate::{comments, people, posts};
 
@@ -38,7 +39,8 @@ pub struct App {
     operators: Router,
     health: Health,
     store: Store,
-    progress: Progress,
+    progress: Progress<Store>,
+    search: Searches,
 }
 
 /// Why the process cannot start.
@@ -74,7 +76,10 @@ pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result
         async move { store.ping().await.map_err(|error| error.to_string()) }
     });
     let progress = Progress::new();
-    let reads = Reads { store: store.clone(), progress: progress.clone(), verifier };
+    let index = Index::new(&config.elasticsearch_url, &config.elasticsearch_prefix)
+        .map_err(|error| refused("GROOT_ELASTICSEARCH_URL", &error))?;
+    let search = Searches { index, progress: Progress::new() };
+    let reads = Reads { store: store.clone(), progress: progress.clone(), search: search.clone(), verifier };
     let routes = routes(reads).merge(health.routes());
     Ok(App {
         http: listen("GROOT_HTTP_ADDR", config.http_addr).await?,
@@ -87,6 +92,7 @@ pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result
         health,
         store,
         progress,
+        search,
     })
 }
 
@@ -103,16 +109,10 @@ impl App {
 
     /// Serves until cancelled, then lets running requests finish and closes the connections.
     pub async fn run(self, cancel: CancellationToken) -> Result<(), TaskFailed> {
-        let Self { http, admin, public, operators, health, store, progress } = self;
+        let Self { http, admin, public, operators, health, store, progress, search } = self;
         let supervisor = Supervisor::new(cancel);
-        let polled = store.clone();
-        supervisor.spawn("checkpoint-poller", OnError::Restart, OnCancel::Drop, move |cancel| {
-            let (progress, store) = (progress.clone(), polled.clone());
-            async move {
-                progress.poll(store, cancel).await;
-                Ok::<_, Infallible>(())
-            }
-        });
+        poll(&supervisor, "documents-poller", progress, store.clone());
+        poll(&supervisor, "search-poller", search.progress, search.index);
         // Operators are served to the very end, so that a slow shutdown can be watched.
         let ended = CancellationToken::new();
         let stopping = supervisor.token();
@@ -139,11 +139,22 @@ impl App {
     }
 }
 
+/// Reads the checkpoints of a store while somebody waits for them.
+fn poll<S: Checkpoints>(supervisor: &Supervisor, name: &str, progress: Progress<S>, store: S) {
+    supervisor.spawn(name, OnError::Restart, OnCancel::Drop, move |cancel| {
+        let (progress, store) = (progress.clone(), store.clone());
+        async move {
+            progress.poll(store, cancel).await;
+            Ok::<_, Infallible>(())
+        }
+    });
+}
+
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Groot query API",
-        description = "Posts, their history and comments, and people, as the projection has them. To read what you have just \
+        description = "Posts, their history and comments, people and searches, as the projections have them. To read what you have just \
                        written, send the position of the command as Groot-Min-Position.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
@@ -151,6 +162,7 @@ impl App {
         (name = "posts", description = "Posts and their history"),
         (name = "comments", description = "What people say to posts"),
         (name = "people", description = "Authors"),
+        (name = "search", description = "Posts by their words"),
     ),
 )]
 struct Api;
@@ -162,6 +174,8 @@ fn routes(reads: Reads) -> Router {
         .routes(routes!(posts::history::route::history))
         .routes(routes!(comments::route::list))
         .routes(routes!(people::route::by_id))
+        .routes(routes!(search::route::search))
+        .routes(routes!(search::suggest::suggest))
         .split_for_parts();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     api.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));

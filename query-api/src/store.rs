@@ -13,6 +13,8 @@ use read_model::{Checkpoint, DOCUMENTS, Projection};
 use serde::de::DeserializeOwned;
 use service::problem::Problem;
 
+use crate::progress::Checkpoints;
+
 /// A query that takes longer is given up, by the server and by us.
 pub const QUERY_LIMIT: Duration = Duration::from_secs(3);
 
@@ -100,6 +102,21 @@ impl Store {
     }
 }
 
+impl Checkpoints for Store {
+    type Moment = Moment;
+    type Error = StoreError;
+
+    async fn checkpoints(&self) -> Result<(Vec<Checkpoint>, Moment), StoreError> {
+        let mut session = self.session(&Moment::default()).await?;
+        let checkpoints = session.checkpoints().await?;
+        Ok((checkpoints, session.moment()))
+    }
+
+    fn timed_out() -> StoreError {
+        StoreError::TimedOut
+    }
+}
+
 impl Session {
     pub async fn find_one<T>(&mut self, collection: &str, filter: Document) -> Result<Option<T>, StoreError>
     where
@@ -134,7 +151,7 @@ impl Session {
     }
 
     /// The checkpoints of the projection that this store reads.
-    pub async fn checkpoints(&mut self) -> Result<Vec<Checkpoint>, StoreError> {
+    async fn checkpoints(&mut self) -> Result<Vec<Checkpoint>, StoreError> {
         let projection = self.store.projection;
         let first = projection.checkpoint_prefix();
         // The prefix ends in a colon; the next character after it bounds all ids that begin so.
@@ -148,7 +165,7 @@ impl Session {
     }
 
     /// The time of the latest read of this session.
-    pub fn moment(&self) -> Moment {
+    fn moment(&self) -> Moment {
         Moment { cluster: self.inner.cluster_time().cloned(), operation: self.inner.operation_time() }
     }
 }

@@ -29,7 +29,7 @@ pub struct Part {
 /// In the order in which they are started: what is written is projected before it is read.
 pub const PARTS: [Part; 3] = [
     Part { name: "command-api", args: &[], http: Some(3001), admin: 9101 },
-    Part { name: "projectors", args: &["documents"], http: None, admin: 9103 },
+    Part { name: "projectors", args: &["all"], http: None, admin: 9103 },
     Part { name: "query-api", args: &[], http: Some(3002), admin: 9102 },
 ];
 

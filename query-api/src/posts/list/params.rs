@@ -80,16 +80,7 @@ impl ListParams {
 
 /// Names the list for its cursors.
 fn list(order: Order, filters: &Filters) -> Value {
-    json!([
-        order.by.field(),
-        order.descending,
-        filters.author,
-        filters.tag,
-        filters.post_type,
-        filters.statuses,
-        filters.from,
-        filters.to,
-    ])
+    json!([order.by.field(), order.descending, filters.names()])
 }
 
 fn place(post: &Post, by: SortBy) -> Cursor {
@@ -103,6 +94,18 @@ fn place(post: &Post, by: SortBy) -> Cursor {
         SortBy::Title => SortKey::Text(post.title.clone()),
     };
     Cursor { key, id: post.id }
+}
+
+impl Filters {
+    /// What the parameters ask for; what is wrong with them is noted.
+    pub fn from(params: &mut Params) -> Self {
+        filters(params)
+    }
+
+    /// All of them, to tell one list from another.
+    pub fn names(&self) -> Value {
+        json!([self.author, self.tag, self.post_type, self.statuses, self.from, self.to])
+    }
 }
 
 fn filters(params: &mut Params) -> Filters {

@@ -111,16 +111,16 @@ fn post_of(logged: &LoggedEvent) -> Option<Uuid> {
 /// None for an event that changes nothing of what is kept.
 fn post_row(logged: &LoggedEvent, event: &PostEvent) -> Option<PostRow> {
     let mut row = PostRow { id: logged.meta.aggregate_id, ..PostRow::default() };
-    let text = |value: &str| Versioned(version(logged), value.to_owned());
+    let text = |value: &str| -> Versioned<String> { (version(logged), value.to_owned()) };
     match event {
         PostEvent::Created(created) => {
             row.title = text(&created.title);
             row.post_type = text(created.post_type.as_str());
             row.status = text("draft");
-            row.author_id = Versioned(version(logged), Id(created.author_id.into()));
-            row.created_at = Versioned(version(logged), logged.meta.time.into());
+            row.author_id = (version(logged), Id(created.author_id.into()));
+            row.created_at = (version(logged), logged.meta.time.into());
             if let Some(time) = created.published_at {
-                row.published_at = Versioned(version(logged), time.into());
+                row.published_at = (version(logged), time.into());
             }
         }
         PostEvent::Edited(edited) => {
@@ -131,16 +131,16 @@ fn post_row(logged: &LoggedEvent, event: &PostEvent) -> Option<PostRow> {
                 row.post_type = text(post_type.as_str());
             }
             if let Some(author) = edited.author_id {
-                row.author_id = Versioned(version(logged), Id(author.into()));
+                row.author_id = (version(logged), Id(author.into()));
             }
             if let Some(time) = edited.published_at {
-                row.published_at = Versioned(version(logged), time.into());
+                row.published_at = (version(logged), time.into());
             }
         }
         PostEvent::Published(published) => {
             row.status = text("published");
             row.slug = text(&published.slug);
-            row.published_at = Versioned(version(logged), published.published_at.into());
+            row.published_at = (version(logged), published.published_at.into());
         }
         PostEvent::Unpublished(_) => row.status = text("draft"),
         PostEvent::Scheduled(_) => row.status = text("scheduled"),
@@ -161,7 +161,7 @@ fn response_row(logged: &LoggedEvent, post_id: Uuid, kind: &str, stands: bool) -
         post_id,
         kind: kind.to_owned(),
         id: logged.meta.aggregate_id,
-        stands: Versioned(version(logged), stands),
+        stands: (version(logged), stands),
         first_at: logged.meta.time.into(),
     }
 }

@@ -137,11 +137,13 @@ impl DeadLetters {
         }
         let rows: Vec<DeadLetterRow> = self.clickhouse.rows(query).await?;
         let read = |row: DeadLetterRow| {
-            let letter = serde_json::from_str(&row.letter).map_err(|error| {
+            let unreadable = |error: &dyn std::fmt::Display| {
                 let (partition, offset) = (row.partition, row.offset);
                 let reason = format!("the dead letter {partition}:{offset} cannot be read: {error}");
                 ClickhouseError::Refused { code: 0, reason }
-            })?;
+            };
+            let json = serde_json::from_str(&row.letter).map_err(|error| unreadable(&error))?;
+            let letter = DeadLetterDoc::from_json(json).map_err(|error| unreadable(&error))?;
             Ok((row, letter))
         };
         rows.into_iter().map(read).collect()
@@ -170,5 +172,5 @@ fn removed(row: &DeadLetterRow) -> DeadLetterRow {
 }
 
 fn text(letter: &DeadLetterDoc) -> String {
-    serde_json::to_string(letter).expect("a letter consists of texts, numbers and bytes, all of which JSON has")
+    letter.to_json().expect("a letter consists of texts, numbers and bytes, all of which that notation has").to_string()
 }

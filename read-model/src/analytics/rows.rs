@@ -12,11 +12,10 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Millis(pub i64);
 
-/// A value and the version that it has: of several the one with the highest version holds. Version 0 says nothing of it.
+/// A version and the value that it has: of several the one with the highest version holds. Version 0 says nothing of it.
 ///
 /// The version of what the event at an offset says is the offset plus one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Versioned<T>(pub u64, pub T);
+pub type Versioned<T> = (u64, T);
 
 /// An id in a tuple.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod analytics;
 mod brokers;
 mod commands;
 mod documents;
 mod faults;
 mod journeys;
 mod kafka_log;
+mod ledger;
 mod query_api;
 mod registry;

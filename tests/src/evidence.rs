@@ -8,10 +8,12 @@ use projectors::documents::read;
 use projectors::documents::write::Store;
 use projectors::event::LoggedEvent;
 use projectors::runner::decode;
+use projectors::search::fold::expected as as_indexed;
 use read_model::DOCUMENTS;
 use service::token::PositionToken;
 use uuid::Uuid;
 
+use crate::posts::Posts;
 use crate::system::System;
 use crate::waiting::until;
 
@@ -76,30 +78,57 @@ impl System {
         }
     }
 
-    /// Waits until the store has come to the last command in the log, then compares all of it with a fold of the log.
-    pub async fn assert_documents_are_the_fold_of_the_log(&self) {
-        let found = self.documents_other_than_the_fold_of(&self.facts().await).await;
-        assert!(found.is_empty(), "{}", found.iter().map(|one| format!("{one}\n")).collect::<String>());
+    /// Waits until every store has come to the last command in the log, then compares all of it with a fold of the log.
+    pub async fn assert_stores_are_the_fold_of_the_log(&self) {
+        let facts = self.facts().await;
+        let mut found: Vec<_> =
+            self.documents_other_than_the_fold_of(&facts).await.iter().map(ToString::to_string).collect();
+        if let Some(posts) = &self.posts {
+            found.extend(self.searches_other_than_the_fold_of(posts, &facts).await);
+        }
+        assert!(found.is_empty(), "{}", found.join("\n"));
+    }
+
+    async fn searches_other_than_the_fold_of(&self, posts: &Posts, facts: &[Fact]) -> Vec<String> {
+        let store = posts.store(self.identity.log_id);
+        let is_past = async |partition, offset| store.load(partition).await.is_ok_and(|at| at.position.is_past(offset));
+        come_to_the_end_of(facts, is_past).await;
+        let stored = posts.all().await;
+        let wanted: BTreeMap<_, _> = expected(facts.iter().flat_map(|fact| &fact.events)).posts;
+        let differs = |(id, post)| {
+            let (there, wanted) = (stored.get(id), as_indexed(post));
+            (there != Some(&wanted)).then(|| format!("search has {there:?}, expected {wanted:?}"))
+        };
+        let unexpected = stored.keys().filter(|id| !wanted.contains_key(id));
+        let unexpected = unexpected.map(|id| format!("search has {id}, and no event leads to it"));
+        wanted.iter().filter_map(differs).chain(unexpected).collect()
     }
 
     /// Waits until the store has come to the last of these, which are all that are in the log, and names what differs.
     pub async fn documents_other_than_the_fold_of(&self, facts: &[Fact]) -> Vec<Difference> {
-        let mut last = BTreeMap::new();
-        for fact in facts {
-            last.insert(fact.position.partition, fact.position.offset);
-        }
         let store = Store::new(self.database.clone(), DOCUMENTS, self.identity.log_id);
-        until("the projection to catch up", async || {
-            for (partition, offset) in &last {
-                let saved = store.load(*partition).await.expect("the checkpoint can be read");
-                if !saved.position.is_past(*offset) {
-                    return None;
-                }
-            }
-            Some(())
-        })
-        .await;
+        let is_past = async |partition, offset| {
+            store.load(partition).await.expect("the checkpoint can be read").position.is_past(offset)
+        };
+        come_to_the_end_of(facts, is_past).await;
         let stored = read::read_all(&self.database, DOCUMENTS).await.expect("the store can be read");
         differences(&stored, &expected(facts.iter().flat_map(|fact| &fact.events)))
     }
+}
+
+/// Waits until a projection has come to the last of these in each partition.
+async fn come_to_the_end_of(facts: &[Fact], is_past: impl AsyncFn(u32, u64) -> bool) {
+    let mut last = BTreeMap::new();
+    for fact in facts {
+        last.insert(fact.position.partition, fact.position.offset);
+    }
+    until("the projection to catch up", async || {
+        for (partition, offset) in &last {
+            if !is_past(*partition, *offset).await {
+                return None;
+            }
+        }
+        Some(())
+    })
+    .await;
 }

@@ -6,6 +6,7 @@ pub mod client;
 pub mod evidence;
 pub mod faults;
 pub mod peer;
+pub mod posts;
 pub mod program;
 pub mod s3;
 pub mod servers;

@@ -21,7 +21,10 @@ pub enum Servers {
 /// How many ways there are to the brokers of the cluster, so that programs can be cut off one by one.
 pub const WAYS: usize = 7;
 
-const SERVICES: [Service; 3] = [Service::Kafka, Service::Registry, Service::Mongodb];
+/// What the log and the documents need.
+const CORE: [Service; 3] = [Service::Kafka, Service::Registry, Service::Mongodb];
+/// The stores of the other projections.
+const STORES: [Service; 1] = [Service::Elasticsearch];
 
 static STEADY: OnceLock<Stack> = OnceLock::new();
 static FAILING: OnceLock<Stack> = OnceLock::new();
@@ -45,14 +48,16 @@ impl Servers {
         if self == Self::Failing {
             // A broker that hangs for as long as a command may take is missed by its controller, which it is itself: when it wakes up
             // the cluster has no brokers for a moment.
-            return Options::for_test(&SERVICES)
+            return Options::for_test(&[CORE.as_slice(), &STORES].concat())
                 .kafka_setting("broker.heartbeat.interval.ms", "500")
                 .kafka_setting("broker.session.timeout.ms", "3000");
         }
-        if self != Self::Cluster {
-            return Options::for_test(&SERVICES);
+        match self {
+            Self::Bench => return Options::for_test(&CORE),
+            Self::Steady => return Options::for_test(&[CORE.as_slice(), &STORES].concat()),
+            Self::Failing | Self::Cluster => {}
         }
-        Options::for_test(&[SERVICES.as_slice(), &[Service::Toxiproxy]].concat())
+        Options::for_test(&[CORE.as_slice(), &[Service::Toxiproxy]].concat())
             .brokers(3)
             .ways(WAYS)
             // Brokers forget who wrote after a second without a record, not after a day: a retry after that is a duplicate.

@@ -5,10 +5,12 @@ use event_schema::codec::{Codec, RegistryConfig};
 use mongodb::Database;
 use serde_json::Value;
 use uuid::Uuid;
+use xtask::server::Service;
 use xtask::stack::Stack;
 use xtask::token::{self, Person, Role};
 
 use crate::client::{Answer, Client};
+use crate::posts::Posts;
 use crate::program::Program;
 use crate::servers::Servers;
 
@@ -24,6 +26,8 @@ pub struct System {
     pub queries: Program,
     pub stack: &'static Stack,
     pub database: Database,
+    /// What searches are answered from, where the servers have that.
+    pub(crate) posts: Option<Posts>,
     pub identity: LogIdentity,
     /// How the log is reached, not through any proxy.
     pub kafka: KafkaConfig,
@@ -165,6 +169,9 @@ impl System {
         drop((self.commands, self.projectors, self.queries));
         self.log.close().await;
         self.database.drop().await.expect("the database is dropped");
+        if let Some(posts) = &self.posts {
+            posts.remove().await;
+        }
     }
 }
 
@@ -201,10 +208,11 @@ impl Layout {
         through.extend(way.map(|way| ("GROOT_KAFKA_BROKERS".to_owned(), addresses.ways[way].clone())));
         let system = System {
             commands: start("command-api", &[], &through),
-            projectors: start("projectors", &["documents"], &env),
+            projectors: start("projectors", &[projections(stack)], &env),
             queries: start("query-api", &[], &env),
             stack,
             database: client.database(&unique),
+            posts: stack.has(Service::Elasticsearch).then(|| Posts::new(&addresses.elasticsearch_url, &unique)),
             identity,
             log: KafkaLog::connect(&kafka).expect("the log"),
             kafka,
@@ -216,6 +224,11 @@ impl Layout {
         tokio::join!(system.commands.is_ready(), system.projectors.is_ready(), system.queries.is_ready());
         system
     }
+}
+
+/// Which projections the servers have stores for.
+fn projections(stack: &Stack) -> &'static str {
+    if stack.has(Service::Elasticsearch) { "all" } else { "documents" }
 }
 
 fn log_of(stack: &Stack, unique: &str, partitions: u32) -> KafkaConfig {
@@ -250,6 +263,7 @@ fn environment(stack: &Stack, kafka: &KafkaConfig, unique: &str) -> Vec<(String,
         ("GROOT_MIN_INSYNC_REPLICAS", kafka.min_insync_replicas.to_string()),
         ("GROOT_GROUP_PREFIX", unique.to_owned()),
         ("GROOT_MONGODB_DATABASE", unique.to_owned()),
+        ("GROOT_ELASTICSEARCH_PREFIX", unique.to_owned()),
         ("GROOT_OBJECT_STORE", stack.paths().data("objects").join(unique).display().to_string()),
         ("NO_COLOR", "1".to_owned()),
     ];

@@ -40,6 +40,10 @@ impl Addresses {
         }
     }
 
+    pub(crate) fn has(&self, service: Service) -> bool {
+        self.services.contains(&service)
+    }
+
     /// The variables that Groot's programs read; a server that was not started has none.
     pub fn env(&self) -> Vec<(String, String)> {
         let of = |service: Service, name: &str, value: &str| {

@@ -172,6 +172,11 @@ impl Stack {
         &self.addresses
     }
 
+    /// Whether a server is one of those that were asked for.
+    pub fn has(&self, service: Service) -> bool {
+        self.addresses.has(service)
+    }
+
     pub fn paths(&self) -> &StackPaths {
         &self.paths
     }

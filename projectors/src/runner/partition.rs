@@ -138,7 +138,6 @@ impl<P: Projection> Worker<P> {
         let begin = Instant::now();
         if self.write(place, &changes, position).await? {
             self.add(place, &changes.letters);
-            place.refused.clear();
             let now = Utc::now().timestamp_millis();
             meters::written(
                 self.name(),
@@ -335,6 +334,7 @@ impl<P: Projection> Worker<P> {
             match write.await {
                 Ok(saved) => {
                     place.saved = saved;
+                    place.refused.clear();
                     return Ok(true);
                 }
                 Err(StoreFailure::Superseded) => {

@@ -26,7 +26,27 @@ struct Stored {
     offset: i64,
     key: String,
     standing: Standing,
+    #[serde(with = "extended_json")]
     letter: DeadLetterDoc,
+}
+
+/// Plain JSON has no bytes: MongoDB's notation for them does.
+mod extended_json {
+    use mongodb::bson::{self, Bson};
+    use read_model::DeadLetterDoc;
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(letter: &DeadLetterDoc, serializer: S) -> Result<S::Ok, S::Error> {
+        let letter = bson::to_bson(letter).map_err(S::Error::custom)?;
+        letter.into_canonical_extjson().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DeadLetterDoc, D::Error> {
+        let letter = Bson::try_from(serde_json::Value::deserialize(deserializer)?).map_err(D::Error::custom)?;
+        bson::from_bson(letter).map_err(D::Error::custom)
+    }
 }
 
 impl DeadLetters {

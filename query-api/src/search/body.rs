@@ -112,11 +112,15 @@ fn better(words: &Words) -> Vec<Value> {
         return Vec::new();
     }
     let loose = &words.loose;
-    vec![
-        json!({ "match_phrase": { "title.exact": { "query": loose, "slop": 3, "boost": 4 } } }),
-        json!({ "match": { "title.exact": { "query": loose, "boost": 2 } } }),
-        json!({ "match_phrase": { "text": { "query": loose, "slop": 2, "boost": 2 } } }),
-    ]
+    let mut better = vec![
+        json!({ "match": { "title": { "query": loose, "boost": 3 } } }),
+        json!({ "match": { "title.exact": { "query": loose, "boost": 1 } } }),
+    ];
+    if loose.contains(' ') {
+        better.push(json!({ "match_phrase": { "title.exact": { "query": loose, "slop": 3, "boost": 4 } } }));
+        better.push(json!({ "match_phrase": { "text": { "query": loose, "slop": 2, "boost": 2 } } }));
+    }
+    better
 }
 
 fn sort(order: Order) -> Value {

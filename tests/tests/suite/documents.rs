@@ -2,9 +2,7 @@
 //! an independent fold of the log.
 
 mod dead_letters;
-mod histories;
 mod killed;
 mod runner;
 mod store;
 mod world;
-mod writer;

@@ -4,6 +4,7 @@ mod chosen_slugs;
 mod killed_writer;
 mod likes_and_comments;
 mod outages;
+mod ranking;
 mod read_your_writes;
 mod sample_corpus;
 mod starts;

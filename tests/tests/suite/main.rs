@@ -12,3 +12,4 @@ mod kafka_log;
 mod ledger;
 mod query_api;
 mod registry;
+mod search;

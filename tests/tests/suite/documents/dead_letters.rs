@@ -17,9 +17,9 @@ use projectors::runner::status::State;
 use read_model::{DOCUMENTS, DeadLetterDoc};
 use uuid::Uuid;
 
-use super::histories::{Happened, Story, placed};
 use super::world::{Db, Process, UP, World, stack};
-use super::writer::{Writer, record};
+use crate::ledger::histories::{Happened, Story, placed};
+use crate::ledger::writer::{Writer, record};
 
 /// A post with what happens to it: created first.
 fn life(story: &mut Story) -> Vec<Happened> {

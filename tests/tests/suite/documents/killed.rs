@@ -11,8 +11,9 @@ use projectors::documents::write::Store;
 use projectors::projection::StoreFailure;
 use read_model::DOCUMENTS;
 
-use super::histories::{Story, placed};
-use super::world::{Db, soon, stack};
+use super::world::{Db, stack};
+use crate::ledger::histories::{Story, placed};
+use crate::ledger::soon;
 
 const LOG: u64 = 7;
 

@@ -6,9 +6,9 @@ use mongodb::bson::doc;
 use projectors::runner::status::State;
 use uuid::Uuid;
 
-use super::histories::{Happened, Story, meta};
 use super::world::{Db, UP, World, stack};
-use super::writer::{Writer, Writers, record};
+use crate::ledger::histories::{Happened, Story, meta};
+use crate::ledger::writer::{Writer, Writers, record};
 
 fn person(name: &str) -> Happened {
     let event = PersonCreated { name: name.to_owned() }.into();

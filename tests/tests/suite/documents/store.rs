@@ -17,8 +17,9 @@ use rand::{RngExt, SeedableRng};
 use read_model::PostStatus;
 use uuid::Uuid;
 
-use super::histories::{Happened, Story, meta, placed};
-use super::world::{Db, soon};
+use super::world::Db;
+use crate::ledger::histories::{Happened, Story, meta, placed};
+use crate::ledger::soon;
 
 const LOG: u64 = u64::MAX - 1;
 

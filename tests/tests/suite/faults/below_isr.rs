@@ -95,7 +95,7 @@ async fn one_partition_below_its_isr_minimum_waits_while_the_others_are_written(
     assert_eq!(edited.body["version"], 2);
     told.push(edited.position().to_owned());
     system.assert_acknowledged(&told).await;
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     system.end().await;
 }
 

@@ -79,7 +79,7 @@ async fn a_clock_25_hours_back_and_one_2_hours_ahead_neither_lose_nor_repeat_a_c
         assert!(last.is_none_or(|last| last <= event.meta.time), "times go back: {event:?}");
     }
     system.assert_acknowledged(&positions).await;
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     drop((back, ahead));
     system.end().await;
 }

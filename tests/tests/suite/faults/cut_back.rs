@@ -72,7 +72,7 @@ async fn after_every_replica_lost_its_last_kilobytes_every_store_halts_and_none_
     }
     let (last, position) = last.unwrap();
     let partition = position.partition;
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     let store = Store::new(system.database.clone(), DOCUMENTS, system.identity.log_id);
     let stored = store.load(partition).await.unwrap();
     assert!(stored.position.is_past(position.offset));

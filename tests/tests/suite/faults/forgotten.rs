@@ -99,6 +99,6 @@ async fn partitions_that_were_idle_until_brokers_forgot_their_writers_are_writte
         }
     }
     system.assert_acknowledged(&positions).await;
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     system.end().await;
 }

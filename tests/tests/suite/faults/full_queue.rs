@@ -45,6 +45,6 @@ async fn a_partition_that_cannot_append_sends_commands_away_at_once_when_its_que
     }
     let facts = system.assert_log_is_sound().await;
     assert_eq!(facts.len(), 1 + COMMANDS, "each key is one edit");
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     system.end().await;
 }

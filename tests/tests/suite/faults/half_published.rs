@@ -65,7 +65,7 @@ async fn an_instance_killed_between_two_steps_of_publishing_leaves_what_the_same
         killed.is_ready().await;
     }
     drop(killed);
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     system.end().await;
 }
 

@@ -77,7 +77,7 @@ async fn events_held_back_until_the_next_owner_has_written_never_count_and_their
     log.close().await;
     let told: Vec<_> = [&created, &meanwhile, &held].map(|answer| answer.position().to_owned()).to_vec();
     system.assert_acknowledged(&told).await;
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     drop(next);
     system.end().await;
 }
@@ -104,7 +104,7 @@ async fn an_owner_answers_with_what_counts_and_not_with_what_was_delivered_under
     until("the late event", async || (super::skipped(&log, Skip::Epoch).await > 0).then_some(())).await;
     log.close().await;
     system.assert_acknowledged(&[created.position().to_owned(), held.position().to_owned()]).await;
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     system.end().await;
 }
 
@@ -140,6 +140,6 @@ async fn a_claim_held_back_until_the_next_owner_is_idle_is_noticed_and_answered_
     late.close().await;
     let told: Vec<_> = [&created, &before, &idle, &after].map(|answer| answer.position().to_owned()).to_vec();
     system.assert_acknowledged(&told).await;
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     system.end().await;
 }

@@ -56,7 +56,7 @@ async fn every_partition_is_written_on_while_a_broker_hangs_whichever_it_is() {
         until("all replicas to be in sync", async || all_in_sync(&system).then_some(())).await;
     }
     system.assert_acknowledged(&told).await;
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     drop(other);
     system.end().await;
 }

@@ -58,7 +58,7 @@ async fn a_minute_of_latency_above_the_deadline_leaves_few_claims_and_writes_go_
     log.close().await;
     system.assert_acknowledged(&told).await;
     assert_eq!(system.facts().await.len(), keys.len(), "each key is one post");
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     system.end().await;
 }
 

@@ -58,7 +58,7 @@ async fn a_post_is_read_by_the_slug_that_was_chosen_and_one_that_lost_it_shows_s
     system.read_at(back.position(), &by_slug, None).await.expect(404);
     let seen = system.read_at(back.position(), &by_slug, Some(&author)).await.expect(200);
     assert_eq!((&seen.body["status"], &seen.body["slug"]), (&json!("draft"), &json!(slug)));
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     system.assert_log_is_sound().await;
     system.end().await;
 }

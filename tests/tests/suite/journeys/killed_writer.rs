@@ -49,6 +49,6 @@ async fn a_command_api_killed_in_the_middle_of_a_load_loses_nothing_and_repeats_
     is_served(&system, &acknowledged).await;
     let seen = system.read(&post, Some(&author)).await.expect(200);
     assert_eq!((&seen.body["title"], &seen.body["version"]), (&"a".into(), &1.into()));
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     system.end().await;
 }

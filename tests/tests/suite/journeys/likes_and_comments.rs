@@ -55,6 +55,6 @@ async fn likes_and_comments_are_seen_counted_hidden_with_their_post_and_given_ba
     let restored = system.command("POST", &format!("{post}/restore"), &author, &[], None).await.expect(200);
     let back = system.read_at(restored.position(), &comments, None).await.expect(200).body;
     assert_eq!(back["data"], list["data"]);
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     system.end().await;
 }

@@ -54,7 +54,7 @@ async fn without_mongodb_writes_go_on_reads_say_when_to_come_back_and_all_catche
     assert_eq!(list.body["total"], 3);
     let after = system.create(&author, "after", &draft("After")).await.expect(201);
     system.read_at(after.position(), &format!("{POSTS}/{}", after.id()), Some(&author)).await.expect(200);
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     system.assert_all_run();
     system.end().await;
 }
@@ -79,7 +79,7 @@ async fn without_the_registry_writes_and_reads_go_on() {
     block_in_place(|| system.stack.restart("registry")).unwrap();
     let deleted = system.command("DELETE", &post, &author, &[], None).await.expect(200);
     system.read_at(deleted.position(), &post, Some(&author)).await.expect(410);
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     system.assert_all_run();
     system.end().await;
 }
@@ -135,7 +135,7 @@ async fn without_kafka_commands_are_told_to_come_back_reads_go_on_and_nothing_ac
     system.assert_acknowledged(&positions).await;
     assert_eq!(system.facts().await.len(), keys.len() + 1, "each key is one post");
     is_served(&system, &positions).await;
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     system.assert_all_run();
     system.end().await;
 }

@@ -107,7 +107,7 @@ async fn a_scheduled_post_is_seen_by_everybody_when_its_time_has_come() {
     .await;
     assert_eq!(seen.body["version"], 3);
     assert_history(&system, &author, &post, &["PostCreated", "PostScheduled", "PostPublished"]).await;
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     system.end().await;
 }
 

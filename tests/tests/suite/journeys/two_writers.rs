@@ -52,7 +52,7 @@ async fn instances_write_as_one_while_one_is_killed_and_another_hands_over() {
     is_served(&system, &acknowledged).await;
     let body = system.read("/api/universal/post?limit=1", None).await.expect(200).body;
     assert_eq!(body["total"], 180, "no address was written twice");
-    system.assert_documents_are_the_fold_of_the_log().await;
+    system.assert_stores_are_the_fold_of_the_log().await;
     drop((second, third));
     system.end().await;
 }

@@ -7,13 +7,13 @@ use tokio::task::block_in_place;
 use xtask::server::Service;
 use xtask::stack::{Options, Stack};
 
-use super::world::{World, config, position, post};
+use super::world::{NOWHERE, World, config, position, post};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_mongodb_is_said_with_a_time_to_come_back_and_passes_by_itself() {
     let options = Options::for_test(&[Service::Mongodb]);
     let stack = block_in_place(|| Stack::start("test-query-api-outage", &options)).unwrap();
-    let world = World::beside(&stack.addresses().mongodb_uri).await;
+    let world = World::beside(&stack.addresses().mongodb_uri, NOWHERE).await;
     world.insert(&[post(1)]).await;
     world.checkpoint(0, 1).await;
     world.get("/api/universal/post").await.expect(200);
@@ -47,7 +47,7 @@ async fn without_mongodb_at_the_start_the_process_gives_up_naming_it_with_exit_c
     let jwks = keys.path().join("jwks.json");
     std::fs::write(&jwks, Issuer::generate().jwks()).unwrap();
     let uri = format!("mongodb://someone:secret@127.0.0.1:{}/?replicaSet=rs0", port.port);
-    let started = startup::build(&config(&uri, "none", jwks.to_str().unwrap()), None).await;
+    let started = startup::build(&config(&uri, NOWHERE, "none", jwks.to_str().unwrap()), None).await;
     let Err(error) = started else {
         panic!("started without MongoDB");
     };
@@ -68,7 +68,7 @@ async fn a_key_file_or_connection_string_of_no_use_is_named_with_exit_code_2() {
     for (variable, uri, keys) in
         [("GROOT_JWKS_FILE", "mongodb://127.0.0.1", &missing), ("GROOT_MONGODB_URI", "mongodb://127.0.0.1:no", &jwks)]
     {
-        let started = startup::build(&config(uri, "none", keys.to_str().unwrap()), None).await;
+        let started = startup::build(&config(uri, NOWHERE, "none", keys.to_str().unwrap()), None).await;
         let Err(error) = started else {
             panic!("started with a bad {variable}");
         };

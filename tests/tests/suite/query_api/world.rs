@@ -37,19 +37,23 @@ pub struct Answer {
     pub body: Value,
 }
 
-/// The MongoDB that these tests share; each has its own database in it.
-async fn shared() -> String {
+/// Nobody listens there.
+pub const NOWHERE: &str = "http://127.0.0.1:1";
+
+/// The servers that these tests share; each has its own database and indexes in them.
+pub async fn shared() -> &'static Stack {
     static STACK: OnceLock<Stack> = OnceLock::new();
-    let start = || Stack::start("test-query-api", &Options::for_test(&[Service::Mongodb])).unwrap();
-    tokio::task::spawn_blocking(move || STACK.get_or_init(start).addresses().mongodb_uri.clone()).await.unwrap()
+    let services = [Service::Mongodb, Service::Elasticsearch];
+    let start = move || Stack::start("test-query-api", &Options::for_test(&services)).unwrap();
+    tokio::task::spawn_blocking(move || STACK.get_or_init(start)).await.unwrap()
 }
 
 impl World {
     pub async fn start() -> Self {
-        Self::beside(&shared().await).await
+        Self::beside(&shared().await.addresses().mongodb_uri, NOWHERE).await
     }
 
-    pub async fn beside(mongodb_uri: &str) -> Self {
+    pub async fn beside(mongodb_uri: &str, elasticsearch_url: &str) -> Self {
         let name = format!("query_api_{}", Uuid::now_v7().simple());
         let db = Client::with_uri_str(mongodb_uri).await.unwrap().database(&name);
         read_model::ensure_indexes(&db, DOCUMENTS).await.unwrap();
@@ -57,7 +61,7 @@ impl World {
         let keys = tempfile::tempdir().unwrap();
         let jwks = keys.path().join("jwks.json");
         std::fs::write(&jwks, issuer.jwks()).unwrap();
-        let config = config(mongodb_uri, &name, jwks.to_str().unwrap());
+        let config = config(mongodb_uri, elasticsearch_url, &name, jwks.to_str().unwrap());
         let app = startup::build(&config, None).await.unwrap();
         let base = format!("http://{}", app.http_addr().unwrap());
         let cancel = CancellationToken::new();
@@ -204,13 +208,16 @@ impl Answer {
     }
 }
 
-pub fn config(mongodb_uri: &str, database: &str, jwks: &str) -> Config {
+/// `name` is that of the database, and what the names of indexes begin with.
+pub fn config(mongodb_uri: &str, elasticsearch_url: &str, name: &str, jwks: &str) -> Config {
     service::config::read_from(&[
         "query-api",
         "--http-addr=127.0.0.1:0",
         "--admin-addr=127.0.0.1:0",
         &format!("--mongodb-uri={mongodb_uri}"),
-        &format!("--mongodb-database={database}"),
+        &format!("--mongodb-database={name}"),
+        &format!("--elasticsearch-url={elasticsearch_url}"),
+        &format!("--elasticsearch-prefix={name}"),
         &format!("--jwks-file={jwks}"),
     ])
     .unwrap()

@@ -1,0 +1,70 @@
+//! The whole way: from the log through the runner into the index.
+
+use projectors::runner::status::State;
+use serde_json::json;
+
+use super::world::{Indexes, UP, World, stack};
+use crate::ledger::histories::Story;
+use crate::ledger::writer::Writers;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_index_equals_an_independent_fold_of_the_log_before_and_after_a_restart() {
+    let world = World::new(3).await;
+    let mut story = Story::new(51, 10);
+    let mut writers = Writers::claim(&world).await;
+    writers.append(&world, &story.take(60)).await;
+    let process = world.start().await;
+    writers.append(&world, &story.take(60)).await;
+    world.assert_catches_up().await;
+    assert_eq!(process.unready_because().await, None);
+    process.stop().await;
+
+    writers.append(&world, &story.take(60)).await;
+    let process = world.start().await;
+    world.assert_catches_up().await;
+    process.stop().await;
+    world.indexes.drop_them().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_elasticsearch_is_waited_for_and_then_made_up() {
+    let _alone = UP.write().await;
+    let world = World::around(Indexes::alone().await, 2).await;
+    let mut story = Story::new(52, 6);
+    let mut writers = Writers::claim(&world).await;
+    let process = world.start().await;
+    writers.append(&world, &story.take(20)).await;
+    world.assert_catches_up().await;
+
+    tokio::task::spawn_blocking(|| stack().kill("elasticsearch").unwrap()).await.unwrap();
+    writers.append(&world, &story.take(20)).await;
+    process.until("a partition that waits", |_, state| matches!(state, State::Waiting(_))).await;
+    let why = process.unready_because().await.unwrap();
+    assert!(why.contains("waits: Elasticsearch"), "{why}");
+
+    tokio::task::spawn_blocking(|| stack().restart("elasticsearch").unwrap()).await.unwrap();
+    world.assert_catches_up().await;
+    assert_eq!(process.unready_because().await, None);
+    process.stop().await;
+    world.indexes.drop_them().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_takes_no_writes_for_a_while_is_waited_for_and_parks_nothing() {
+    let world = World::new(1).await;
+    let mut story = Story::new(53, 4);
+    let mut writers = Writers::claim(&world).await;
+    let process = world.start().await;
+    world.assert_catches_up().await;
+    // As Elasticsearch itself does when a disk is full.
+    let settings = format!("{}/_settings", world.indexes.names.posts());
+    let block = |blocked: bool| json!({ "index.blocks.write": blocked });
+    world.indexes.elasticsearch.put(&settings, &block(true)).await.unwrap();
+    writers.append(&world, &story.take(20)).await;
+    process.until("a partition that waits", |_, state| matches!(state, State::Waiting(_))).await;
+    world.indexes.elasticsearch.put(&settings, &block(false)).await.unwrap();
+    world.assert_catches_up().await;
+    assert_eq!(process.unready_because().await, None);
+    process.stop().await;
+    world.indexes.drop_them().await;
+}

@@ -1,0 +1,118 @@
+//! The store alone: documents, their versions, and checkpoints.
+
+use projectors::projection::{Saved, StoreFailure};
+use projectors::search::batch::Batch;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::world::{Indexes, changes, position};
+use crate::ledger::histories::{Story, placed};
+
+const LOG: u64 = u64::MAX - 1;
+
+#[tokio::test]
+async fn documents_and_their_position_are_stored() {
+    let indexes = Indexes::new().await;
+    let events = placed(Story::new(1, 3).take(20), 5);
+    let saved = indexes.write(LOG, &events).await.unwrap();
+    assert_eq!(saved, Saved { position: position(25), revision: 1, begun: None });
+    let store = indexes.store(LOG);
+    assert_eq!(store.load(0).await.unwrap(), saved);
+    assert_eq!(store.load(1).await.unwrap(), Saved::NOTHING, "partitions have checkpoints of their own");
+    indexes.assert_are_fold_of(&events).await;
+    let other_log = indexes.store(7).load(0).await;
+    assert!(matches!(other_log, Err(StoreFailure::Halt(why)) if why.contains("is of the log")));
+    indexes.drop_them().await;
+}
+
+#[tokio::test]
+async fn interleaved_aggregates_in_batches_of_any_size_lead_to_the_fold() {
+    for seed in 0..3 {
+        let indexes = Indexes::new().await;
+        let mut rng = StdRng::seed_from_u64(seed);
+        let events = placed(Story::new(seed, 8).take(300), 0);
+        let mut rest = &events[..];
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rng.random_range(1..=rest.len().min(60)));
+            indexes.write(LOG, now).await.unwrap();
+            rest = later;
+        }
+        indexes.assert_are_fold_of(&events).await;
+        indexes.drop_them().await;
+    }
+}
+
+#[tokio::test]
+async fn applying_a_batch_twice_changes_nothing() {
+    let indexes = Indexes::new().await;
+    let events = placed(Story::new(2, 4).take(60), 0);
+    let (first, second) = events.split_at(25);
+    indexes.write(LOG, first).await.unwrap();
+    let store = indexes.store(LOG);
+    let from = store.load(0).await.unwrap();
+    let once = store.write(0, changes(second), from, position(60)).await.unwrap();
+    let again = store.write(0, changes(second), from, position(60)).await;
+    assert_eq!(again, Err(StoreFailure::Superseded), "the checkpoint has moved");
+    assert_eq!(store.load(0).await.unwrap(), once);
+    indexes.assert_are_fold_of(&events).await;
+
+    // Also where no checkpoint stands in the way.
+    indexes.forget_checkpoints().await;
+    indexes.write(LOG, second).await.unwrap();
+    indexes.assert_are_fold_of(&events).await;
+    indexes.drop_them().await;
+}
+
+#[tokio::test]
+async fn documents_that_are_ahead_of_the_checkpoint_take_what_they_lack() {
+    let indexes = Indexes::new().await;
+    let events = placed(Story::new(4, 5).take(90), 0);
+    indexes.write(LOG, &events[..30]).await.unwrap();
+    // As one that died before it moved the checkpoint: the next reads the same events, and more.
+    indexes.store(LOG).write_posts(&Batch::of(&events[30..60]).unwrap()).await.unwrap();
+    assert_eq!(indexes.store(LOG).load(0).await.unwrap().position.next_offset, 30);
+    indexes.write(LOG, &events[30..]).await.unwrap();
+    indexes.assert_are_fold_of(&events).await;
+    indexes.drop_them().await;
+}
+
+#[tokio::test]
+async fn an_older_version_never_overwrites_a_newer_one() {
+    let indexes = Indexes::new().await;
+    let events = placed(Story::new(3, 4).take(120), 0);
+    indexes.write(LOG, &events).await.unwrap();
+    // As a projector that was cut off long ago and writes now, from the beginning and from within.
+    let store = indexes.store(LOG);
+    store.write_posts(&Batch::of(&events[..50]).unwrap()).await.unwrap();
+    for older in events.chunks(7) {
+        store.write_posts(&Batch::of(older).unwrap()).await.unwrap();
+    }
+    indexes.assert_are_fold_of(&events).await;
+    indexes.drop_them().await;
+}
+
+#[tokio::test]
+async fn of_two_writers_of_one_position_one_goes_on() {
+    let indexes = Indexes::new().await;
+    let events = placed(Story::new(5, 4).take(60), 0);
+    let [one, other] = [indexes.store(LOG), indexes.store(LOG)];
+    let (first, second) = tokio::join!(
+        one.write(0, changes(&events[..40]), Saved::NOTHING, position(40)),
+        other.write(0, changes(&events[..60]), Saved::NOTHING, position(60)),
+    );
+    let superseded = [&first, &second].iter().filter(|result| ***result == Err(StoreFailure::Superseded)).count();
+    assert_eq!(superseded, 1, "{first:?} {second:?}");
+    indexes.write(LOG, &events).await.unwrap();
+    indexes.assert_are_fold_of(&events).await;
+    indexes.drop_them().await;
+}
+
+#[tokio::test]
+async fn a_post_that_lacks_earlier_events_halts() {
+    let indexes = Indexes::new().await;
+    let events = placed(Story::new(6, 1).take(40), 0);
+    let gap = indexes.write(LOG, &events[20..]).await;
+    assert!(matches!(&gap, Err(StoreFailure::Halt(why)) if why.contains("rebuild")), "{gap:?}");
+    assert_eq!(indexes.store(LOG).load(0).await.unwrap(), Saved::NOTHING);
+    indexes.drop_them().await;
+}

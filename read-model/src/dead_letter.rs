@@ -61,7 +61,7 @@ impl DeadLetterDoc {
     }
 
     pub fn from_json(json: serde_json::Value) -> bson::de::Result<Self> {
-        bson::from_bson(Bson::try_from(json)?)
+        bson::from_bson(Bson::try_from(json).map_err(<bson::de::Error as serde::de::Error>::custom)?)
     }
 
     /// Bytes as they are stored.

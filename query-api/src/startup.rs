@@ -24,6 +24,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use crate::analytics::{self, Figures, Tables};
 use crate::config::Config;
 use crate::progress::{Checkpoints, Progress};
 use crate::read::Reads;
@@ -41,6 +42,7 @@ pub struct App {
     store: Store,
     progress: Progress<Store>,
     search: Searches,
+    analytics: Figures,
 }
 
 /// Why the process cannot start.
@@ -79,7 +81,14 @@ pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result
     let index = Index::new(&config.elasticsearch_url, &config.elasticsearch_prefix)
         .map_err(|error| refused("GROOT_ELASTICSEARCH_URL", &error))?;
     let search = Searches { index, progress: Progress::new() };
-    let reads = Reads { store: store.clone(), progress: progress.clone(), search: search.clone(), verifier };
+    let analytics = Figures { tables: Tables::new(&config.clickhouse()), progress: Progress::new() };
+    let reads = Reads {
+        store: store.clone(),
+        progress: progress.clone(),
+        search: search.clone(),
+        analytics: analytics.clone(),
+        verifier,
+    };
     let routes = routes(reads).merge(health.routes());
     Ok(App {
         http: listen("GROOT_HTTP_ADDR", config.http_addr).await?,
@@ -93,6 +102,7 @@ pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result
         store,
         progress,
         search,
+        analytics,
     })
 }
 
@@ -109,10 +119,11 @@ impl App {
 
     /// Serves until cancelled, then lets running requests finish and closes the connections.
     pub async fn run(self, cancel: CancellationToken) -> Result<(), TaskFailed> {
-        let Self { http, admin, public, operators, health, store, progress, search } = self;
+        let Self { http, admin, public, operators, health, store, progress, search, analytics } = self;
         let supervisor = Supervisor::new(cancel);
         poll(&supervisor, "documents-poller", progress, store.clone());
         poll(&supervisor, "search-poller", search.progress, search.index);
+        poll(&supervisor, "analytics-poller", analytics.progress, analytics.tables);
         // Operators are served to the very end, so that a slow shutdown can be watched.
         let ended = CancellationToken::new();
         let stopping = supervisor.token();
@@ -154,7 +165,7 @@ fn poll<S: Checkpoints>(supervisor: &Supervisor, name: &str, progress: Progress<
 #[openapi(
     info(
         title = "Groot query API",
-        description = "Posts, their history and comments, people and searches, as the projections have them. To read what you have just \
+        description = "Posts, their history and comments, people, searches and figures, as the projections have them. To read what you have just \
                        written, send the position of the command as Groot-Min-Position.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
@@ -163,6 +174,7 @@ fn poll<S: Checkpoints>(supervisor: &Supervisor, name: &str, progress: Progress<
         (name = "comments", description = "What people say to posts"),
         (name = "people", description = "Authors"),
         (name = "search", description = "Posts by their words"),
+        (name = "analytics", description = "What happened, counted"),
     ),
 )]
 struct Api;
@@ -176,6 +188,12 @@ fn routes(reads: Reads) -> Router {
         .routes(routes!(people::route::by_id))
         .routes(routes!(search::route::search))
         .routes(routes!(search::suggest::suggest))
+        .routes(routes!(analytics::overview::overview))
+        .routes(routes!(analytics::series::timeseries))
+        .routes(routes!(analytics::series::events_hourly))
+        .routes(routes!(analytics::top::top_posts))
+        .routes(routes!(analytics::top::top_authors))
+        .routes(routes!(analytics::top::countries))
         .split_for_parts();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     api.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));

@@ -116,20 +116,21 @@ impl Tables {
     }
 
     pub async fn totals(&self, span: Span, now: DateTime<Utc>) -> Result<Totals, FiguresError> {
+        // What a part gives could be no row at all, for all that the server knows.
         let statement = "\
             SELECT \
-                (SELECT count() FROM posts WHERE status = 'published') AS posts, \
-                (SELECT uniqExact(author_id) FROM posts WHERE status = 'published') AS authors, \
-                (SELECT countMerge(events) FROM events_hourly \
-                    WHERE event_type = 'view' AND hour >= toDateTime(?) AND hour < toDateTime(?)) AS views, \
-                (SELECT countMerge(events) FROM events_hourly \
-                    WHERE hour >= toDateTime(?) AND hour < toDateTime(?)) AS events, \
-                (SELECT count() FROM events_analytics \
-                    WHERE timestamp > fromUnixTimestamp64Milli(?) AND timestamp <= fromUnixTimestamp64Milli(?)) AS recent, \
-                (SELECT count() FROM responses WHERE stands AND kind = 'like' \
-                    AND first_at >= fromUnixTimestamp64Milli(?) AND first_at < fromUnixTimestamp64Milli(?)) AS likes, \
-                (SELECT count() FROM responses WHERE stands AND kind = 'comment' \
-                    AND first_at >= fromUnixTimestamp64Milli(?) AND first_at < fromUnixTimestamp64Milli(?)) AS comments";
+                assumeNotNull((SELECT count() FROM posts WHERE status = 'published')) AS posts, \
+                assumeNotNull((SELECT uniqExact(author_id) FROM posts WHERE status = 'published')) AS authors, \
+                assumeNotNull((SELECT countMerge(events) FROM events_hourly \
+                    WHERE event_type = 'view' AND hour >= toDateTime(?) AND hour < toDateTime(?))) AS views, \
+                assumeNotNull((SELECT countMerge(events) FROM events_hourly \
+                    WHERE hour >= toDateTime(?) AND hour < toDateTime(?))) AS events, \
+                assumeNotNull((SELECT count() FROM events_analytics \
+                    WHERE timestamp > fromUnixTimestamp64Milli(?) AND timestamp <= fromUnixTimestamp64Milli(?))) AS recent, \
+                assumeNotNull((SELECT count() FROM responses WHERE stands AND kind = 'like' \
+                    AND first_at >= fromUnixTimestamp64Milli(?) AND first_at < fromUnixTimestamp64Milli(?))) AS likes, \
+                assumeNotNull((SELECT count() FROM responses WHERE stands AND kind = 'comment' \
+                    AND first_at >= fromUnixTimestamp64Milli(?) AND first_at < fromUnixTimestamp64Milli(?))) AS comments";
         let (first, end) = (hour(span.from), span.to.timestamp());
         let (from, to) = (span.from.timestamp_millis(), span.to.timestamp_millis());
         let query = self

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use event_log::kafka::KafkaConfig;
+use read_model::analytics::ClickhouseAddress;
 use service::config;
 use service::telemetry::TelemetryArgs;
 
@@ -35,6 +36,11 @@ pub enum ProjectionCommand {
     /// Documents are written before the position that covers them, and each says which events it has, so that it can be killed at
     /// any time as well. It starts, waits and ends as `documents` does.
     Search(SearchArgs),
+    /// All events, to be counted, into ClickHouse.
+    ///
+    /// The bounds of a batch are recorded before its rows are inserted, and a batch that was cut off is redone with the same bounds and
+    /// tokens, so that it can be killed at any time as well. It starts, waits and ends as `documents` does.
+    Analytics(AnalyticsArgs),
     /// All of them in one process, each with a group and positions of its own.
     All(AllArgs),
 }
@@ -60,6 +66,16 @@ pub struct SearchArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub struct AnalyticsArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub store: ClickhouseArgs,
+    #[command(flatten)]
+    pub process: ProcessArgs,
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct AllArgs {
     #[command(flatten)]
     pub source: SourceArgs,
@@ -67,6 +83,8 @@ pub struct AllArgs {
     pub mongodb: MongodbArgs,
     #[command(flatten)]
     pub elasticsearch: ElasticsearchArgs,
+    #[command(flatten)]
+    pub clickhouse: ClickhouseArgs,
     #[command(flatten)]
     pub process: ProcessArgs,
 }
@@ -80,6 +98,40 @@ pub struct ElasticsearchArgs {
     /// What the names of indexes begin with.
     #[arg(long, env = "GROOT_ELASTICSEARCH_PREFIX", value_name = "PREFIX", default_value = "groot", value_parser = config::index_prefix)]
     pub elasticsearch_prefix: String,
+}
+
+/// Where events are counted.
+#[derive(Clone, Debug, Args)]
+pub struct ClickhouseArgs {
+    /// ClickHouse's HTTP interface.
+    #[arg(long, env = "GROOT_CLICKHOUSE_URL", hide_env_values = true, value_name = "URL", default_value = "http://127.0.0.1:8123", value_parser = config::http_url)]
+    pub clickhouse_url: String,
+    /// The database that holds the tables.
+    #[arg(long, env = "GROOT_CLICKHOUSE_DATABASE", value_name = "NAME", default_value = "groot", value_parser = config::database_name)]
+    pub clickhouse_database: String,
+    /// Who asks; nobody in particular if it is empty.
+    #[arg(long, env = "GROOT_CLICKHOUSE_USER", value_name = "NAME", default_value = "")]
+    pub clickhouse_user: String,
+    /// That user's password. The environment is the place for it.
+    #[arg(
+        long,
+        env = "GROOT_CLICKHOUSE_PASSWORD",
+        hide_env_values = true,
+        value_name = "PASSWORD",
+        default_value = ""
+    )]
+    pub clickhouse_password: String,
+}
+
+impl ClickhouseArgs {
+    pub fn address(&self) -> ClickhouseAddress {
+        ClickhouseAddress {
+            url: self.clickhouse_url.clone(),
+            database: self.clickhouse_database.clone(),
+            user: self.clickhouse_user.clone(),
+            password: self.clickhouse_password.clone(),
+        }
+    }
 }
 
 /// Where the documents are.
@@ -172,7 +224,7 @@ mod tests {
 
     #[test]
     fn every_projection_takes_the_same_settings_of_the_log() {
-        for projection in ["search", "all"] {
+        for projection in ["search", "analytics", "all"] {
             assert!(
                 config::read_from::<Cli>(&["projectors", projection, "--parked-limit", "7"]).is_ok(),
                 "{projection}"

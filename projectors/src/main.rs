@@ -6,11 +6,16 @@ use anyhow::Context;
 use axum::routing::get;
 use axum::{Json, Router};
 use futures::future::{BoxFuture, FutureExt, join_all};
-use projectors::config::{Cli, ElasticsearchArgs, MongodbArgs, ProcessArgs, ProjectionCommand, SourceArgs};
+use projectors::analytics::{self, Analytics};
+use projectors::config::{
+    Cli, ClickhouseArgs, ElasticsearchArgs, MongodbArgs, ProcessArgs, ProjectionCommand, SourceArgs,
+};
 use projectors::documents::{self, Documents};
 use projectors::projection::Projection;
 use projectors::search::{self, Search};
 use projectors::{Reporter, Source, StartError, StoreAddress, runner, start};
+use read_model::ANALYTICS;
+use read_model::analytics::AnalyticsNames;
 use read_model::search::SearchNames;
 use service::health::Health;
 use service::shutdown::{self, BUDGET, Stages};
@@ -41,13 +46,17 @@ async fn main() -> ExitCode {
         ProjectionCommand::Search(args) => {
             run(&args.process, async |process| Ok(vec![process.search(&args.source, &args.store).await?])).await
         }
+        ProjectionCommand::Analytics(args) => {
+            run(&args.process, async |process| Ok(vec![process.analytics(&args.source, &args.store).await?])).await
+        }
         ProjectionCommand::All(args) => {
             run(&args.process, async |process| {
-                let (documents, search) = tokio::try_join!(
+                let (documents, search, analytics) = tokio::try_join!(
                     process.documents(&args.source, &args.mongodb),
                     process.search(&args.source, &args.elasticsearch),
+                    process.analytics(&args.source, &args.clickhouse),
                 )?;
-                Ok(vec![documents, search])
+                Ok(vec![documents, search, analytics])
             })
             .await
         }
@@ -72,6 +81,15 @@ impl Process {
         let address = StoreAddress { name: "Elasticsearch", url };
         let prepare = async || search::prepare(url, &names).await;
         let projection = |connected, log_id| Search::new(search::write::Store::new(connected, names.clone(), log_id));
+        self.start(source, address, prepare, projection).await
+    }
+
+    async fn analytics(&self, source: &SourceArgs, store: &ClickhouseArgs) -> Result<Closing, StartError> {
+        let clickhouse = store.address();
+        let address = StoreAddress { name: "ClickHouse", url: &clickhouse.url };
+        let prepare = async || analytics::prepare(&clickhouse).await;
+        let names = AnalyticsNames::of(ANALYTICS);
+        let projection = |connected, log_id| Analytics::new(analytics::write::Store::new(connected, names, log_id));
         self.start(source, address, prepare, projection).await
     }
 

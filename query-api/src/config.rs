@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
-use service::config::{http_url, index_prefix, mongodb_uri, not_blank, socket_addr};
+use read_model::analytics::ClickhouseAddress;
+use service::config::{database_name, http_url, index_prefix, mongodb_uri, not_blank, socket_addr};
 use service::http::HttpArgs;
 use service::telemetry::TelemetryArgs;
 
@@ -33,6 +34,24 @@ pub struct Config {
     /// The admin addresses of the projectors, with commas between, which are asked how the projections are doing.
     #[arg(long, env = "GROOT_PROJECTORS_URLS", value_name = "URLS", value_delimiter = ',', default_value = "http://127.0.0.1:9103", value_parser = http_url)]
     pub projectors_urls: Vec<String>,
+    /// ClickHouse's HTTP interface, which figures are answered from. It need not be there for anything else.
+    #[arg(long, env = "GROOT_CLICKHOUSE_URL", value_name = "URL", hide_env_values = true, default_value = "http://127.0.0.1:8123", value_parser = http_url)]
+    pub clickhouse_url: String,
+    /// The database that the figures are in.
+    #[arg(long, env = "GROOT_CLICKHOUSE_DATABASE", value_name = "NAME", default_value = "groot", value_parser = database_name)]
+    pub clickhouse_database: String,
+    /// Who asks; nobody in particular if it is empty.
+    #[arg(long, env = "GROOT_CLICKHOUSE_USER", value_name = "NAME", default_value = "")]
+    pub clickhouse_user: String,
+    /// That user's password. The environment is the place for it.
+    #[arg(
+        long,
+        env = "GROOT_CLICKHOUSE_PASSWORD",
+        value_name = "PASSWORD",
+        hide_env_values = true,
+        default_value = ""
+    )]
+    pub clickhouse_password: String,
     /// The public keys that access tokens are verified with.
     #[arg(long, env = "GROOT_JWKS_FILE", value_name = "FILE", default_value = ".groot/dev/data/keys/jwks.json")]
     pub jwks_file: PathBuf,
@@ -40,4 +59,15 @@ pub struct Config {
     pub http: HttpArgs,
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
+}
+
+impl Config {
+    pub(crate) fn clickhouse(&self) -> ClickhouseAddress {
+        ClickhouseAddress {
+            url: self.clickhouse_url.clone(),
+            database: self.clickhouse_database.clone(),
+            user: self.clickhouse_user.clone(),
+            password: self.clickhouse_password.clone(),
+        }
+    }
 }

@@ -10,6 +10,7 @@ use service::params::{FromParams, Params};
 use service::problem::Problem;
 use service::token::PositionToken;
 
+use crate::analytics::Figures;
 use crate::etag;
 use crate::freshness::{Admission, Freshness, GROOT_POSITION, GROOT_STALE};
 use crate::progress::{Checkpoints, Progress};
@@ -25,6 +26,7 @@ pub struct Reads {
     pub progress: Progress<Store>,
     pub search: Searches,
     pub projectors: Projectors,
+    pub analytics: Figures,
     pub verifier: Verifier,
 }
 
@@ -131,6 +133,11 @@ impl Asked {
 }
 
 impl Reply {
+    /// For what is another answer a moment later.
+    pub fn not_kept(self) -> Self {
+        Self { keeping: Keeping::Not, ..self }
+    }
+
     /// The answer with its ETag, or 304 if the client has it already. `version` is that of the aggregate.
     pub fn with(self, body: &impl Serialize, version: Option<u64>) -> Result<Response, Problem> {
         let body = serde_json::to_vec(body).map_err(Problem::internal)?;

@@ -24,6 +24,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use crate::analytics::{self, Figures, Tables};
 use crate::config::Config;
 use crate::dashboard;
 use crate::live::socket::{self, Sockets};
@@ -48,6 +49,7 @@ pub struct App {
     live: Live,
     /// Ends what would never end by itself.
     stopping: CancellationToken,
+    analytics: Figures,
 }
 
 /// Why the process cannot start.
@@ -88,8 +90,15 @@ pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result
     let projectors =
         Projectors::new(config.projectors_urls.clone()).map_err(|error| refused("GROOT_PROJECTORS_URLS", &error))?;
     let search = Searches { index, progress: Progress::new() };
-    let reads =
-        Reads { store: store.clone(), progress: progress.clone(), search: search.clone(), projectors, verifier };
+    let analytics = Figures { tables: Tables::new(&config.clickhouse()), progress: Progress::new() };
+    let reads = Reads {
+        store: store.clone(),
+        progress: progress.clone(),
+        search: search.clone(),
+        analytics: analytics.clone(),
+        projectors,
+        verifier,
+    };
     let (live, stopping) = (Live::new(), CancellationToken::new());
     let sockets = Sockets { live: live.clone(), stopping: stopping.clone() };
     let routes = routes(reads, sockets).merge(dashboard::router()).merge(health.routes());
@@ -107,6 +116,7 @@ pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result
         search,
         live,
         stopping,
+        analytics,
     })
 }
 
@@ -123,10 +133,12 @@ impl App {
 
     /// Serves until cancelled, then lets running requests finish and closes the connections.
     pub async fn run(self, cancel: CancellationToken) -> Result<(), TaskFailed> {
-        let Self { http, admin, public, operators, health, store, progress, search, live, stopping: over } = self;
+        let Self { http, admin, public, operators, health, store, progress, search, analytics, live, stopping: over } =
+            self;
         let supervisor = Supervisor::new(cancel);
         poll(&supervisor, "documents-poller", progress, store.clone());
         poll(&supervisor, "search-poller", search.progress, search.index);
+        poll(&supervisor, "analytics-poller", analytics.progress, analytics.tables);
         tell(&supervisor, live, store.clone());
         // Operators are served to the very end, so that a slow shutdown can be watched.
         let ended = CancellationToken::new();
@@ -189,7 +201,7 @@ fn tell(supervisor: &Supervisor, live: Live, store: Store) {
 #[openapi(
     info(
         title = "Groot query API",
-        description = "Posts, their history and comments, people and searches, as the projections have them. To read what you have just \
+        description = "Posts, their history and comments, people, searches and figures, as the projections have them. To read what you have just \
                        written, send the position of the command as Groot-Min-Position.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
@@ -200,6 +212,7 @@ fn tell(supervisor: &Supervisor, live: Live, store: Store) {
         (name = "search", description = "Posts by their words"),
         (name = "projections", description = "How far the read side has come"),
         (name = "live", description = "What is told without asking"),
+        (name = "analytics", description = "What happened, counted"),
     ),
 )]
 struct Api;
@@ -213,6 +226,12 @@ fn routes(reads: Reads, sockets: Sockets) -> Router {
         .routes(routes!(people::route::by_id))
         .routes(routes!(search::route::search))
         .routes(routes!(search::suggest::suggest))
+        .routes(routes!(analytics::overview::overview))
+        .routes(routes!(analytics::series::timeseries))
+        .routes(routes!(analytics::series::events_hourly))
+        .routes(routes!(analytics::top::top_posts))
+        .routes(routes!(analytics::top::top_authors))
+        .routes(routes!(analytics::top::countries))
         .routes(routes!(projections::route::list))
         .with_state(reads)
         .merge(

@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use mongodb::bson::{Binary, spec::BinarySubtype};
+use mongodb::bson::{self, Binary, Bson, spec::BinarySubtype};
 use serde::{Deserialize, Serialize};
 
 use crate::stored;
@@ -53,6 +53,15 @@ impl DeadLetterDoc {
     /// `<partition>:<offset>`.
     pub fn place(partition: u32, offset: i64) -> String {
         format!("{partition}:{offset}")
+    }
+
+    /// As JSON, which has no bytes and no times: in MongoDB's notation for them.
+    pub fn to_json(&self) -> bson::ser::Result<serde_json::Value> {
+        Ok(bson::to_bson(self)?.into_canonical_extjson())
+    }
+
+    pub fn from_json(json: serde_json::Value) -> bson::de::Result<Self> {
+        bson::from_bson(Bson::try_from(json).map_err(<bson::de::Error as serde::de::Error>::custom)?)
     }
 
     /// Bytes as they are stored.

@@ -10,6 +10,7 @@
 //! - an absent value is `null`; readers take a missing field for the same.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod analytics;
 pub mod checkpoint;
 pub mod comment;
 pub mod dead_letter;
@@ -25,7 +26,7 @@ pub use checkpoint::Checkpoint;
 pub use comment::{Comment, Like};
 pub use dead_letter::{DeadLetterDoc, HeaderDoc, Standing};
 pub use indexes::ensure_indexes;
-pub use names::{DOCUMENTS, Projection, SEARCH};
+pub use names::{ANALYTICS, DOCUMENTS, Projection, SEARCH};
 pub use person::Person;
 pub use post::{Post, PostStatus, PostType, Slug};
 pub use post_event::PostEventDoc;

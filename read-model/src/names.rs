@@ -14,6 +14,9 @@ pub const DOCUMENTS: Projection = Projection { name: "documents", version: 1 };
 /// The projection of posts into Elasticsearch, in the version that is written.
 pub const SEARCH: Projection = Projection { name: "search", version: 1 };
 
+/// The projection of all events and of activity into ClickHouse, in the version that is written.
+pub const ANALYTICS: Projection = Projection { name: "analytics", version: 1 };
+
 impl Projection {
     /// [`crate::Post`] by id.
     pub fn posts(self) -> String {

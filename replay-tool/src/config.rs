@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use projectors::config::{ElasticsearchArgs, LogArgs, MongodbArgs};
+use projectors::config::{ClickhouseArgs, ElasticsearchArgs, LogArgs, MongodbArgs};
 use service::config;
 use uuid::Uuid;
 
@@ -89,6 +89,8 @@ pub struct StoreArgs {
     pub mongodb: MongodbArgs,
     #[command(flatten)]
     pub elasticsearch: ElasticsearchArgs,
+    #[command(flatten)]
+    pub clickhouse: ClickhouseArgs,
     /// Which log lines to write to standard error: a level, or target=level pairs.
     #[arg(long = "log", value_name = "FILTER", default_value = "warn", value_parser = config::not_blank)]
     pub log_filter: String,
@@ -98,6 +100,7 @@ pub struct StoreArgs {
 pub enum ProjectionName {
     Documents,
     Search,
+    Analytics,
 }
 
 #[derive(Clone, Debug, Args)]

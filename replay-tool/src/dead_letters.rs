@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use event_schema::codec::{Codec, RegistryConfig};
 use projectors::config::{ElasticsearchArgs, MongodbArgs};
 use projectors::dead_letter::{DeadLetter, Parked, Standing};
-use projectors::{documents, search};
-use read_model::DOCUMENTS;
+use projectors::{analytics, documents, search};
+use read_model::analytics::AnalyticsNames;
 use read_model::search::SearchNames;
+use read_model::{ANALYTICS, DOCUMENTS};
 use serde::Serialize;
 use service::config::without_credentials;
 use service::startup::{self, connect_with_retries};
@@ -52,6 +53,7 @@ pub async fn run(command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
 enum DeadLetters {
     Documents(documents::dead_letters::DeadLetters),
     Search(search::dead_letters::DeadLetters),
+    Analytics(analytics::dead_letters::DeadLetters),
 }
 
 async fn open(store: &StoreArgs) -> anyhow::Result<DeadLetters> {
@@ -72,6 +74,14 @@ async fn open(store: &StoreArgs) -> anyhow::Result<DeadLetters> {
             let elasticsearch = connect_with_retries("Elasticsearch", &address, connect).await?;
             DeadLetters::Search(search::dead_letters::DeadLetters::new(elasticsearch, names.dead_letters()))
         }
+        ProjectionName::Analytics => {
+            let clickhouse = store.clickhouse.address();
+            let address = without_credentials(&clickhouse.url);
+            let connect = || analytics::connect(&clickhouse);
+            let connected = connect_with_retries("ClickHouse", &address, connect).await?;
+            let table = AnalyticsNames::of(ANALYTICS).dead_letters();
+            DeadLetters::Analytics(analytics::dead_letters::DeadLetters::new(connected, table))
+        }
     })
 }
 
@@ -80,6 +90,7 @@ impl DeadLetters {
         Ok(match self {
             Self::Documents(letters) => letters.parked(None).await?,
             Self::Search(letters) => letters.parked(None).await?,
+            Self::Analytics(letters) => letters.parked(None).await?,
         })
     }
 
@@ -87,6 +98,7 @@ impl DeadLetters {
         Ok(match self {
             Self::Documents(letters) => letters.of_key(None, key, limit).await?,
             Self::Search(letters) => letters.of_key(None, key, limit).await?,
+            Self::Analytics(letters) => letters.of_key(None, key, limit).await?,
         })
     }
 
@@ -94,6 +106,7 @@ impl DeadLetters {
         Ok(match self {
             Self::Documents(letters) => letters.order(key, standing).await?,
             Self::Search(letters) => letters.order(key, standing).await?,
+            Self::Analytics(letters) => letters.order(key, standing).await?,
         })
     }
 }

@@ -111,6 +111,16 @@ pub fn index_prefix(text: &str) -> Result<String, String> {
     }
 }
 
+/// What a database of ClickHouse may be called.
+pub fn database_name(text: &str) -> Result<String, String> {
+    let begins_well = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    if begins_well && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && text.len() <= 100 {
+        Ok(text.to_owned())
+    } else {
+        Err("to 100 letters, digits and _, the first not a digit".to_owned())
+    }
+}
+
 /// One origin of the CORS allow-list, such as `https://blog.example`. `*` is refused: credentials are allowed.
 pub fn origin(text: &str) -> Result<HeaderValue, String> {
     let allowed = || {

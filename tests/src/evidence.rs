@@ -13,6 +13,7 @@ use read_model::DOCUMENTS;
 use service::token::PositionToken;
 use uuid::Uuid;
 
+use crate::events::Events;
 use crate::posts::Posts;
 use crate::system::System;
 use crate::waiting::until;
@@ -86,7 +87,18 @@ impl System {
         if let Some(posts) = &self.posts {
             found.extend(self.searches_other_than_the_fold_of(posts, &facts).await);
         }
+        if let Some(events) = &self.events {
+            found.extend(self.figures_other_than_the_fold_of(events, &facts).await);
+        }
         assert!(found.is_empty(), "{}", found.join("\n"));
+    }
+
+    async fn figures_other_than_the_fold_of(&self, events: &Events, facts: &[Fact]) -> Vec<String> {
+        let store = events.store(self.identity.log_id);
+        let is_past = async |partition, offset| store.load(partition).await.is_ok_and(|at| at.position.is_past(offset));
+        come_to_the_end_of(facts, is_past).await;
+        let found = events.differences(facts.iter().flat_map(|fact| &fact.events)).await;
+        found.iter().map(|difference| format!("figures: {difference}")).collect()
     }
 
     async fn searches_other_than_the_fold_of(&self, posts: &Posts, facts: &[Fact]) -> Vec<String> {

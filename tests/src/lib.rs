@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod binaries;
 pub mod client;
+pub mod events;
 pub mod evidence;
 pub mod faults;
 pub mod peer;

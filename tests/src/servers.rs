@@ -24,7 +24,7 @@ pub const WAYS: usize = 7;
 /// What the log and the documents need.
 const CORE: [Service; 3] = [Service::Kafka, Service::Registry, Service::Mongodb];
 /// The stores of the other projections.
-const STORES: [Service; 1] = [Service::Elasticsearch];
+const STORES: [Service; 2] = [Service::Elasticsearch, Service::Clickhouse];
 
 static STEADY: OnceLock<Stack> = OnceLock::new();
 static FAILING: OnceLock<Stack> = OnceLock::new();

@@ -10,6 +10,7 @@ use xtask::stack::Stack;
 use xtask::token::{self, Person, Role};
 
 use crate::client::{Answer, Client};
+use crate::events::Events;
 use crate::posts::Posts;
 use crate::program::Program;
 use crate::servers::Servers;
@@ -28,6 +29,8 @@ pub struct System {
     pub database: Database,
     /// What searches are answered from, where the servers have that.
     pub(crate) posts: Option<Posts>,
+    /// What figures are answered from, where the servers have that.
+    pub(crate) events: Option<Events>,
     pub identity: LogIdentity,
     /// How the log is reached, not through any proxy.
     pub kafka: KafkaConfig,
@@ -172,6 +175,9 @@ impl System {
         if let Some(posts) = &self.posts {
             posts.remove().await;
         }
+        if let Some(events) = &self.events {
+            events.remove().await;
+        }
     }
 }
 
@@ -216,6 +222,9 @@ impl Layout {
             stack,
             database: client.database(&unique),
             posts: stack.has(Service::Elasticsearch).then(|| Posts::new(&addresses.elasticsearch_url, &unique)),
+            events: stack
+                .has(Service::Clickhouse)
+                .then(|| Events::new(&addresses.clickhouse_url, &analytics_database(&unique))),
             identity,
             log: KafkaLog::connect(&kafka).expect("the log"),
             kafka,
@@ -232,6 +241,11 @@ impl Layout {
 /// Which projections the servers have stores for.
 fn projections(stack: &Stack) -> &'static str {
     if stack.has(Service::Elasticsearch) { "all" } else { "documents" }
+}
+
+/// Its names have no hyphens.
+fn analytics_database(unique: &str) -> String {
+    unique.replace('-', "_")
 }
 
 fn log_of(stack: &Stack, unique: &str, partitions: u32) -> KafkaConfig {
@@ -267,6 +281,7 @@ fn environment(stack: &Stack, kafka: &KafkaConfig, unique: &str) -> Vec<(String,
         ("GROOT_GROUP_PREFIX", unique.to_owned()),
         ("GROOT_MONGODB_DATABASE", unique.to_owned()),
         ("GROOT_ELASTICSEARCH_PREFIX", unique.to_owned()),
+        ("GROOT_CLICKHOUSE_DATABASE", analytics_database(unique)),
         ("GROOT_OBJECT_STORE", stack.paths().data("objects").join(unique).display().to_string()),
         ("NO_COLOR", "1".to_owned()),
     ];

@@ -1,5 +1,6 @@
 //! The whole system as its users meet it: programs as processes on real servers, over HTTP, while parts of it are taken away.
 
+mod analytics;
 mod chosen_slugs;
 mod killed_writer;
 mod likes_and_comments;

@@ -1,5 +1,6 @@
-//! query-api over HTTP, with what projectors write, on a real MongoDB and Elasticsearch.
+//! query-api over HTTP, with what projectors write, on a real MongoDB, Elasticsearch and ClickHouse.
 
+mod analytics;
 mod comments;
 mod freshness;
 mod lists;

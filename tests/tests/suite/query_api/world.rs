@@ -43,7 +43,7 @@ pub const NOWHERE: &str = "http://127.0.0.1:1";
 /// The servers that these tests share; each has its own database and indexes in them.
 pub async fn shared() -> &'static Stack {
     static STACK: OnceLock<Stack> = OnceLock::new();
-    let services = [Service::Mongodb, Service::Elasticsearch];
+    let services = [Service::Mongodb, Service::Elasticsearch, Service::Clickhouse];
     let start = move || Stack::start("test-query-api", &Options::for_test(&services)).unwrap();
     tokio::task::spawn_blocking(move || STACK.get_or_init(start)).await.unwrap()
 }
@@ -54,6 +54,10 @@ impl World {
     }
 
     pub async fn beside(mongodb_uri: &str, elasticsearch_url: &str) -> Self {
+        Self::with(mongodb_uri, elasticsearch_url, NOWHERE).await
+    }
+
+    pub async fn with(mongodb_uri: &str, elasticsearch_url: &str, clickhouse_url: &str) -> Self {
         let name = format!("query_api_{}", Uuid::now_v7().simple());
         let db = Client::with_uri_str(mongodb_uri).await.unwrap().database(&name);
         read_model::ensure_indexes(&db, DOCUMENTS).await.unwrap();
@@ -61,7 +65,8 @@ impl World {
         let keys = tempfile::tempdir().unwrap();
         let jwks = keys.path().join("jwks.json");
         std::fs::write(&jwks, issuer.jwks()).unwrap();
-        let config = config(mongodb_uri, elasticsearch_url, &name, jwks.to_str().unwrap());
+        let mut config = config(mongodb_uri, elasticsearch_url, &name, jwks.to_str().unwrap());
+        config.clickhouse_url = clickhouse_url.to_owned();
         let app = startup::build(&config, None).await.unwrap();
         let base = format!("http://{}", app.http_addr().unwrap());
         let cancel = CancellationToken::new();
@@ -216,6 +221,8 @@ pub fn config(mongodb_uri: &str, elasticsearch_url: &str, name: &str, jwks: &str
         &format!("--mongodb-database={name}"),
         &format!("--elasticsearch-url={elasticsearch_url}"),
         &format!("--elasticsearch-prefix={name}"),
+        &format!("--clickhouse-url={NOWHERE}"),
+        &format!("--clickhouse-database={name}"),
         &format!("--jwks-file={jwks}"),
     ])
     .unwrap()

@@ -1,0 +1,270 @@
+//! The IO of the projection: a batch is recorded, its rows are inserted, and it is recorded as done.
+//!
+//! ClickHouse has no transactions and compares nothing before it writes. What it has is tokens: of inserts with one token the
+//! first counts.
+//!
+//! - That a batch is begun, with its bounds, is an insert whose token is the revision that it leads to. So of two projectors
+//!   that believe they own a partition one sets the bounds of its next batch; the other one finds them there and takes them over.
+//! - Whoever starts where a batch was begun and not done redoes it with the same bounds, hence with the same rows and tokens.
+//!   What is there already is not inserted again, in the tables and in those that views fill, and what is missing is.
+//! - Letters that come with a batch are stored before its rows, letters that a retry has projected are taken away behind them: what a redone
+//!   batch leaves out as parked is what it left out the first time, and no letter goes whose rows are not there.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use clickhouse::Row;
+use clickhouse::sql::Identifier;
+use event_log::position::Position;
+use read_model::Checkpoint;
+use read_model::analytics::rows::{BEGUN, CheckpointRow, DONE};
+use read_model::analytics::{AnalyticsNames, Clickhouse, ClickhouseError};
+use serde::Deserialize;
+
+use crate::analytics::batch::Batch;
+use crate::analytics::dead_letters::DeadLetters;
+use crate::analytics::inserts::{Insert, Rows, Span, inserts};
+use crate::checkpoint;
+use crate::detached::Detached;
+use crate::projection::{Changes, Saved, StoreFailure};
+
+/// A write that has not ended after this long counts as failed.
+const WRITE_LIMIT: Duration = Duration::from_secs(120);
+
+/// The tables of one log. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    clickhouse: Clickhouse,
+    names: AnalyticsNames,
+    log_id: u64,
+    dead_letters: DeadLetters,
+    writes: Detached,
+}
+
+/// What is recorded of a partition.
+#[derive(Clone, Copy, Debug)]
+struct Recorded {
+    done: Saved,
+    begun: Option<Saved>,
+}
+
+impl From<ClickhouseError> for StoreFailure {
+    fn from(error: ClickhouseError) -> Self {
+        match error {
+            ClickhouseError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            ClickhouseError::Refused { .. } if error.is_missing() => Self::Halt(format!(
+                "{error}; start the projectors anew, which create what is missing, and rebuild the projection if rows are lost"
+            )),
+            ClickhouseError::Refused { .. } => Self::Halt(error.to_string()),
+        }
+    }
+}
+
+impl Store {
+    /// The tables must be there: see [`read_model::analytics::ensure`].
+    pub fn new(clickhouse: Clickhouse, names: AnalyticsNames, log_id: u64) -> Self {
+        let dead_letters = DeadLetters::new(clickhouse.clone(), names.dead_letters());
+        Self { clickhouse, names, log_id, dead_letters, writes: Detached::default() }
+    }
+
+    pub fn dead_letters(&self) -> &DeadLetters {
+        &self.dead_letters
+    }
+
+    /// How far the store is in a partition, and the end of a batch that was begun there and not done.
+    ///
+    /// # Errors
+    /// [`StoreFailure::Unavailable`], or [`StoreFailure::Halt`] for a checkpoint that is not of this log.
+    pub async fn load(&self, partition: u32) -> Result<Saved, StoreFailure> {
+        let Recorded { done, begun } = self.recorded(partition).await?;
+        let begun = begun.filter(|begun| begun.revision == done.revision + 1);
+        Ok(Saved { begun: begun.map(|begun| begun.position.next_offset), ..done })
+    }
+
+    /// Writes all of a batch and moves the position from `from` to `to`. A task of its own does it.
+    ///
+    /// # Errors
+    /// [`StoreFailure::Superseded`] if the position is no longer at `from`, or another batch was begun there;
+    /// [`StoreFailure::Halt`] for what the tables do not take; else [`StoreFailure::Unavailable`].
+    pub async fn write(
+        &self,
+        partition: u32,
+        changes: impl Into<Changes<Batch>>,
+        from: Saved,
+        to: Position,
+    ) -> Result<Saved, StoreFailure> {
+        let (store, changes) = (self.clone(), changes.into());
+        let write = async move { store.write_all(partition, &changes, from, to).await };
+        self.writes.run("ClickHouse", WRITE_LIMIT, write).await
+    }
+
+    /// Waits until no write runs any more.
+    pub async fn settled(&self) {
+        self.writes.settled().await;
+    }
+
+    async fn write_all(
+        &self,
+        partition: u32,
+        changes: &Changes<Batch>,
+        from: Saved,
+        to: Position,
+    ) -> Result<Saved, StoreFailure> {
+        self.begin(partition, from, to).await?;
+        let cleared = changes.cleared.as_ref();
+        if cleared.is_none() {
+            self.dead_letters.change(partition, None, &changes.letters).await?;
+        }
+        for insert in &self.inserts(partition, changes, from, to) {
+            self.insert(insert).await?;
+        }
+        if from.begun.is_some() {
+            self.check(&changes.batch).await?;
+        }
+        if cleared.is_some() {
+            self.dead_letters.change(partition, cleared, &changes.letters).await?;
+        }
+        self.finish(partition, from, to).await
+    }
+
+    /// Records that the batch from `from` to `to` may be there in part.
+    ///
+    /// # Errors
+    /// [`StoreFailure::Superseded`] when somebody else has begun another batch there, or finished one.
+    pub async fn begin(&self, partition: u32, from: Saved, to: Position) -> Result<(), StoreFailure> {
+        if from.begun.is_some_and(|end| end != to.next_offset) {
+            return Err(StoreFailure::Halt(format!(
+                "a batch of partition {partition} was begun that ends at {}, and the log gives one that ends at {}; \
+                 rebuild the projection",
+                from.begun.unwrap_or_default(),
+                to.next_offset
+            )));
+        }
+        self.record(BEGUN, partition, from.revision + 1, to).await?;
+        let Recorded { done, begun } = self.recorded(partition).await?;
+        let is_ours =
+            |begun: Saved| begun.revision == from.revision + 1 && begun.position.next_offset == to.next_offset;
+        if done.revision == from.revision && begun.is_some_and(is_ours) {
+            Ok(())
+        } else {
+            Err(StoreFailure::Superseded)
+        }
+    }
+
+    /// What is to be inserted between [`Store::begin`] and [`Store::finish`].
+    pub fn inserts<'a>(
+        &self,
+        partition: u32,
+        changes: &'a Changes<Batch>,
+        from: Saved,
+        to: Position,
+    ) -> Vec<Insert<'a>> {
+        let span = match changes.cleared {
+            None => Span::Range { from: from.position.next_offset, to: to.next_offset },
+            Some(_) => Span::Letters { revision: from.revision + 1 },
+        };
+        inserts(self.names, &self.place(partition), span, &changes.batch)
+    }
+
+    pub async fn insert(&self, insert: &Insert<'_>) -> Result<(), StoreFailure> {
+        let Insert { table, token, rows } = insert;
+        match rows {
+            Rows::Events(rows) => self.clickhouse.insert(table, token, rows).await?,
+            Rows::Posts(rows) => self.clickhouse.insert(table, token, &rows.iter().collect::<Vec<_>>()).await?,
+            Rows::Authors(rows) => self.clickhouse.insert(table, token, &rows.iter().collect::<Vec<_>>()).await?,
+            Rows::Responses(rows) => self.clickhouse.insert(table, token, &rows.iter().collect::<Vec<_>>()).await?,
+        }
+        Ok(())
+    }
+
+    /// Records that everything before `to` is there.
+    pub async fn finish(&self, partition: u32, from: Saved, to: Position) -> Result<Saved, StoreFailure> {
+        let revision = from.revision + 1;
+        self.record(DONE, partition, revision, to).await?;
+        Ok(Saved { position: to, revision, begun: None })
+    }
+
+    /// After a batch was redone: a server that was killed in the very moment of an insert may remember the token and have no rows, which
+    /// nobody would notice later.
+    async fn check(&self, batch: &Batch) -> Result<(), StoreFailure> {
+        // Older rows may have gone by themselves.
+        let young = Utc::now().timestamp_millis() - Duration::from_secs(89 * 24 * 60 * 60).as_millis() as i64;
+        let rows: Vec<_> = batch.events.iter().filter(|row| row.timestamp.0 >= young).collect();
+        let times = rows.iter().map(|row| row.timestamp.0);
+        let (Some(earliest), Some(latest)) = (times.clone().min(), times.max()) else { return Ok(()) };
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
+        #[derive(Row, Deserialize)]
+        struct Count {
+            rows: u64,
+        }
+        let query = self
+            .clickhouse
+            .query(
+                "SELECT count() FROM ? \
+                 WHERE timestamp >= fromUnixTimestamp64Milli(?) AND timestamp <= fromUnixTimestamp64Milli(?) \
+                 AND source = ? AND partition = ? AND offset >= ? AND offset <= ?",
+            )
+            .bind(Identifier(&self.names.events()))
+            .bind(earliest)
+            .bind(latest)
+            .bind(&first.source)
+            .bind(first.partition)
+            .bind(first.offset)
+            .bind(last.offset);
+        let found: Vec<Count> = self.clickhouse.rows(query).await?;
+        let (found, expected) = (found.first().map_or(0, |count| count.rows), rows.len() as u64);
+        if found == expected {
+            return Ok(());
+        }
+        Err(StoreFailure::Halt(format!(
+            "{found} rows are there of the {expected} between the offsets {} and {} of partition {}; rebuild the projection",
+            first.offset, last.offset, first.partition
+        )))
+    }
+
+    async fn recorded(&self, partition: u32) -> Result<Recorded, StoreFailure> {
+        let query = self
+            .clickhouse
+            .query(
+                "SELECT id, kind, revision, next_offset, checkpoint FROM ? \
+                 WHERE id = ? ORDER BY revision DESC LIMIT 1 BY kind",
+            )
+            .bind(Identifier(&self.names.checkpoints()))
+            .bind(self.names.projection().checkpoint_id(partition));
+        let rows: Vec<CheckpointRow> = self.clickhouse.rows(query).await?;
+        let of = |kind: &str| {
+            let row = rows.iter().find(|row| row.kind == kind);
+            row.map(|row| self.saved(partition, row)).transpose()
+        };
+        Ok(Recorded { done: of(DONE)?.unwrap_or(Saved::NOTHING), begun: of(BEGUN)? })
+    }
+
+    fn saved(&self, partition: u32, row: &CheckpointRow) -> Result<Saved, StoreFailure> {
+        let checkpoint: Checkpoint = serde_json::from_str(&row.checkpoint).map_err(|error| {
+            StoreFailure::Halt(format!(
+                "the checkpoint of partition {partition} cannot be read, rebuild the projection: {error}"
+            ))
+        })?;
+        checkpoint::to_saved(&checkpoint, self.log_id)
+    }
+
+    /// A revision of a kind is written once.
+    async fn record(&self, kind: &str, partition: u32, revision: i64, to: Position) -> Result<(), StoreFailure> {
+        let projection = self.names.projection();
+        let checkpoint = checkpoint::to_document(projection, self.log_id, partition, &to, revision, Utc::now());
+        let row = CheckpointRow {
+            id: checkpoint.id.clone(),
+            kind: kind.to_owned(),
+            revision,
+            next_offset: to.next_offset,
+            checkpoint: serde_json::to_string(&checkpoint)
+                .map_err(|error| StoreFailure::Halt(format!("the checkpoint cannot be stored: {error}")))?,
+        };
+        let token = format!("{}/{kind}/{revision}", self.place(partition));
+        Ok(self.clickhouse.insert(&self.names.checkpoints(), &token, &[&row]).await?)
+    }
+
+    fn place(&self, partition: u32) -> String {
+        format!("{}/{}", self.log_id, self.names.projection().checkpoint_id(partition))
+    }
+}

@@ -1,0 +1,15 @@
+//! `GET /api/analytics/*`, served from the projection in ClickHouse.
+//!
+//! - [`params`]: what is asked; [`buckets`]: the pieces that a time is cut into, pure
+//! - [`query`]: asking; [`view`]: figures as clients read them
+//! - [`overview`], [`series`], [`top`]: the routes
+
+mod buckets;
+pub mod overview;
+mod params;
+mod query;
+pub mod series;
+pub mod top;
+mod view;
+
+pub use query::{Figures, Tables};

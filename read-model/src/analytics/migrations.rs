@@ -1,0 +1,91 @@
+//! The tables and views, by numbered migrations: each is applied once and recorded.
+//!
+//! A migration that was released is never changed; what is to be different is a migration of its own. Every statement may run again,
+//! by several processes at once: a process that dies between a statement and the record leaves it to the next one.
+
+use clickhouse::Row;
+use serde::{Deserialize, Serialize};
+
+use super::connection::{Clickhouse, ClickhouseError};
+use super::rows::Millis;
+
+struct Migration {
+    number: u32,
+    name: &'static str,
+    /// With a semicolon and the end of a line behind each.
+    statements: &'static str,
+}
+
+const MIGRATIONS: [Migration; 3] = [
+    Migration { number: 1, name: "positions", statements: include_str!("migrations/0001_positions.sql") },
+    Migration { number: 2, name: "events", statements: include_str!("migrations/0002_events.sql") },
+    Migration { number: 3, name: "facts", statements: include_str!("migrations/0003_facts.sql") },
+];
+
+const RECORDS: &str = "schema_migrations";
+const CREATE_RECORDS: &str = "CREATE TABLE IF NOT EXISTS schema_migrations \
+    (number UInt32, name String, applied_at DateTime64(3, 'UTC')) \
+    ENGINE = MergeTree ORDER BY number \
+    SETTINGS non_replicated_deduplication_window = 10000";
+
+/// A migration that was applied.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct Applied {
+    pub number: u32,
+    pub name: String,
+    pub applied_at: Millis,
+}
+
+/// Creates the database and applies the migrations that it lacks. May run at every start and by several processes at once.
+pub async fn ensure(clickhouse: &Clickhouse) -> Result<(), ClickhouseError> {
+    clickhouse.create_database().await?;
+    clickhouse.run(CREATE_RECORDS).await?;
+    let applied = applied(clickhouse).await?;
+    for migration in &MIGRATIONS {
+        if applied.iter().any(|applied| applied.number == migration.number) {
+            continue;
+        }
+        for statement in statements(migration.statements) {
+            clickhouse.run(statement).await?;
+        }
+        let row = Applied {
+            number: migration.number,
+            name: migration.name.to_owned(),
+            applied_at: chrono::Utc::now().into(),
+        };
+        // Of two processes that apply the same one records it.
+        clickhouse.insert(RECORDS, &format!("migration {}", migration.number), &[&row]).await?;
+    }
+    Ok(())
+}
+
+/// The migrations that a database has, in their order.
+pub async fn applied(clickhouse: &Clickhouse) -> Result<Vec<Applied>, ClickhouseError> {
+    let query = clickhouse.query("SELECT number, name, applied_at FROM schema_migrations ORDER BY number");
+    clickhouse.rows(query).await
+}
+
+fn statements(text: &str) -> impl Iterator<Item = &str> {
+    text.split(";\n").map(str::trim).filter(|statement| !statement.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_are_numbered_from_one_without_a_gap() {
+        let numbers: Vec<u32> = MIGRATIONS.iter().map(|migration| migration.number).collect();
+        assert_eq!(numbers, (1..=MIGRATIONS.len() as u32).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_statement_may_run_again_and_every_table_that_is_inserted_into_has_a_window() {
+        for statement in MIGRATIONS.iter().flat_map(|migration| statements(migration.statements)) {
+            assert!(statement.contains("IF NOT EXISTS"), "{statement}");
+            if statement.contains("ENGINE") {
+                assert!(statement.contains("non_replicated_deduplication_window = 10000"), "{statement}");
+            }
+        }
+    }
+}

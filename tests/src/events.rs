@@ -1,0 +1,46 @@
+//! The events that figures are answered from.
+
+use std::time::Duration;
+
+use projectors::analytics::fold::{Analytics, Difference, differences, expected};
+use projectors::analytics::read::read_all;
+use projectors::analytics::write::Store;
+use projectors::event::LoggedEvent;
+use read_model::ANALYTICS;
+use read_model::analytics::rows::SOURCE_EVENTS;
+use read_model::analytics::{AnalyticsNames, Clickhouse, ClickhouseAddress};
+
+/// The tables of one system.
+#[derive(Debug)]
+pub struct Events {
+    clickhouse: Clickhouse,
+}
+
+impl Events {
+    pub(crate) fn new(url: &str, database: &str) -> Self {
+        let address = ClickhouseAddress {
+            url: url.to_owned(),
+            database: database.to_owned(),
+            user: String::new(),
+            password: String::new(),
+        };
+        Self { clickhouse: Clickhouse::new(&address, Duration::from_secs(30)) }
+    }
+
+    pub(crate) fn store(&self, log_id: u64) -> Store {
+        Store::new(self.clickhouse.clone(), AnalyticsNames::of(ANALYTICS), log_id)
+    }
+
+    /// In what the tables differ from a fold of all events of the log. Activity is of another topic and left out.
+    pub(crate) async fn differences<'a>(&self, events: impl IntoIterator<Item = &'a LoggedEvent>) -> Vec<Difference> {
+        let mut stored = read_all(&self.clickhouse).await.expect("the tables can be read");
+        stored.events.retain(|place, _| place.starts_with(SOURCE_EVENTS));
+        stored.hourly.retain(|hour, _| hour.contains(" groot."));
+        let wanted: Analytics = expected(events);
+        differences(&stored, &wanted)
+    }
+
+    pub(crate) async fn remove(&self) {
+        self.clickhouse.drop_database().await.expect("the database is dropped");
+    }
+}

@@ -1,0 +1,193 @@
+//! A projector that is gone after any step of a write, and one that goes on where it should not.
+
+use std::sync::Arc;
+
+use chrono::Utc;
+use event_log::record::{Headers, LogRecord};
+use projectors::analytics::batch::Batch;
+use projectors::dead_letter::{DeadLetter, Standing};
+use projectors::projection::{Changes, Cleared, Saved, StoreFailure};
+
+use super::world::{Db, NAMES, changes, position, take};
+use crate::ledger::histories::{Story, placed};
+
+const LOG: u64 = 7;
+
+#[tokio::test]
+async fn a_batch_that_was_cut_off_anywhere_is_redone_with_the_same_bounds() {
+    let events = placed(take(&mut Story::new(41, 5), 80), 0);
+    let (before, batch) = events.split_at(30);
+    let to = position(80);
+    for done in 0.. {
+        let db = Db::new().await;
+        db.write(LOG, before).await.unwrap();
+        let dying = db.store(LOG);
+        let from = dying.load(0).await.unwrap();
+        dying.begin(0, from, to).await.unwrap();
+        let changes = changes(batch);
+        let inserts = dying.inserts(0, &changes, from, to);
+        assert!(inserts.len() >= 3, "facts, and events of two months");
+        for insert in inserts.iter().take(done) {
+            dying.insert(insert).await.unwrap();
+        }
+
+        let next = db.store(LOG);
+        let found = next.load(0).await.unwrap();
+        assert_eq!(found, Saved { begun: Some(80), ..from });
+        let saved = next.write(0, changes.clone(), found, to).await.unwrap();
+        assert_eq!(next.load(0).await.unwrap(), saved);
+        db.assert_is_fold_of(&events).await;
+
+        // What the dead one still had on its way.
+        for insert in &inserts {
+            dying.insert(insert).await.unwrap();
+        }
+        dying.finish(0, from, to).await.unwrap();
+        assert_eq!(next.load(0).await.unwrap(), saved);
+        db.assert_is_fold_of(&events).await;
+        db.drop_it().await;
+        if done == inserts.len() {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_view_had_not_come_to_is_made_up_for() {
+    let db = Db::new().await;
+    let events = placed(take(&mut Story::new(42, 5), 40), 0);
+    // A view that fails leaves the rows in the table, and nothing in the statistics.
+    let view = "events_to_hourly_v1";
+    let show = format!("SHOW CREATE TABLE {view}");
+    let definition =
+        String::from_utf8(db.clickhouse.query(&show).fetch_bytes("RawBLOB").unwrap().collect().await.unwrap().to_vec())
+            .unwrap();
+    db.clickhouse.run(&format!("DROP TABLE {view}")).await.unwrap();
+    let failing = definition.replace("GROUP BY", "WHERE throwIf(offset = 39) = 0 GROUP BY");
+    db.clickhouse.run(&failing).await.unwrap();
+    let failed = db.write(LOG, &events).await;
+    assert!(matches!(&failed, Err(StoreFailure::Halt(why)) if why.contains("throwIf")), "{failed:?}");
+
+    db.clickhouse.run(&format!("DROP TABLE {view}")).await.unwrap();
+    db.clickhouse.run(&definition).await.unwrap();
+    db.write(LOG, &events).await.unwrap();
+    db.assert_is_fold_of(&events).await;
+    db.drop_it().await;
+}
+
+#[tokio::test]
+async fn of_two_writers_of_one_position_one_sets_the_bounds() {
+    let db = Db::new().await;
+    let events = placed(take(&mut Story::new(43, 4), 60), 0);
+    let [one, other] = [db.store(LOG), db.store(LOG)];
+    let (first, second) = tokio::join!(
+        one.write(0, changes(&events[..40]), Saved::NOTHING, position(40)),
+        other.write(0, changes(&events), Saved::NOTHING, position(60)),
+    );
+    let superseded = [&first, &second].iter().filter(|result| ***result == Err(StoreFailure::Superseded)).count();
+    assert_eq!(superseded, 1, "{first:?} {second:?}");
+    let end = db.store(LOG).load(0).await.unwrap().position.next_offset;
+    db.assert_is_fold_of(&events[..usize::try_from(end).unwrap()]).await;
+    if end < 60 {
+        db.write(LOG, &events[40..]).await.unwrap();
+    }
+    db.assert_is_fold_of(&events).await;
+    db.drop_it().await;
+}
+
+#[tokio::test]
+async fn a_writer_takes_over_the_bounds_that_another_one_has_set_and_one_that_comes_late_writes_nothing() {
+    let db = Db::new().await;
+    let events = placed(take(&mut Story::new(44, 4), 60), 0);
+    let [zombie, owner] = [db.store(LOG), db.store(LOG)];
+    // The owner has looked before the zombie began.
+    let seen = owner.load(0).await.unwrap();
+    zombie.begin(0, seen, position(40)).await.unwrap();
+    let refused = owner.write(0, changes(&events), seen, position(60)).await;
+    assert_eq!(refused, Err(StoreFailure::Superseded));
+    assert_eq!(db.everything().await.events.len(), 0);
+
+    let found = owner.load(0).await.unwrap();
+    assert_eq!(found.begun, Some(40));
+    let wrong = owner.write(0, changes(&events), found, position(60)).await;
+    assert!(matches!(wrong, Err(StoreFailure::Halt(_))), "{wrong:?}");
+    let saved = owner.write(0, changes(&events[..40]), found, position(40)).await.unwrap();
+    owner.write(0, changes(&events[40..]), saved, position(60)).await.unwrap();
+
+    let late = zombie.write(0, changes(&events[..40]), seen, position(40)).await;
+    assert_eq!(late, Err(StoreFailure::Superseded));
+    let late = zombie.write(0, changes(&events[..50]), seen, position(50)).await;
+    assert_eq!(late, Err(StoreFailure::Superseded));
+    db.assert_is_fold_of(&events).await;
+    db.drop_it().await;
+}
+
+#[tokio::test]
+async fn rows_that_a_redone_batch_should_find_and_does_not_halt() {
+    let db = Db::new().await;
+    let events = placed(take(&mut Story::new(45, 4), 40), 0);
+    let (store, to) = (db.store(LOG), position(40));
+    store.begin(0, Saved::NOTHING, to).await.unwrap();
+    let changes = changes(&events);
+    for insert in store.inserts(0, &changes, Saved::NOTHING, to) {
+        store.insert(&insert).await.unwrap();
+    }
+    // As after a kill of the server between its note of the token and the rows.
+    let lose = format!("ALTER TABLE {} DELETE WHERE offset = 20 SETTINGS mutations_sync = 2", NAMES.events());
+    db.clickhouse.run(&lose).await.unwrap();
+    let found = store.load(0).await.unwrap();
+    let redone = store.write(0, changes, found, to).await;
+    assert!(
+        matches!(&redone, Err(StoreFailure::Halt(why)) if why.starts_with("39 rows are there of the 40")),
+        "{redone:?}"
+    );
+    db.drop_it().await;
+}
+
+fn letter(offset: u64) -> DeadLetter {
+    let record = LogRecord {
+        partition: 0,
+        offset,
+        timestamp: Utc::now().timestamp_millis(),
+        key: Some("k".into()),
+        value: Some(vec![0, 1].into()),
+        headers: Headers::default(),
+    };
+    DeadLetter::poison(record, "it cannot be read".to_owned())
+}
+
+#[tokio::test]
+async fn a_retry_that_was_cut_off_counts_nothing_twice_and_loses_no_letter() {
+    let db = Db::new().await;
+    let events = placed(take(&mut Story::new(46, 1), 3), 0);
+    let store = db.store(LOG);
+    let letters = vec![letter(0), letter(1), letter(2)];
+    let parked = Changes { letters, ..Changes::from(Arc::new(Batch::default())) };
+    let at = store.write(0, parked.clone(), Saved::NOTHING, position(3)).await.unwrap();
+    // The rows of the first two are there, and the letters as well.
+    let cleared = |through| Some(Cleared { key: "k".to_owned(), through, rest_waits: true });
+    let retried = Changes { cleared: cleared(1), ..changes(&events[..2]) };
+    store.begin(0, at, at.position).await.unwrap();
+    for insert in store.inserts(0, &retried, at, at.position) {
+        store.insert(&insert).await.unwrap();
+    }
+
+    let found = store.load(0).await.unwrap();
+    assert_eq!(found.begun, Some(3));
+    let nothing = Changes::from(Arc::new(Batch::default()));
+    let at = store.write(0, nothing, found, at.position).await.unwrap();
+    assert_eq!(store.dead_letters().of_key(None, "k", 10).await.unwrap().len(), 3);
+    // Another retry takes all three, and the last one cannot be projected.
+    let left = vec![DeadLetter { reason: "still".to_owned(), ..letter(2) }];
+    let again = Changes { cleared: cleared(2), letters: left.clone(), ..changes(&events[..2]) };
+    let at = store.write(0, again, at, at.position).await.unwrap();
+    assert_eq!(store.dead_letters().of_key(None, "k", 10).await.unwrap(), left);
+    db.assert_is_fold_of(&events[..2]).await;
+
+    assert!(store.dead_letters().order("k", Standing::Retry).await.unwrap());
+    let last = Changes { cleared: cleared(2), ..changes(&events[2..]) };
+    store.write(0, last, at, at.position).await.unwrap();
+    assert_eq!(store.dead_letters().parked(None).await.unwrap(), []);
+    db.assert_is_fold_of(&events).await;
+    db.drop_it().await;
+}

@@ -2,6 +2,7 @@
 
 mod analytics;
 mod chosen_slugs;
+mod dashboard;
 mod killed_writer;
 mod likes_and_comments;
 mod outages;

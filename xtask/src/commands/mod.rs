@@ -1,6 +1,7 @@
 //! What each command of `./dev` does.
 
 mod bench;
+mod dashboard;
 mod doctor;
 mod down;
 mod faults;

@@ -4,7 +4,7 @@ use groot_tests::servers::Servers;
 use groot_tests::system::{POSTS, System};
 use serde_json::Value;
 
-use super::{addresses, assert_a_second_load_changes_nothing, is_served, load, loaders, ranking};
+use super::{addresses, assert_a_second_load_changes_nothing, dashboard, is_served, load, loaders, ranking};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_addresses_are_served_in_order_with_their_authors_though_the_projector_was_killed_on_the_way() {
@@ -62,6 +62,7 @@ async fn all_addresses_are_served_in_order_with_their_authors_though_the_project
     ranking::assert_what_must_come_first_does(&system, &loaded.positions[..100].join(",")).await;
     assert_a_second_load_changes_nothing(&system, &tokens, addresses, &loaded).await;
     system.assert_stores_are_the_fold_of_the_log().await;
+    dashboard::assert_it_works(&system).await;
     system.end().await;
 }
 

@@ -1,34 +1,29 @@
 import { count } from "../figures";
 import type { Projection } from "../shapes";
 
-/** Aggregates whose events wait for an operator. */
+/** Aggregates whose events wait for an operator. A list and no table: the reasons are sentences. */
 export function Parked({ projection: { projection, parked } }: { projection: Projection }) {
     if (parked.length === 0) return <p class="calm">No aggregate is parked.</p>;
     return (
-        <div class="scroll" role="region" aria-label={`Parked by ${projection}`} tabIndex={0}>
-            <table class="parked">
-                <caption>Parked aggregates</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">Key</th>
-                        <th scope="col">Position</th>
-                        <th scope="col" class="number">Waiting</th>
-                        <th scope="col">Standing</th>
-                        <th scope="col">Reason</th>
-                    </tr>
-                </thead>
-                <tbody>
-                    {parked.map((row) => (
-                        <tr key={`${row.partition}-${row.key}`}>
-                            <th scope="row" class="code">{row.key}</th>
-                            <td class="code">{`${row.partition} / ${row.offset}`}</td>
-                            <td class="number">{count(row.letters)}</td>
-                            <td>{row.standing ?? "–"}</td>
-                            <td class="reason">{row.reason ?? "–"}</td>
-                        </tr>
-                    ))}
-                </tbody>
-            </table>
-        </div>
+        <>
+            <h4>Parked aggregates</h4>
+            <ul class="scroll parked" role="list" tabIndex={0} aria-label={`Parked by ${projection}`}>
+                {parked.map((row) => (
+                    <li key={`${row.partition}-${row.key}`}>
+                        <span class="code">{row.key}</span>
+                        <span class="parked-facts">
+                            {[
+                                `partition ${row.partition}, offset ${row.offset}`,
+                                `${count(row.letters)} ${row.letters === 1 ? "event" : "events"}`,
+                                row.standing,
+                            ]
+                                .filter(Boolean)
+                                .join(" · ")}
+                        </span>
+                        {row.reason && <p>{row.reason}</p>}
+                    </li>
+                ))}
+            </ul>
+        </>
     );
 }

@@ -11,7 +11,9 @@ export class Report {
             console.log(`good    ${name}${typeof found === "string" ? ` (${found})` : ""}`);
         } catch (error) {
             this.#failed += 1;
-            console.log(`FAILED  ${name}: ${error.message.replace(/\n/g, "\n        ")}`);
+            // The log of Playwright's calls says less than the name of the check.
+            const [what] = error.message.split("\nCall log:");
+            console.log(`FAILED  ${name}: ${what.trim().replace(/\n/g, "\n        ")}`);
         }
     }
 

@@ -13,7 +13,7 @@ export interface Overview {
 export type Interval = "hour" | "day" | "week" | "month";
 
 export interface TimeSeries {
-    data: { time: string; events: number; people: number }[];
+    data: { begin: string; events: number; users: number }[];
     interval: Interval;
     tz: string;
 }
@@ -30,20 +30,20 @@ export interface TopPost {
     views: number;
     likes: number;
     comments: number;
-    events: number;
 }
 
 export interface TopAuthor {
     id: string;
     name: string | null;
     posts: number;
-    events: number;
+    views: number;
+    likes: number;
 }
 
 export interface Country {
-    country: string;
+    country: string | null;
     events: number;
-    people: number;
+    users: number;
 }
 
 export interface Suggestion {

@@ -40,7 +40,8 @@ export function TopAuthors() {
             keyOf={(author) => author.id}
             columns={[
                 { name: "Posts", value: (author) => count(author.posts) },
-                { name: "Events", value: (author) => count(author.events) },
+                { name: "Views", value: (author) => count(author.views) },
+                { name: "Likes", value: (author) => count(author.likes) },
             ]}
         />
     );
@@ -54,10 +55,10 @@ export function Countries() {
             path="/api/analytics/countries?limit=10"
             whenEmpty="No event has told its country yet."
             what="Country"
-            label={(row) => country(row.country)}
-            keyOf={(row) => row.country}
+            label={(row) => (row.country === null ? "not told" : country(row.country))}
+            keyOf={(row) => row.country ?? ""}
             columns={[
-                { name: "People", value: (row) => count(row.people) },
+                { name: "People", value: (row) => count(row.users) },
                 { name: "Events", value: (row) => count(row.events) },
             ]}
         />

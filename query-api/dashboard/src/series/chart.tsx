@@ -46,15 +46,15 @@ function sentence(series: TimeSeries, pointed: number | null): string {
         const sum = series.data.reduce((sum, { events }) => sum + events, 0);
         return `${count(sum)} events in all`;
     }
-    const when = labels(series.interval, series.tz).full(Date.parse(point.time) / 1000);
-    return `${when}: ${count(point.events)} events, ${count(point.people)} people`;
+    const when = labels(series.interval, series.tz).full(Date.parse(point.begin) / 1000);
+    return `${when}: ${count(point.events)} events, ${count(point.users)} people`;
 }
 
 function columns({ data }: TimeSeries): uPlot.AlignedData {
     return [
-        data.map(({ time }) => Date.parse(time) / 1000),
+        data.map(({ begin }) => Date.parse(begin) / 1000),
         data.map(({ events }) => events),
-        data.map(({ people }) => people),
+        data.map(({ users }) => users),
     ];
 }
 

@@ -22,10 +22,10 @@ export function FiguresTable({ series, isSeen }: { series: TimeSeries; isSeen: b
                 </thead>
                 <tbody>
                     {series.data.map((point) => (
-                        <tr key={point.time}>
-                            <th scope="row">{full(Date.parse(point.time) / 1000)}</th>
+                        <tr key={point.begin}>
+                            <th scope="row">{full(Date.parse(point.begin) / 1000)}</th>
                             <td class="number">{count(point.events)}</td>
-                            <td class="number">{count(point.people)}</td>
+                            <td class="number">{count(point.users)}</td>
                         </tr>
                     ))}
                 </tbody>

@@ -78,10 +78,10 @@ fn greet() {
     let (command, query) = (groot::COMMAND_URL, groot::QUERY_URL);
     run::print(&format!(
         "
-Groot runs. The API's pages: {command}/api/docs (write) and {query}/api/docs (read). Try:
+Groot runs. The dashboard: {query}/dashboard. The API's pages: {command}/api/docs (write) and {query}/api/docs (read). Try:
 
   curl -s '{query}/api/universal/post?limit=3&sortBy=publishedAt&sortOrder=asc' | jq '.data[].title'
-  curl -s '{query}/api/universal/post?tag=Whig&limit=100' | jq .total
+  curl -s '{query}/api/search?q=panama+canal&limit=3' | jq '.data[].title'
   curl -s {command}/api/universal/post -H \"Authorization: Bearer $(./dev token --role author)\" \\
     -H 'Content-Type: application/json' -d '{{\"type\":\"note\",\"title\":\"Hello\",\"content\":\"First words.\"}}'
 

@@ -91,3 +91,21 @@ async fn an_outage_of_clickhouse_is_waited_for_and_then_made_up() {
     process.stop().await;
     world.db.drop_it().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_in_the_middle_of_batches_loses_nothing_and_counts_nothing_twice() {
+    let _alone = UP.write().await;
+    let world = World::around(Db::alone().await, 3).await;
+    let mut story = Story::new(27, 8);
+    let mut writers = Writers::claim(&world).await;
+    let process = world.start().await;
+    for _ in 0..5 {
+        writers.append(&world, &take(&mut story, 30)).await;
+        tokio::task::spawn_blocking(|| stack().kill("clickhouse").unwrap()).await.unwrap();
+        writers.append(&world, &take(&mut story, 10)).await;
+        tokio::task::spawn_blocking(|| stack().restart("clickhouse").unwrap()).await.unwrap();
+    }
+    world.assert_catches_up().await;
+    process.stop().await;
+    world.db.drop_it().await;
+}

@@ -64,7 +64,8 @@ mod tests {
         let folder = |files: &[(&str, &str)]| {
             files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect::<BTreeMap<_, _>>()
         };
-        let (one, other) = (folder(&[("a", "1"), ("b", "1"), ("c", "1")]), folder(&[("a", "1"), ("b", "2"), ("d", "1")]));
+        let (one, other) =
+            (folder(&[("a", "1"), ("b", "1"), ("c", "1")]), folder(&[("a", "1"), ("b", "2"), ("d", "1")]));
         assert_eq!(differences(&one, &other), ["b", "c", "d"]);
         assert!(differences(&one, &one).is_empty());
     }

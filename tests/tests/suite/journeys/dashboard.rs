@@ -25,7 +25,10 @@ pub async fn assert_it_works(system: &System) {
 async fn run(folder: &Path, program: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder).kill_on_drop(true);
-    command.output().await.unwrap_or_else(|error| panic!("{program} cannot be run, `./dev doctor` says what is missing: {error}"))
+    command
+        .output()
+        .await
+        .unwrap_or_else(|error| panic!("{program} cannot be run, `./dev doctor` says what is missing: {error}"))
 }
 
 fn said(output: &Output) -> String {

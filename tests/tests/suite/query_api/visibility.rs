@@ -183,11 +183,22 @@ async fn the_api_describes_itself() {
     assert!(api["openapi"].as_str().unwrap().starts_with("3.1"));
     let paths: Vec<_> = api["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
+        "/api/analytics/countries",
+        "/api/analytics/events-hourly",
+        "/api/analytics/live",
+        "/api/analytics/overview",
+        "/api/analytics/timeseries",
+        "/api/analytics/top-authors",
+        "/api/analytics/top-posts",
+        "/api/projections",
+        "/api/search",
+        "/api/search/suggest",
         "/api/universal/post",
         "/api/universal/post/{id}",
         "/api/universal/post/{id}/comments",
         "/api/universal/post/{id}/history",
         "/api/users/{id}",
+        "/ws/metrics",
     ];
     assert_eq!(paths, expected);
     let docs = world.request("/api/docs/").send().await.unwrap();

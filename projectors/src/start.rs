@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::Utc;
 use event_log::kafka::{KafkaConfig, KafkaError, KafkaLog, MembershipConfig, Subscription, identify};
 use event_schema::codec::{Codec, RegistryConfig};
 use futures::future::{BoxFuture, FutureExt};
@@ -53,8 +54,8 @@ pub struct Running<P> {
 #[serde(rename_all = "camelCase")]
 pub struct ProjectionReport {
     pub projection: &'static str,
-    /// Of all partitions together.
-    pub lag_records: u64,
+    /// Of all partitions together; None until the ends of all of them are known.
+    pub lag_records: Option<u64>,
     /// Of the one that is furthest behind.
     pub lag_seconds: f64,
     pub partitions: Vec<PartitionReport>,
@@ -144,6 +145,8 @@ impl<P: Projection> Running<P> {
 }
 
 async fn report<P: Projection>(shared: Arc<Shared<P>>) -> ProjectionReport {
+    let (ends, now) = (|partition| shared.log.end_offset(partition), Utc::now().timestamp_millis());
+    shared.status.measure(ends, now);
     let partitions = shared.status.report();
     let mut parked = Vec::new();
     let mut unknown = None;

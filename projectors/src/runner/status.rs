@@ -39,7 +39,8 @@ pub struct PartitionReport {
     pub reason: Option<String>,
     /// Everything below is in the store.
     pub next_offset: u64,
-    pub lag_records: u64,
+    /// None until the end of the partition is known.
+    pub lag_records: Option<u64>,
     pub lag_seconds: f64,
 }
 
@@ -52,7 +53,8 @@ struct Entry {
     oldest_unwritten: Option<i64>,
     /// Since when the store has been seen to be behind.
     behind_since: Option<Instant>,
-    lag_records: u64,
+    /// None until it was measured.
+    lag_records: Option<u64>,
     lag_seconds: f64,
 }
 
@@ -120,10 +122,10 @@ impl Status {
     }
 
     /// Compares with the ends of the partitions, and publishes the lag of each.
-    pub(super) fn measure(&self, end_of: impl Fn(u32) -> Option<u64>, now_ms: i64) {
+    pub(crate) fn measure(&self, end_of: impl Fn(u32) -> Option<u64>, now_ms: i64) {
         for (partition, entry) in self.lock().iter_mut() {
-            let records = end_of(*partition).map_or(0, |end| end.saturating_sub(entry.next_offset));
-            entry.lag_records = records;
+            entry.lag_records = end_of(*partition).map(|end| end.saturating_sub(entry.next_offset));
+            let records = entry.lag_records.unwrap_or(0);
             if records == 0 {
                 entry.behind_since = None;
                 entry.lag_seconds = 0.0;
@@ -145,7 +147,7 @@ impl Status {
             next_offset: 0,
             oldest_unwritten: None,
             behind_since: None,
-            lag_records: 0,
+            lag_records: None,
             lag_seconds: 0.0,
         });
         change(entry);

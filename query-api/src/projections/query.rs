@@ -21,8 +21,8 @@ pub struct Projectors {
 pub struct ProjectionView {
     #[schema(example = "documents")]
     pub projection: String,
-    /// Records of the log that the store does not reflect yet.
-    pub lag_records: u64,
+    /// Records of the log that the store does not reflect yet; null as long as that is not known.
+    pub lag_records: Option<u64>,
     /// How long the oldest of them has been there.
     pub lag_seconds: f64,
     pub partitions: Vec<PartitionView>,
@@ -41,7 +41,8 @@ pub struct PartitionView {
     pub reason: Option<String>,
     /// Everything below is in the store.
     pub next_offset: u64,
-    pub lag_records: u64,
+    /// Null as long as the end of the partition is not known.
+    pub lag_records: Option<u64>,
     pub lag_seconds: f64,
 }
 
@@ -96,7 +97,7 @@ fn together(said: Vec<ProjectionView>) -> Vec<ProjectionView> {
                 by_name.insert(view.projection.clone(), view);
             }
             Some(known) => {
-                known.lag_records += view.lag_records;
+                known.lag_records = known.lag_records.zip(view.lag_records).map(|(one, other)| one + other);
                 known.lag_seconds = known.lag_seconds.max(view.lag_seconds);
                 known.partitions.extend(view.partitions);
                 known.partitions.sort_by_key(|partition| partition.partition);
@@ -111,7 +112,8 @@ fn together(said: Vec<ProjectionView>) -> Vec<ProjectionView> {
 mod tests {
     use super::*;
 
-    fn view(partition: u32, lag_records: u64, lag_seconds: f64) -> ProjectionView {
+    fn view(partition: u32, lag_records: impl Into<Option<u64>>, lag_seconds: f64) -> ProjectionView {
+        let lag_records = lag_records.into();
         let state = "running".to_owned();
         let partitions =
             vec![PartitionView { partition, state, reason: None, next_offset: 1, lag_records, lag_seconds }];
@@ -121,8 +123,9 @@ mod tests {
     #[test]
     fn processes_that_share_a_projection_are_told_as_one() {
         let told = together(vec![view(1, 2, 0.5), view(0, 3, 4.0)]);
-        assert_eq!((told.len(), told[0].lag_records, told[0].lag_seconds), (1, 5, 4.0));
+        assert_eq!((told.len(), told[0].lag_records, told[0].lag_seconds), (1, Some(5), 4.0));
         let partitions: Vec<_> = told[0].partitions.iter().map(|partition| partition.partition).collect();
         assert_eq!(partitions, [0, 1]);
+        assert_eq!(together(vec![view(1, 2, 0.5), view(0, None, 0.0)])[0].lag_records, None);
     }
 }

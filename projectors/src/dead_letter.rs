@@ -3,6 +3,8 @@
 //! All records of a key wait together, since whatever is computed of an aggregate needs its events in order, and a post's
 //! comments and likes, which bear its key, need the post.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use event_log::record::{Headers, LogRecord};
 pub use read_model::Standing;
@@ -29,6 +31,25 @@ pub struct Parked {
     pub standing: Standing,
     /// Why the first is parked.
     pub reason: String,
+}
+
+/// Keys as their letters are gone through, those of a key in their order.
+#[derive(Debug, Default)]
+pub(crate) struct ByKey(BTreeMap<(u32, String), Parked>);
+
+impl ByKey {
+    /// One letter.
+    pub(crate) fn add(&mut self, partition: u32, key: String, offset: u64, standing: Standing, reason: String) {
+        let first = || Parked { key: key.clone(), partition, offset, letters: 0, standing, reason };
+        self.0.entry((partition, key.clone())).or_insert_with(first).letters += 1;
+    }
+
+    /// By the place of their first.
+    pub(crate) fn in_order(self) -> Vec<Parked> {
+        let mut parked: Vec<_> = self.0.into_values().collect();
+        parked.sort_by_key(|parked| (parked.partition, parked.offset));
+        parked
+    }
 }
 
 /// The key by which records wait together.

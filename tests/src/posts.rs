@@ -31,7 +31,7 @@ impl Posts {
     }
 
     pub(crate) async fn remove(&self) {
-        for index in [self.names.posts(), self.names.checkpoints(), self.names.dead_letters()] {
+        for index in self.names.indexes() {
             self.elasticsearch.delete(&index).await.expect("the index is removed");
         }
     }

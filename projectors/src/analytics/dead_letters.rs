@@ -9,7 +9,7 @@ use read_model::analytics::{Clickhouse, ClickhouseError};
 use read_model::{DeadLetterDoc, Standing};
 use uuid::Uuid;
 
-use crate::dead_letter::{DeadLetter, Parked, document, letter};
+use crate::dead_letter::{ByKey, DeadLetter, Parked, document, letter};
 use crate::projection::Cleared;
 
 /// The dead letters of one projection. Cheap to clone.
@@ -26,20 +26,11 @@ impl DeadLetters {
 
     /// The keys whose records are parked, of one partition or of all, by the place of their first.
     pub async fn parked(&self, partition: Option<u32>) -> Result<Vec<Parked>, ClickhouseError> {
-        let mut parked = BTreeMap::<(u32, String), Parked>::new();
+        let mut parked = ByKey::default();
         for (row, letter) in self.find(partition, None).await? {
-            parked.entry((row.partition, row.key.clone())).and_modify(|parked| parked.letters += 1).or_insert(Parked {
-                key: row.key,
-                partition: row.partition,
-                offset: row.offset,
-                letters: 1,
-                standing: letter.standing,
-                reason: letter.reason,
-            });
+            parked.add(row.partition, row.key, row.offset, letter.standing, letter.reason);
         }
-        let mut parked: Vec<_> = parked.into_values().collect();
-        parked.sort_by_key(|parked| (parked.partition, parked.offset));
-        Ok(parked)
+        Ok(parked.in_order())
     }
 
     /// The first letters of a key in their order.

@@ -1,7 +1,5 @@
 //! Dead letters as MongoDB has them.
 
-use std::collections::BTreeMap;
-
 use chrono::Utc;
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
@@ -9,7 +7,7 @@ use mongodb::error::Error;
 use mongodb::{ClientSession, Collection, Database};
 use read_model::{DeadLetterDoc, Projection, Standing};
 
-use crate::dead_letter::{DeadLetter, Parked, document, letter};
+use crate::dead_letter::{ByKey, DeadLetter, Parked, document, letter};
 use crate::projection::Cleared;
 
 /// The dead letters of one projection. Cheap to clone.
@@ -30,22 +28,11 @@ impl DeadLetters {
         let collection = self.collection.clone_with_type::<Brief>();
         let mut found =
             collection.find(of).projection(some).sort(doc! { "partition": 1, "key": 1, "offset": 1 }).await?;
-        let mut parked = BTreeMap::<(u32, String), Parked>::new();
-        while let Some(letter) = found.try_next().await? {
-            parked.entry((letter.partition, letter.key.clone())).and_modify(|parked| parked.letters += 1).or_insert(
-                Parked {
-                    key: letter.key,
-                    partition: letter.partition,
-                    offset: u64::try_from(letter.offset).unwrap_or_default(),
-                    letters: 1,
-                    standing: letter.standing,
-                    reason: letter.reason,
-                },
-            );
+        let mut parked = ByKey::default();
+        while let Some(Brief { partition, key, offset, standing, reason }) = found.try_next().await? {
+            parked.add(partition, key, u64::try_from(offset).unwrap_or_default(), standing, reason);
         }
-        let mut parked: Vec<_> = parked.into_values().collect();
-        parked.sort_by_key(|parked| (parked.partition, parked.offset));
-        Ok(parked)
+        Ok(parked.in_order())
     }
 
     /// The first letters of a key in their order.

@@ -1,14 +1,12 @@
 //! Dead letters as Elasticsearch has them.
 
-use std::collections::BTreeMap;
-
 use chrono::Utc;
 use read_model::search::{Elasticsearch, ElasticsearchError};
 use read_model::{DeadLetterDoc, Standing};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::dead_letter::{DeadLetter, Parked, document, letter};
+use crate::dead_letter::{ByKey, DeadLetter, Parked, document, letter};
 use crate::projection::Cleared;
 use crate::search::read::walk;
 
@@ -30,22 +28,18 @@ struct Stored {
     letter: DeadLetterDoc,
 }
 
-/// Plain JSON has no bytes: MongoDB's notation for them does.
 mod extended_json {
-    use mongodb::bson::{self, Bson};
     use read_model::DeadLetterDoc;
     use serde::de::Error as _;
     use serde::ser::Error as _;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     pub fn serialize<S: Serializer>(letter: &DeadLetterDoc, serializer: S) -> Result<S::Ok, S::Error> {
-        let letter = bson::to_bson(letter).map_err(S::Error::custom)?;
-        letter.into_canonical_extjson().serialize(serializer)
+        letter.to_json().map_err(S::Error::custom)?.serialize(serializer)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DeadLetterDoc, D::Error> {
-        let letter = Bson::try_from(serde_json::Value::deserialize(deserializer)?).map_err(D::Error::custom)?;
-        bson::from_bson(letter).map_err(D::Error::custom)
+        DeadLetterDoc::from_json(serde_json::Value::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 
@@ -58,21 +52,11 @@ impl DeadLetters {
     pub async fn parked(&self, partition: Option<u32>) -> Result<Vec<Parked>, ElasticsearchError> {
         let of: Vec<Value> =
             partition.map(|partition| json!({ "term": { "partition": partition } })).into_iter().collect();
-        let mut parked = BTreeMap::<(u32, String), Parked>::new();
-        for stored in self.find(of).await? {
-            let Stored { partition, offset, key, standing, letter } = stored;
-            parked.entry((partition, key.clone())).and_modify(|parked| parked.letters += 1).or_insert(Parked {
-                key,
-                partition,
-                offset: u64::try_from(offset).unwrap_or_default(),
-                letters: 1,
-                standing,
-                reason: letter.reason,
-            });
+        let mut parked = ByKey::default();
+        for Stored { partition, offset, key, standing, letter } in self.find(of).await? {
+            parked.add(partition, key, u64::try_from(offset).unwrap_or_default(), standing, letter.reason);
         }
-        let mut parked: Vec<_> = parked.into_values().collect();
-        parked.sort_by_key(|parked| (parked.partition, parked.offset));
-        Ok(parked)
+        Ok(parked.in_order())
     }
 
     /// The first letters of a key in their order.

@@ -1,7 +1,5 @@
 //! What events make of a post in the index: pure.
 
-use std::fmt;
-
 use event_schema::post::{PostCreated, PostEdited, PostEvent, RestoredStatus};
 use read_model::search::SearchPost;
 use read_model::search::post::century;
@@ -159,11 +157,5 @@ pub fn expected(post: &Post) -> SearchPost {
         version: post.version,
         partition: post.partition,
         offset: u64::try_from(post.offset).unwrap_or_default(),
-    }
-}
-
-impl fmt::Display for PostEvents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} events of post {}", self.events.len(), self.id)
     }
 }

@@ -205,7 +205,7 @@ impl Store {
             if documents.is_empty() {
                 break;
             }
-            let lines = documents.iter().flat_map(|document| &document.lines).copied().collect();
+            let lines = documents.iter().map(|document| document.lines.as_slice()).collect::<Vec<_>>().concat();
             let answer = self.elasticsearch.lines("_bulk", lines).await?;
             let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
             if items.len() != documents.len() {

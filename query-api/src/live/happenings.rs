@@ -15,6 +15,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::posts::list::query::without_texts;
 use crate::store::{Moment, Store, StoreError};
 
 /// One thing that happened.
@@ -88,6 +89,7 @@ fn read<T: DeserializeOwned>(document: mongodb::bson::Document) -> Option<T> {
 
 async fn title(store: &Store, post: Uuid) -> Result<Option<String>, StoreError> {
     let mut session = store.session(&Moment::default()).await?;
-    let found: Option<Post> = session.find_one(&store.projection().posts(), doc! { "_id": stored::id(post) }).await?;
-    Ok(found.filter(|post| post.status == PostStatus::Published).map(|post| post.title))
+    let published = doc! { "_id": stored::id(post), "status": PostStatus::Published.as_str() };
+    let found: Vec<Post> = session.find(&store.projection().posts(), published, without_texts()).await?;
+    Ok(found.into_iter().next().map(|post| post.title))
 }

@@ -18,20 +18,18 @@ pub fn filters(params: &SearchParams, viewer: Viewer) -> Vec<Value> {
     is("tags", filters.tag.as_ref().map(|tag| json!(tag)));
     is("type", filters.post_type.map(|kind| json!(kind)));
     is("century", params.century.map(|century| json!(century)));
-    let (from, to) = params.range();
-    if from.is_some() || to.is_some() {
-        all.push(json!({ "range": { "publishedAt": { "gte": from, "lte": to } } }));
+    if filters.from.is_some() || filters.to.is_some() {
+        all.push(json!({ "range": { "publishedAt": { "gte": filters.from, "lte": filters.to } } }));
     }
     all
 }
 
 /// Published posts are for everybody, the others for those who may write them.
 fn seen_by(viewer: Viewer) -> Option<Value> {
-    let published = json!({ "term": { "status": PostStatus::Published } });
     match viewer {
         Viewer::Editor => None,
-        Viewer::Author(own) => Some(json!({ "bool": { "should": [published, { "term": { "authorId": own } }] } })),
-        Viewer::Public => Some(published),
+        Viewer::Author(own) => Some(json!({ "bool": { "should": [published(), { "term": { "authorId": own } }] } })),
+        Viewer::Public => Some(published()),
     }
 }
 

@@ -1,4 +1,3 @@
-use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use service::params::{FromParams, Params};
 
@@ -111,11 +110,6 @@ impl SearchParams {
             self.order.by.as_str(),
             self.order.descending,
         ])
-    }
-
-    /// When published posts were published, in the filters' words.
-    pub fn range(&self) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
-        (self.filters.from, self.filters.to)
     }
 }
 

@@ -37,9 +37,9 @@ impl SearchNames {
         format!("{}_{}", self.prefix, self.projection.dead_letters())
     }
 
-    /// Everything of the installation, as a pattern.
-    pub fn all(&self) -> String {
-        format!("{}_*", self.prefix)
+    /// All indexes of this version.
+    pub fn indexes(&self) -> [String; 3] {
+        [self.posts(), self.checkpoints(), self.dead_letters()]
     }
 }
 

@@ -1,4 +1,4 @@
-use mongodb::bson::{Document, doc};
+use mongodb::bson::doc;
 use mongodb::options::FindOptions;
 use read_model::Post;
 
@@ -55,6 +55,13 @@ pub async fn walk(
 
 /// Lists go without the texts: a hundred posts of a mebibyte each would be an answer for nobody.
 fn options(order: Order, limit: u32) -> FindOptions {
-    let without_texts: Document = doc! { "content": 0, "html": 0 };
-    FindOptions::builder().sort(sort(order)).limit(i64::from(limit)).projection(without_texts).build()
+    let mut options = without_texts();
+    options.sort = Some(sort(order));
+    options.limit = Some(i64::from(limit));
+    options
+}
+
+/// Posts with everything but their texts.
+pub fn without_texts() -> FindOptions {
+    FindOptions::builder().projection(doc! { "content": 0, "html": 0 }).build()
 }

@@ -86,7 +86,7 @@ impl Searched {
     }
 
     async fn end(self) {
-        for index in [self.names.posts(), self.names.checkpoints(), self.names.dead_letters()] {
+        for index in self.names.indexes() {
             self.elasticsearch.delete(&index).await.unwrap();
         }
         self.world.end().await;

@@ -94,7 +94,7 @@ impl Indexes {
     }
 
     pub async fn drop_them(self) {
-        for index in [self.names.posts(), self.names.checkpoints(), self.names.dead_letters()] {
+        for index in self.names.indexes() {
             self.elasticsearch.delete(&index).await.unwrap();
         }
     }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::Parser;
 use event_log::kafka::KafkaConfig;
 use event_schema::codec::RegistryConfig;
-use service::config::{host_port_list, http_url, not_blank, socket_addr};
+use ipnet::IpNet;
+use service::config::{host_port_list, http_url, network, not_blank, socket_addr};
 use service::http::HttpArgs;
 use service::telemetry::TelemetryArgs;
 
@@ -51,6 +52,12 @@ pub struct Config {
     /// The topic whose first record names the log.
     #[arg(long, env = "GROOT_LOG_TOPIC", value_name = "TOPIC", default_value = "groot.log", value_parser = not_blank)]
     pub log_topic: String,
+    /// The topic that holds activity, such as views: what clients tell and nothing is decided by.
+    #[arg(long, env = "GROOT_ACTIVITY_TOPIC", value_name = "TOPIC", default_value = "groot.activity", value_parser = not_blank)]
+    pub activity_topic: String,
+    /// Networks of proxies that are believed whom they have a request from (X-Forwarded-For, X-Geo-Country, X-Geo-Region).
+    #[arg(long, env = "GROOT_TRUSTED_PROXIES", value_name = "NETWORK,...", default_value = "127.0.0.0/8,::1/128", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
     /// How many partitions the events topic has; fixed when it is made.
     #[arg(long, env = "GROOT_EVENTS_PARTITIONS", value_name = "COUNT", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub events_partitions: u32,
@@ -94,6 +101,7 @@ impl Config {
             events_topic: self.events_topic.clone(),
             owners_topic: self.owners_topic.clone(),
             log_topic: self.log_topic.clone(),
+            activity_topic: self.activity_topic.clone(),
             partitions: self.events_partitions,
             replication_factor: self.replication_factor,
             min_insync_replicas: self.min_insync_replicas,

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use axum::Router;
 use event_log::kafka::{
-    KafkaConfig, KafkaError, KafkaLog, LogIdentity, MAX_RECORD_BYTES, Membership, MembershipConfig, OwnerHints,
-    provision,
+    ActivityWriter, KafkaConfig, KafkaError, KafkaLog, LogIdentity, MAX_RECORD_BYTES, Membership, MembershipConfig,
+    OwnerHints, provision,
 };
 use event_log::owner::OwnerConfig;
 use event_log::state::{LocalConfig, LocalStates, OpenError, Provenance, Snapshots, connect_objects};
@@ -19,7 +19,7 @@ use event_schema::codec::{Codec, RegistryConfig, RegistryError};
 use service::auth::Verifier;
 use service::config::ConfigError;
 use service::health::Health;
-use service::http::{HttpSettings, chassis, serve};
+use service::http::{HttpSettings, TrustedProxies, chassis, serve};
 use service::shutdown::{BUDGET, Stages};
 use service::startup::{StartupError, connect_with_retries};
 use service::supervise::{OnCancel, OnError, Supervisor, TaskFailed};
@@ -125,7 +125,13 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
     let peers = Peers::new(config.peer_secret.clone())?;
     let routing = Arc::new(Routing::new(identity.partitions, seats.subscribe(), hints.watch(), address.clone(), peers));
 
-    let (api, description) = http::routes(Api { verifier, routing: routing.clone(), log: LogId(identity.log_id) });
+    let (api, description) = http::routes(Api {
+        verifier,
+        routing: routing.clone(),
+        log: LogId(identity.log_id),
+        activity: ActivityWriter::connect(&kafka)?,
+        trusted_proxies: TrustedProxies(config.trusted_proxies.clone()),
+    });
     let public = api.merge(service::openapi::router(description)).merge(health.routes());
     let public = chassis(public, &HttpSettings::from(config.http.clone()));
     let owners = Owners {

@@ -4,11 +4,13 @@
 //! - [`KafkaLog`] is the process's one connection for reading and appending events
 //! - [`Membership`] says which partitions this process should own; [`OwnerHints`] says where the others are
 //! - [`Subscription`] shares partitions among projectors, and gives each as a [`CommitStream`]
+//! - [`ActivityWriter`] appends to the topic of facts that decide nothing, and a [`RecordStream`] reads it as it stands
 //! - [`read_all`] reads everything there is, once
 //!
 //! Nothing here decides what counts: that is the reader rule of [`crate::reader`]. Nothing here retries on behalf of an
 //! owner either: what went wrong is reported, and [`crate::owner`] draws its line with a claim.
 
+mod activity;
 mod config;
 mod convert;
 mod error;
@@ -20,6 +22,7 @@ mod native;
 mod owners;
 mod partition_log;
 mod partitioning;
+mod record_stream;
 mod replay;
 mod stream;
 mod subscription;
@@ -27,6 +30,7 @@ mod tail;
 mod topics;
 mod voice;
 
+pub use activity::{ActivityWriter, NotStored};
 pub use config::{KafkaConfig, MAX_RECORD_BYTES};
 pub use error::KafkaError;
 pub use membership::{HandOver, Membership, MembershipConfig, MembershipEvent};
@@ -34,6 +38,7 @@ pub use meters::{describe_metrics, epoch_changed, record_skipped};
 pub use owners::{OwnerHint, OwnerHints};
 pub use partition_log::{Inbox, KafkaLog, PartitionLog};
 pub use partitioning::partition_for;
+pub use record_stream::{Gone, RecordStream, Records};
 pub use replay::{ReadError, read_all, read_partition};
 pub use stream::{CommitStream, Delivery};
 pub use subscription::{AssignedPartition, Subscription};

@@ -36,7 +36,7 @@ pub enum ProjectionCommand {
     /// Documents are written before the position that covers them, and each says which events it has, so that it can be killed at
     /// any time as well. It starts, waits and ends as `documents` does.
     Search(SearchArgs),
-    /// All events, to be counted, into ClickHouse.
+    /// All events, and activity such as views, to be counted, into ClickHouse.
     ///
     /// The bounds of a batch are recorded before its rows are inserted, and a batch that was cut off is redone with the same bounds and
     /// tokens, so that it can be killed at any time as well. It starts, waits and ends as `documents` does.
@@ -179,6 +179,9 @@ pub struct LogArgs {
     /// The topic whose first record names the log.
     #[arg(long, env = "GROOT_LOG_TOPIC", value_name = "TOPIC", default_value = "groot.log", value_parser = config::not_blank)]
     pub log_topic: String,
+    /// The topic that holds activity, which only analytics reads.
+    #[arg(long, env = "GROOT_ACTIVITY_TOPIC", value_name = "TOPIC", default_value = "groot.activity", value_parser = config::not_blank)]
+    pub activity_topic: String,
     /// How many partitions the events topic has.
     #[arg(long, env = "GROOT_EVENTS_PARTITIONS", value_name = "COUNT", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub events_partitions: u32,
@@ -202,6 +205,7 @@ impl LogArgs {
             events_topic: self.events_topic.clone(),
             owners_topic: self.owners_topic.clone(),
             log_topic: self.log_topic.clone(),
+            activity_topic: self.activity_topic.clone(),
             partitions: self.events_partitions,
             // Nothing is appended here.
             lanes: 0,

@@ -1,7 +1,7 @@
 //! Projections of the log: pure functions from events to writes, and one runner that feeds them.
 //!
 //! - [`projection`]: what a projection is to the runner; [`documents`]: the one into MongoDB; [`search`]: the one into Elasticsearch;
-//!   [`analytics`]: the one into ClickHouse
+//!   [`analytics`]: the one into ClickHouse, with [`activity`] beside it
 //! - [`runner`]: reads the log, and writes batches and positions
 //! - [`event`]: an event as a projection meets it; [`dead_letter`]: one that is not projected
 //! - [`checkpoint`]: a position as stores keep it; [`detached`]: writes that nobody can drop half-way; [`markdown`]: content as safe
@@ -9,6 +9,7 @@
 //! - [`mod@start`], [`config`]: the process
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod activity;
 pub mod analytics;
 mod checkpoint;
 pub mod config;

@@ -6,6 +6,7 @@ use anyhow::Context;
 use axum::routing::get;
 use axum::{Json, Router};
 use futures::future::{BoxFuture, FutureExt, join_all};
+use projectors::activity;
 use projectors::analytics::{self, Analytics};
 use projectors::config::{
     Cli, ClickhouseArgs, ElasticsearchArgs, MongodbArgs, ProcessArgs, ProjectionCommand, SourceArgs,
@@ -89,8 +90,16 @@ impl Process {
         let address = StoreAddress { name: "ClickHouse", url: &clickhouse.url };
         let prepare = async || analytics::prepare(&clickhouse).await;
         let names = AnalyticsNames::of(ANALYTICS);
-        let projection = |connected, log_id| Analytics::new(analytics::write::Store::new(connected, names, log_id));
-        self.start(source, address, prepare, projection).await
+        let store = |connected, log_id| analytics::write::Store::new(connected, names, log_id);
+        let events = self.start(source, address, prepare, |connected, log_id| Analytics::new(store(connected, log_id)));
+        let events = events.await?;
+        let Self { health, supervisor, .. } = self;
+        let activity = activity::start(&Source::from(source), address, prepare, store, health, supervisor).await?;
+        self.report(activity.reporter());
+        Ok(async {
+            tokio::join!(events, activity.close());
+        }
+        .boxed())
     }
 
     async fn start<S, P: Projection, E: Into<Box<dyn std::error::Error + Send + Sync>>>(
@@ -102,8 +111,12 @@ impl Process {
     ) -> Result<Closing, StartError> {
         let source = Source::from(source);
         let running = start(&source, store, prepare, projection, &self.health, &self.supervisor).await?;
-        self.reports.lock().unwrap_or_else(PoisonError::into_inner).push(running.reporter());
+        self.report(running.reporter());
         Ok(running.close().boxed())
+    }
+
+    fn report(&self, reporter: Reporter) {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).push(reporter);
     }
 }
 

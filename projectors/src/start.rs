@@ -18,7 +18,7 @@ use crate::config::SourceArgs;
 use crate::dead_letter::Parked;
 use crate::projection::Projection;
 use crate::runner::status::{PartitionReport, Status};
-use crate::runner::{Runner, Shared, lag};
+use crate::runner::{Reads, Runner, Shared, lag};
 
 /// What every projection needs to know, whatever it writes to.
 #[derive(Clone, Debug)]
@@ -118,10 +118,14 @@ pub async fn start<S, P: Projection, E: Into<Box<dyn std::error::Error + Send + 
     let log = KafkaLog::connect(kafka)?;
     let subscription = Subscription::start(kafka, MembershipConfig::new(group), log.clone())?;
     let status = Status::new(name);
-    let shared = Arc::new(Shared { projection, codec, log, status: status.clone(), parked_limit: source.parked_limit });
-    let limit = source.ready_lag;
-    health.check(name, move || std::future::ready(status.readiness(limit)));
-    supervise(name, shared.clone(), subscription, supervisor);
+    let shared = Arc::new(Shared {
+        projection,
+        codec,
+        log: log.clone(),
+        status: status.clone(),
+        parked_limit: source.parked_limit,
+    });
+    run(shared.clone(), Reading { status, log, subscription, ready_lag: source.ready_lag }, health, supervisor);
     Ok(Running { shared })
 }
 
@@ -145,43 +149,53 @@ impl<P: Projection> Running<P> {
 }
 
 async fn report<P: Projection>(shared: Arc<Shared<P>>) -> ProjectionReport {
-    let (ends, now) = (|partition| shared.log.end_offset(partition), Utc::now().timestamp_millis());
-    shared.status.measure(ends, now);
-    let partitions = shared.status.report();
-    let mut parked = Vec::new();
-    let mut unknown = None;
-    for partition in &partitions {
+    let mut report = ProjectionReport::measured(shared.projection.name(), &shared.status, &shared.log);
+    for partition in &report.partitions {
         match shared.projection.parked(partition.partition).await {
-            Ok(keys) => parked.extend(keys),
-            Err(failure) => unknown = Some(failure.to_string()),
+            Ok(keys) => report.parked.extend(keys),
+            Err(failure) => report.parked_unknown = Some(failure.to_string()),
         }
-        if parked.len() >= MOST_PARKED {
-            parked.truncate(MOST_PARKED);
+        if report.parked.len() >= MOST_PARKED {
+            report.parked.truncate(MOST_PARKED);
             break;
         }
     }
-    let lags = partitions.iter();
-    ProjectionReport {
-        projection: shared.projection.name(),
-        lag_records: lags.clone().map(|partition| partition.lag_records).sum(),
-        lag_seconds: lags.map(|partition| partition.lag_seconds).fold(0.0, f64::max),
-        partitions,
-        parked,
-        parked_unknown: unknown,
+    report
+}
+
+impl ProjectionReport {
+    /// As of now, without what is parked.
+    pub(crate) fn measured(projection: &'static str, status: &Status, log: &KafkaLog) -> Self {
+        status.measure(|partition| log.end_offset(partition), Utc::now().timestamp_millis());
+        let partitions = status.report();
+        Self {
+            projection,
+            lag_records: partitions.iter().map(|partition| partition.lag_records).sum(),
+            lag_seconds: partitions.iter().map(|partition| partition.lag_seconds).fold(0.0, f64::max),
+            partitions,
+            parked: Vec::new(),
+            parked_unknown: None,
+        }
     }
 }
 
-fn supervise<P: Projection>(
-    name: &'static str,
-    shared: Arc<Shared<P>>,
-    subscription: Subscription,
-    supervisor: &Supervisor,
-) {
-    let measured = shared.clone();
+/// What is needed to read a topic and to tell how that goes.
+pub(crate) struct Reading {
+    pub status: Status,
+    pub log: KafkaLog,
+    pub subscription: Subscription,
+    pub ready_lag: Duration,
+}
+
+/// Reads what the group gives to this process, under the supervisor, and adds a check with the name of what reads.
+pub(crate) fn run<R: Reads>(reads: Arc<R>, reading: Reading, health: &Health, supervisor: &Supervisor) {
+    let Reading { status, log, subscription, ready_lag } = reading;
+    let (name, checked) = (reads.name(), status.clone());
+    health.check(name, move || std::future::ready(checked.readiness(ready_lag)));
     supervisor.spawn(format!("{name} lag"), OnError::Restart, OnCancel::Finish, move |cancel| {
-        lag::keep_measuring(measured.clone(), cancel)
+        lag::keep_measuring(status.clone(), log.clone(), cancel)
     });
-    let mut runner = Some(Runner::new(shared, subscription, supervisor.clone()));
+    let mut runner = Some(Runner::new(reads, subscription, supervisor.clone()));
     // It can fail only by a panic, after which the process has to begin anew.
     supervisor.spawn(name, OnError::Shutdown, OnCancel::Finish, move |cancel| {
         let runner = runner.take();

@@ -4,12 +4,13 @@
 //! A binary has one `clap::Parser` struct whose fields carry `env = "GROOT_…"` and use the readers here as
 //! `value_parser`; [`read`] fills it or ends the process with exit code 2.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::http::{HeaderValue, Uri};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Parser};
+use ipnet::IpNet;
 
 use crate::startup::EXIT_CONFIG;
 
@@ -61,6 +62,12 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         Some(ms @ 1..=86_400_000) => Ok(Duration::from_millis(ms)),
         _ => Err(allowed()),
     }
+}
+
+/// A network such as `10.0.0.0/8`, or one address.
+pub fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse().ok().map(|address: IpAddr| IpNet::from(address));
+    text.parse().ok().or_else(address).ok_or_else(|| "a network such as 10.0.0.0/8, or an address".to_owned())
 }
 
 /// An `http://` or `https://` address without a trailing slash.

@@ -5,6 +5,7 @@
 //! statuses into problems.
 
 mod body;
+mod client;
 mod guard;
 mod meters;
 mod observe;
@@ -26,6 +27,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use body::{BodyError, read_body};
+pub use client::{TrustedProxies, Whereabouts};
 pub use serve::serve;
 pub(crate) use serve::serve_uncounted;
 pub use traffic::{OpenConnection, Traffic};

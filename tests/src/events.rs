@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use event_log::record::LogRecord;
+use projectors::activity;
 use projectors::analytics::fold::{Analytics, Difference, differences, expected};
 use projectors::analytics::read::read_all;
 use projectors::analytics::write::Store;
 use projectors::event::LoggedEvent;
 use read_model::ANALYTICS;
-use read_model::analytics::rows::SOURCE_EVENTS;
 use read_model::analytics::{AnalyticsNames, Clickhouse, ClickhouseAddress};
 
 /// The tables of one system.
@@ -31,12 +32,15 @@ impl Events {
         Store::new(self.clickhouse.clone(), AnalyticsNames::of(ANALYTICS), log_id)
     }
 
-    /// In what the tables differ from a fold of all events of the log. Activity is of another topic and left out.
-    pub(crate) async fn differences<'a>(&self, events: impl IntoIterator<Item = &'a LoggedEvent>) -> Vec<Difference> {
-        let mut stored = read_all(&self.clickhouse).await.expect("the tables can be read");
-        stored.events.retain(|place, _| place.starts_with(SOURCE_EVENTS));
-        stored.hourly.retain(|hour, _| hour.contains(" groot."));
-        let wanted: Analytics = expected(events);
+    /// In what the tables differ from a fold of all events of the log and of all activity.
+    pub(crate) async fn differences<'a>(
+        &self,
+        events: impl IntoIterator<Item = &'a LoggedEvent>,
+        activity: &[LogRecord],
+    ) -> Vec<Difference> {
+        let stored = read_all(&self.clickhouse).await.expect("the tables can be read");
+        let mut wanted: Analytics = expected(events);
+        activity::fold::add(&mut wanted, activity);
         differences(&stored, &wanted)
     }
 

@@ -13,6 +13,7 @@ use read_model::DOCUMENTS;
 use service::token::PositionToken;
 use uuid::Uuid;
 
+use crate::activity;
 use crate::events::Events;
 use crate::posts::Posts;
 use crate::system::System;
@@ -97,7 +98,11 @@ impl System {
         let store = events.store(self.identity.log_id);
         let is_past = async |partition, offset| store.load(partition).await.is_ok_and(|at| at.position.is_past(offset));
         come_to_the_end_of(facts, is_past).await;
-        let found = events.differences(facts.iter().flat_map(|fact| &fact.events)).await;
+        let told = activity::records(&self.kafka).await;
+        let store = events.store(self.identity.log_id).of_activity();
+        let is_past = async |partition, offset| store.load(partition).await.is_ok_and(|at| at.position.is_past(offset));
+        come_to(told.iter().map(|record| (record.partition, record.offset)), is_past).await;
+        let found = events.differences(facts.iter().flat_map(|fact| &fact.events), &told).await;
         found.iter().map(|difference| format!("figures: {difference}")).collect()
     }
 
@@ -130,10 +135,12 @@ impl System {
 
 /// Waits until a projection has come to the last of these in each partition.
 async fn come_to_the_end_of(facts: &[Fact], is_past: impl AsyncFn(u32, u64) -> bool) {
-    let mut last = BTreeMap::new();
-    for fact in facts {
-        last.insert(fact.position.partition, fact.position.offset);
-    }
+    come_to(facts.iter().map(|fact| (fact.position.partition, fact.position.offset)), is_past).await;
+}
+
+/// The same of offsets, which stand in their order.
+async fn come_to(offsets: impl Iterator<Item = (u32, u64)>, is_past: impl AsyncFn(u32, u64) -> bool) {
+    let last: BTreeMap<_, _> = offsets.collect();
     until("the projection to catch up", async || {
         for (partition, offset) in &last {
             if !is_past(*partition, *offset).await {

@@ -1,5 +1,6 @@
 //! What the suites and the benches share.
 
+pub mod activity;
 pub mod bench;
 pub mod binaries;
 pub mod client;

@@ -1,6 +1,7 @@
 //! The commands over HTTP: what a client sends is read and validated here, judged by the domain on the owner of its
 //! partition, and answered.
 
+mod activity;
 mod answer;
 mod caller;
 mod comments;
@@ -13,7 +14,9 @@ pub mod schema;
 mod submit;
 
 use axum::extract::FromRef;
+use event_log::kafka::ActivityWriter;
 use service::auth::Verifier;
+use service::http::TrustedProxies;
 use std::sync::Arc;
 use utoipa::openapi::OpenApi as Description;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -29,6 +32,8 @@ pub struct Api {
     pub verifier: Verifier,
     pub routing: Arc<Routing>,
     pub log: LogId,
+    pub activity: ActivityWriter,
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl FromRef<Api> for Verifier {
@@ -51,7 +56,7 @@ pub struct LogId(pub u64);
     ),
     modifiers(&Bearer),
     security(("bearer" = [])),
-    tags((name = "posts"), (name = "comments"), (name = "likes"), (name = "people"))
+    tags((name = "posts"), (name = "comments"), (name = "likes"), (name = "people"), (name = "activity"))
 )]
 struct Commands;
 
@@ -77,6 +82,7 @@ pub fn routes(api: Api) -> (axum::Router, Description) {
         .routes(routes!(comments::add))
         .routes(routes!(comments::edit, comments::delete))
         .routes(routes!(people::create))
+        .routes(routes!(activity::tell))
         .split_for_parts();
     (router.with_state(api), description)
 }

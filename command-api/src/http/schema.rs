@@ -109,6 +109,77 @@ pub struct PersonBody {
     pub name: String,
 }
 
+/// What people did, in one batch.
+#[derive(Debug, ToSchema)]
+pub struct ActivityBody {
+    #[schema(min_items = 1, max_items = 500)]
+    pub events: Vec<ActivityEvent>,
+}
+
+/// Something that somebody did.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct ActivityEvent {
+    #[schema(rename = "type")]
+    pub activity_type: ActivityKind,
+    /// The post that it is about.
+    pub post_id: Option<Uuid>,
+    /// Of the client: different ones of these are counted as sessions.
+    #[schema(min_length = 1, max_length = 100)]
+    pub session_id: Option<String>,
+    /// Within the last 7 days, and at most 5 minutes ahead, which is taken as now. The time of arrival where left out.
+    pub timestamp: Option<DateTime<Utc>>,
+    /// To 20 strings to 200 characters, numbers or booleans. Names are 1 to 40 letters, digits, underscores, dots or hyphens.
+    pub properties: Option<std::collections::BTreeMap<String, String>>,
+}
+
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum ActivityKind {
+    View,
+    Read,
+    Share,
+    Click,
+    Search,
+    Download,
+}
+
+/// How many events will be counted.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AcceptedAnswer {
+    #[schema(example = 1)]
+    pub accepted: usize,
+}
+
+#[derive(Debug, IntoResponses)]
+pub enum Accepted {
+    /// All of them are stored
+    #[response(status = 202)]
+    Accepted(AcceptedAnswer),
+}
+
+#[derive(Debug, IntoResponses)]
+pub enum ActivityRefusals {
+    /// The body is not JSON in UTF-8
+    #[response(status = 400, content_type = "application/problem+json")]
+    Malformed(ProblemBody),
+    /// There is an access token, and it is not valid
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(ProblemBody),
+    /// The body has more than 2 MiB
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(ProblemBody),
+    /// The body is not application/json
+    #[response(status = 415, content_type = "application/problem+json")]
+    UnsupportedMediaType(ProblemBody),
+    /// Fields are not valid, all of them named; nothing is stored
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(ProblemBody),
+    /// Not all of them are known to be stored: try again later
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(ProblemBody),
+}
+
 /// Where a command left what it was for.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({

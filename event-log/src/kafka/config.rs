@@ -1,5 +1,7 @@
 //! How the clients of the cluster are set up, each setting with its reason.
 
+use std::time::Duration;
+
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
 /// The most that key, value and headers of one record may take together, in bytes.
@@ -7,6 +9,9 @@ pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
 
 /// What topics and clients allow a batch to take: a record of [`MAX_RECORD_BYTES`] and what framing adds to it.
 pub(super) const MAX_BATCH_BYTES: usize = MAX_RECORD_BYTES + 64 * 1024;
+
+/// How long activity is tried to be stored. An answer waits for it.
+pub(super) const ACTIVITY_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where the cluster is and how the log is laid out on it.
 #[derive(Clone, Debug)]
@@ -18,6 +23,8 @@ pub struct KafkaConfig {
     pub events_topic: String,
     pub owners_topic: String,
     pub log_topic: String,
+    /// Where facts go that decide nothing. It has as many partitions as the events.
+    pub activity_topic: String,
     /// How many partitions the events have. It is fixed when the topic is made, since it decides where each aggregate is.
     pub partitions: u32,
     /// Copies of each partition. An existing topic may have more.
@@ -37,10 +44,23 @@ impl KafkaConfig {
             events_topic: "groot.events".to_owned(),
             owners_topic: "groot.owners".to_owned(),
             log_topic: "groot.log".to_owned(),
+            activity_topic: "groot.activity".to_owned(),
             partitions: 12,
             replication_factor: 1,
             min_insync_replicas: 1,
             lanes: 3,
+        }
+    }
+
+    /// The same cluster with the activity in the place of the events, for those who read it: partitions of both are shared out and
+    /// fetched alike.
+    #[must_use]
+    pub fn of_activity(&self) -> Self {
+        Self {
+            events_topic: self.activity_topic.clone(),
+            client_id: format!("{}.activity", self.client_id),
+            lanes: 0,
+            ..self.clone()
         }
     }
 
@@ -113,6 +133,22 @@ impl KafkaConfig {
             // An upper bound that is never met: what owners may have pending is bounded before it gets here, and a full
             // queue would end their epochs.
             .set("queue.buffering.max.kbytes", "1048576");
+        config
+    }
+
+    /// The producer of what decides nothing: idempotent, and given up after a while.
+    pub(super) fn activity(&self) -> ClientConfig {
+        let mut config = self.client();
+        config
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            // Nobody waits for a single record, so that many can share a batch.
+            .set("linger.ms", "5")
+            .set("compression.type", "lz4")
+            .set("message.timeout.ms", ACTIVITY_LIMIT.as_millis().to_string())
+            .set("queue.buffering.max.messages", "100000")
+            // What waits while the cluster is away; whoever comes when it is full is told so.
+            .set("queue.buffering.max.kbytes", "65536");
         config
     }
 

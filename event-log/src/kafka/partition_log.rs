@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use metrics::Counter;
 use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError as ClientError;
 use tokio::sync::{Mutex as Turn, mpsc};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -113,27 +114,35 @@ impl KafkaLog {
 
     /// Asks the cluster for the end of each partition: one past its last record.
     pub async fn end_offsets(&self) -> Result<Vec<u64>, KafkaError> {
-        self.ask_ends(0..self.partitions(), QUERY_LIMIT).await
+        let bounds = self.ask_bounds(0..self.partitions(), QUERY_LIMIT).await?;
+        Ok(bounds.into_iter().map(|bounds| bounds.end).collect())
+    }
+
+    /// Asks the cluster what it holds of one partition: from its first record to one past its last.
+    pub async fn bounds(&self, partition: u32) -> Result<Range<u64>, KafkaError> {
+        let bounds = self.ask_bounds(partition..partition + 1, QUERY_LIMIT).await?;
+        Ok(bounds[0].clone())
     }
 
     /// Asks the cluster for the end of one partition, for an owner that can do without if there is no answer soon.
     pub async fn end_offset_now(&self, partition: u32) -> Result<u64, KafkaError> {
-        let ends = self.ask_ends(partition..partition + 1, SHORT_QUERY_LIMIT).await?;
-        Ok(ends[0])
+        let bounds = self.ask_bounds(partition..partition + 1, SHORT_QUERY_LIMIT).await?;
+        Ok(bounds[0].end)
     }
 
-    async fn ask_ends(&self, partitions: Range<u32>, limit: Duration) -> Result<Vec<u64>, KafkaError> {
+    async fn ask_bounds(&self, partitions: Range<u32>, limit: Duration) -> Result<Vec<Range<u64>>, KafkaError> {
         let shared = self.shared.clone();
         let asked = tokio::task::spawn_blocking(move || {
             partitions
                 .map(|partition| {
                     let client = shared.client.client();
-                    client.fetch_watermarks(&shared.topic, partition as i32, limit).map(|(_, high)| high.max(0) as u64)
+                    let (low, high) = client.fetch_watermarks(&shared.topic, partition as i32, limit)?;
+                    Ok(low.max(0) as u64..high.max(0) as u64)
                 })
-                .collect::<Result<Vec<_>, _>>()
+                .collect::<Result<Vec<_>, ClientError>>()
         });
         match asked.await {
-            Ok(Ok(ends)) => Ok(ends),
+            Ok(Ok(bounds)) => Ok(bounds),
             Ok(Err(source)) => Err(KafkaError::cluster(
                 format!("ask for the ends of topic {}", self.shared.topic),
                 &self.shared.brokers,

@@ -72,6 +72,17 @@ impl Revocable {
     }
 }
 
+/// Waits for what comes next of a partition. None once that is revoked or the log closed. Cancel safe.
+pub(super) async fn next_event(inbox: &mut Inbox, revoked: Option<&Revocable>) -> Option<LogEvent> {
+    match revoked {
+        None => inbox.recv().await,
+        Some(revocable) => tokio::select! {
+            () = revocable.wait() => None,
+            event = inbox.recv() => event,
+        },
+    }
+}
+
 #[derive(Debug, Default)]
 struct Gathered {
     commits: Vec<Commit>,
@@ -185,22 +196,12 @@ impl CommitStream {
             let event = match self.inbox.try_recv() {
                 Some(event) => event,
                 None if self.gathered.tells_something() => return Ok(Some(self.deliver())),
-                None => match self.wait().await {
+                None => match next_event(&mut self.inbox, self.revoked.as_ref()).await {
                     Some(event) => event,
                     None => return Ok(None),
                 },
             };
             self.take(event);
-        }
-    }
-
-    async fn wait(&mut self) -> Option<LogEvent> {
-        match &self.revoked {
-            None => self.inbox.recv().await,
-            Some(revocable) => tokio::select! {
-                () = revocable.wait() => None,
-                event = self.inbox.recv() => event,
-            },
         }
     }
 

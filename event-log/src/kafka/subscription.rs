@@ -10,6 +10,7 @@ use super::config::KafkaConfig;
 use super::error::KafkaError;
 use super::membership::{HandOver, Membership, MembershipConfig, MembershipEvent};
 use super::partition_log::KafkaLog;
+use super::record_stream::RecordStream;
 use super::stream::{CommitStream, Revocable};
 use crate::position::Position;
 
@@ -73,6 +74,11 @@ impl AssignedPartition {
     /// Reads from where the store says that it stands.
     pub fn read_from(self, position: Position) -> CommitStream {
         CommitStream::start(&self.log, self.partition, position, Some(self.revocable))
+    }
+
+    /// Reads every record from an offset on, whatever it is.
+    pub fn read_records_from(self, offset: u64) -> RecordStream {
+        RecordStream::start(&self.log, self.partition, offset, Some(self.revocable))
     }
 }
 

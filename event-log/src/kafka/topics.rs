@@ -5,6 +5,7 @@
 //! | events | as configured, for ever | the log itself: never compacted, never shortened by time or size |
 //! | owners | 1 | hints where the owners of partitions are: compacted |
 //! | log | 1 | the log's identity |
+//! | activity | as the events | facts that decide nothing: kept for a week at least |
 //!
 //! The identity is a random number in the first record of the log topic. Whoever finds the topic empty writes a number, and
 //! then reads the first record: with several at once several records are written, and all of them read the same first one.
@@ -56,6 +57,9 @@ fn identity(config: &KafkaConfig, log_id: u64) -> LogIdentity {
     LogIdentity { log_id, partitions: config.partitions }
 }
 
+/// How long activity waits to be counted.
+const ACTIVITY_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// Each round trip of a check may take this long, and so may a new topic until it is seen everywhere.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -92,7 +96,7 @@ fn log_time() -> Setting {
     exactly("message.timestamp.type", "LogAppendTime")
 }
 
-fn plans(config: &KafkaConfig) -> [Plan<'_>; 3] {
+fn plans(config: &KafkaConfig) -> [Plan<'_>; 4] {
     let kept_for_ever = |cleanup| {
         vec![
             exactly("cleanup.policy", cleanup),
@@ -114,6 +118,16 @@ fn plans(config: &KafkaConfig) -> [Plan<'_>; 3] {
             settings: vec![exactly("cleanup.policy", "compact"), log_time()],
         },
         Plan { name: &config.log_topic, partitions: 1, settings: kept_for_ever("delete") },
+        Plan {
+            name: &config.activity_topic,
+            partitions: config.partitions,
+            settings: vec![
+                exactly("cleanup.policy", "delete"),
+                at_least("retention.ms", ACTIVITY_KEPT.as_millis()),
+                at_least("min.insync.replicas", config.min_insync_replicas),
+                log_time(),
+            ],
+        },
     ]
 }
 

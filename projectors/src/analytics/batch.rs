@@ -26,7 +26,7 @@ pub struct Batch {
 }
 
 /// From 1970 until before 2106: what the hours of the statistics can hold, and the time when a row goes.
-const TIMES: std::ops::Range<i64> = 0..4_291_747_200_000;
+pub(crate) const TIMES: std::ops::Range<i64> = 0..4_291_747_200_000;
 
 impl Batch {
     /// # Errors

@@ -16,9 +16,9 @@ use chrono::Utc;
 use clickhouse::Row;
 use clickhouse::sql::Identifier;
 use event_log::position::Position;
-use read_model::Checkpoint;
 use read_model::analytics::rows::{BEGUN, CheckpointRow, DONE};
 use read_model::analytics::{AnalyticsNames, Clickhouse, ClickhouseError};
+use read_model::{Checkpoint, Projection};
 use serde::Deserialize;
 
 use crate::analytics::batch::Batch;
@@ -36,6 +36,8 @@ const WRITE_LIMIT: Duration = Duration::from_secs(120);
 pub struct Store {
     clickhouse: Clickhouse,
     names: AnalyticsNames,
+    /// Under whose name positions are kept.
+    positions: Projection,
     log_id: u64,
     dead_letters: DeadLetters,
     writes: Detached,
@@ -64,7 +66,13 @@ impl Store {
     /// The tables must be there: see [`read_model::analytics::ensure`].
     pub fn new(clickhouse: Clickhouse, names: AnalyticsNames, log_id: u64) -> Self {
         let dead_letters = DeadLetters::new(clickhouse.clone(), names.dead_letters());
-        Self { clickhouse, names, log_id, dead_letters, writes: Detached::default() }
+        Self { clickhouse, names, positions: names.projection(), log_id, dead_letters, writes: Detached::default() }
+    }
+
+    /// The same tables, for what comes from the topic of activity: its positions are its own.
+    #[must_use]
+    pub fn of_activity(self) -> Self {
+        Self { positions: self.names.activity(), ..self }
     }
 
     pub fn dead_letters(&self) -> &DeadLetters {
@@ -230,7 +238,7 @@ impl Store {
                  WHERE id = ? ORDER BY revision DESC LIMIT 1 BY kind",
             )
             .bind(Identifier(&self.names.checkpoints()))
-            .bind(self.names.projection().checkpoint_id(partition));
+            .bind(self.positions.checkpoint_id(partition));
         let rows: Vec<CheckpointRow> = self.clickhouse.rows(query).await?;
         let of = |kind: &str| {
             let row = rows.iter().find(|row| row.kind == kind);
@@ -250,8 +258,7 @@ impl Store {
 
     /// A revision of a kind is written once.
     async fn record(&self, kind: &str, partition: u32, revision: i64, to: Position) -> Result<(), StoreFailure> {
-        let projection = self.names.projection();
-        let checkpoint = checkpoint::to_document(projection, self.log_id, partition, &to, revision, Utc::now());
+        let checkpoint = checkpoint::to_document(self.positions, self.log_id, partition, &to, revision, Utc::now());
         let row = CheckpointRow {
             id: checkpoint.id.clone(),
             kind: kind.to_owned(),
@@ -265,6 +272,6 @@ impl Store {
     }
 
     fn place(&self, partition: u32) -> String {
-        format!("{}/{}", self.log_id, self.names.projection().checkpoint_id(partition))
+        format!("{}/{}", self.log_id, self.positions.checkpoint_id(partition))
     }
 }

@@ -60,6 +60,16 @@ pub fn describe() {
     );
     describe_counter!("projection_parked_events_total", Unit::Count, "Events that were parked");
     describe_counter!(
+        "activity_expired_total",
+        Unit::Count,
+        "Records of activity that the topic gave up before they were counted"
+    );
+    describe_counter!(
+        "activity_unreadable_total",
+        Unit::Count,
+        "Records of activity that could not be read and are not counted"
+    );
+    describe_counter!(
         "projection_transaction_retries_total",
         Unit::Count,
         "Transactions begun anew after a passing conflict"
@@ -68,7 +78,7 @@ pub fn describe() {
 
 /// A batch that was written.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Written {
+pub(crate) struct Written {
     pub events: u64,
     pub bytes: u64,
     pub write_seconds: f64,
@@ -76,7 +86,7 @@ pub(super) struct Written {
     pub oldest_age_seconds: Option<f64>,
 }
 
-pub(super) fn written(projection: &'static str, batch: Written) {
+pub(crate) fn written(projection: &'static str, batch: Written) {
     counter!("projection_events_total", "projection" => projection).increment(batch.events);
     histogram!("projection_batch_events", "projection" => projection).record(batch.events as f64);
     histogram!("projection_batch_bytes", "projection" => projection).record(batch.bytes as f64);
@@ -86,29 +96,37 @@ pub(super) fn written(projection: &'static str, batch: Written) {
     }
 }
 
-pub(super) fn waited(projection: &'static str, what: &'static str) {
+pub(crate) fn waited(projection: &'static str, what: &'static str) {
     counter!("projection_waits_total", "projection" => projection, "for" => what).increment(1);
 }
 
-pub(super) fn superseded(projection: &'static str) {
+pub(crate) fn superseded(projection: &'static str) {
     counter!("projection_superseded_total", "projection" => projection).increment(1);
 }
 
-pub(super) fn parked(projection: &'static str, partition: u32, aggregates: usize) {
+pub(crate) fn parked(projection: &'static str, partition: u32, aggregates: usize) {
     gauge!("projection_parked_aggregates", "projection" => projection, "partition" => partition.to_string())
         .set(aggregates as f64);
 }
 
-pub(super) fn parked_events(projection: &'static str, events: usize) {
+pub(crate) fn parked_events(projection: &'static str, events: usize) {
     counter!("projection_parked_events_total", "projection" => projection).increment(events as u64);
 }
 
-pub(super) fn partitions(projection: &'static str, state: &'static str, count: usize) {
+pub(crate) fn partitions(projection: &'static str, state: &'static str, count: usize) {
     gauge!("projection_partitions", "projection" => projection, "state" => state).set(count as f64);
 }
 
-pub(super) fn lag(projection: &'static str, partition: u32, records: u64, seconds: f64) {
+pub(crate) fn lag(projection: &'static str, partition: u32, records: u64, seconds: f64) {
     let partition = partition.to_string();
     gauge!("projection_lag_records", "projection" => projection, "partition" => partition.clone()).set(records as f64);
     gauge!("projection_lag_seconds", "projection" => projection, "partition" => partition).set(seconds);
+}
+
+pub(crate) fn activity_expired(records: u64) {
+    counter!("activity_expired_total").increment(records);
+}
+
+pub(crate) fn activity_unreadable(records: u64) {
+    counter!("activity_unreadable_total").increment(records);
 }

@@ -11,12 +11,13 @@ pub mod lag;
 pub mod meters;
 pub mod parked;
 pub mod partition;
+pub mod patience;
 pub mod sorting;
 pub mod status;
 
 use std::sync::Arc;
 
-use event_log::kafka::{KafkaLog, Subscription};
+use event_log::kafka::{AssignedPartition, KafkaLog, Subscription};
 use event_schema::codec::Codec;
 use service::supervise::{OnCancel, OnError, Supervisor};
 use tokio_util::sync::CancellationToken;
@@ -36,17 +37,37 @@ pub struct Shared<P> {
     pub parked_limit: usize,
 }
 
-/// Feeds a projection with the partitions that the group gives to this process.
+/// What is done with the partitions that the group gives to this process.
+pub trait Reads: Send + Sync + 'static {
+    /// Names it in metrics, logs, the group that shares its partitions and the readiness check.
+    fn name(&self) -> &'static str;
+
+    /// Reads a partition until it is revoked.
+    fn read(self: Arc<Self>, assigned: AssignedPartition) -> impl Future<Output = ()> + Send;
+}
+
+impl<P: Projection> Reads for Shared<P> {
+    fn name(&self) -> &'static str {
+        self.projection.name()
+    }
+
+    async fn read(self: Arc<Self>, assigned: AssignedPartition) {
+        let partition = assigned.partition();
+        Worker::new(self, partition).run(assigned).await;
+    }
+}
+
+/// Starts a task for each partition that the group gives to this process.
 #[derive(Debug)]
-pub struct Runner<P> {
-    shared: Arc<Shared<P>>,
+pub struct Runner<R> {
+    reads: Arc<R>,
     subscription: Subscription,
     supervisor: Supervisor,
 }
 
-impl<P: Projection> Runner<P> {
-    pub fn new(shared: Arc<Shared<P>>, subscription: Subscription, supervisor: Supervisor) -> Self {
-        Self { shared, subscription, supervisor }
+impl<R: Reads> Runner<R> {
+    pub fn new(reads: Arc<R>, subscription: Subscription, supervisor: Supervisor) -> Self {
+        Self { reads, subscription, supervisor }
     }
 
     /// Runs until the token is cancelled; then lets running batches finish, hands all partitions over and leaves the group.
@@ -69,16 +90,14 @@ impl<P: Projection> Runner<P> {
         let Some(assigned) = self.subscription.next().await else {
             return false;
         };
-        let name = self.shared.projection.name();
-        let task = format!("{name} partition {}", assigned.partition());
-        let worker = Worker::new(self.shared.clone(), assigned.partition());
-        let mut taken = Some((worker, assigned));
+        let task = format!("{} partition {}", self.reads.name(), assigned.partition());
+        let mut taken = Some((self.reads.clone(), assigned));
         // It ends when the partition is revoked, and fails only by a panic.
         self.supervisor.spawn(task, OnError::Shutdown, OnCancel::Finish, move |_| {
             let taken = taken.take();
             async move {
-                if let Some((worker, assigned)) = taken {
-                    worker.run(assigned).await;
+                if let Some((reads, assigned)) = taken {
+                    reads.read(assigned).await;
                 }
                 Ok::<_, std::convert::Infallible>(())
             }

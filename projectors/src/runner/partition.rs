@@ -2,20 +2,19 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::Utc;
 use event_log::kafka::{AssignedPartition, CommitStream, Delivery};
 use event_log::position::Position;
 use event_log::reader::{Commit, Halt};
 use event_log::record::LogRecord;
-use rand::RngExt;
 use tokio::time::Instant;
 
 use crate::dead_letter::{DeadLetter, Parked, Standing};
 use crate::projection::{Changes, Cleared, Projection, Saved, StoreFailure};
 use crate::runner::meters::{self, Written};
 use crate::runner::parked::{Held, ParkedKeys};
+use crate::runner::patience::{End, FIRST_PAUSE, Patience, sleep_until};
 use crate::runner::sorting::{Read, Sorted, sort};
 use crate::runner::status::State;
 use crate::runner::{Shared, decode};
@@ -27,25 +26,12 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Letters of a key that one transaction projects, so that it stays within the time that the store gives it.
 const RETRIED_AT_ONCE: u32 = 1_000;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(3);
-/// How often a partition that is waiting or halted looks whether it was revoked.
-const GLANCE: Duration = Duration::from_millis(200);
-
 /// Projects one partition for as long as it is this process's.
 #[derive(Debug)]
 pub struct Worker<P> {
     shared: Arc<Shared<P>>,
     partition: u32,
-}
-
-/// Why a partition is no longer projected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The group gives it to another instance.
-    Revoked,
-    /// Going on would be wrong.
-    Halted(String),
+    patience: Patience,
 }
 
 /// The place of a partition in the log and in the store.
@@ -60,7 +46,8 @@ pub struct Place {
 
 impl<P: Projection> Worker<P> {
     pub fn new(shared: Arc<Shared<P>>, partition: u32) -> Self {
-        Self { shared, partition }
+        let patience = Patience::new(shared.projection.name(), partition, shared.status.clone());
+        Self { shared, partition, patience }
     }
 
     /// Projects until the partition is revoked. A halted partition is held until then, so that its state can be seen.
@@ -80,7 +67,7 @@ impl<P: Projection> Worker<P> {
                 }
             };
             if let End::Halted(why) = end {
-                self.stay_halted(why, || place.stream.is_revoked()).await;
+                self.patience.stay_halted(why, || place.stream.is_revoked()).await;
             }
         }
         status.forget(self.partition);
@@ -102,7 +89,7 @@ impl<P: Projection> Worker<P> {
                 Ok(place)
             }
             Err(End::Halted(why)) => {
-                self.stay_halted(why.clone(), || assigned.is_revoked()).await;
+                self.patience.stay_halted(why.clone(), || assigned.is_revoked()).await;
                 Err(End::Halted(why))
             }
             Err(End::Revoked) => Err(End::Revoked),
@@ -113,7 +100,7 @@ impl<P: Projection> Worker<P> {
     /// something is parked it also does what operators want of that.
     pub async fn step(&self, place: &mut Place) -> Result<(), End> {
         if let (None, Some(why)) = (place.saved.begun, self.too_many(&place.parked)) {
-            self.stand_still(why);
+            self.patience.stand_still(why);
             if let Some(look_at) = place.parked.look_at() {
                 sleep_until(look_at, || place.stream.is_revoked()).await?;
             }
@@ -158,7 +145,7 @@ impl<P: Projection> Worker<P> {
         let projection = &self.shared.projection;
         let mut did = false;
         loop {
-            let order = self.asked(|| projection.order(self.partition), || place.stream.is_revoked()).await?;
+            let order = self.patience.asked(|| projection.order(self.partition), || place.stream.is_revoked()).await?;
             let Some((key, standing)) = order else { break };
             did = true;
             if standing == Standing::Drop {
@@ -169,7 +156,8 @@ impl<P: Projection> Worker<P> {
         }
         place.parked.looked();
         if did {
-            let parked = self.asked(|| projection.parked(self.partition), || place.stream.is_revoked()).await?;
+            let parked =
+                self.patience.asked(|| projection.parked(self.partition), || place.stream.is_revoked()).await?;
             self.hold(place, parked);
         }
         if self.too_many(&place.parked).is_none() {
@@ -246,19 +234,6 @@ impl<P: Projection> Worker<P> {
         })
     }
 
-    fn stand_still(&self, why: String) {
-        let state = State::Halted(why.clone());
-        if self.shared.status.states().get(&self.partition) != Some(&state) {
-            tracing::error!(
-                projection = self.name(),
-                partition = self.partition,
-                error = why,
-                "halted: nothing more of this partition is projected until the cause is mended"
-            );
-            self.shared.status.set(self.partition, state);
-        }
-    }
-
     /// Says of each key that is parked now why it is.
     fn tell_of(&self, parked: &ParkedKeys, letters: &[DeadLetter]) {
         meters::parked_events(self.name(), letters.len());
@@ -281,7 +256,7 @@ impl<P: Projection> Worker<P> {
 
     async fn letters(&self, place: &Place, key: &str, limit: u32) -> Result<Vec<DeadLetter>, End> {
         let ask = || self.shared.projection.letters(self.partition, key, limit);
-        self.asked(ask, || place.stream.is_revoked()).await
+        self.patience.asked(ask, || place.stream.is_revoked()).await
     }
 
     /// Tells of each record what it says, or why that cannot be told.
@@ -299,7 +274,9 @@ impl<P: Projection> Worker<P> {
                 match decode::event(&self.shared.codec, &record).await {
                     Ok(event) => break Ok(event),
                     Err(error) if error.is_retryable() => {
-                        self.wait("registry", error.to_string(), &mut pause, || place.stream.is_revoked()).await?;
+                        self.patience
+                            .wait("registry", error.to_string(), &mut pause, || place.stream.is_revoked())
+                            .await?;
                     }
                     Err(error) if error.is_of_the_record() => break Err(error.to_string()),
                     Err(error) => return Err(End::Halted(error.to_string())),
@@ -358,7 +335,7 @@ impl<P: Projection> Worker<P> {
                 }
                 Err(StoreFailure::Halt(why)) => return Err(End::Halted(why)),
                 Err(StoreFailure::Unavailable(why)) => {
-                    self.wait("store", why, &mut pause, || place.stream.is_revoked()).await?;
+                    self.patience.wait("store", why, &mut pause, || place.stream.is_revoked()).await?;
                 }
             }
         }
@@ -366,71 +343,14 @@ impl<P: Projection> Worker<P> {
 
     async fn load(&self, is_revoked: impl Fn() -> bool) -> Result<(Saved, Vec<Parked>), End> {
         let projection = &self.shared.projection;
-        let saved = self.asked(|| projection.load(self.partition), &is_revoked).await?;
-        let parked = self.asked(|| projection.parked(self.partition), &is_revoked).await?;
+        let saved = self.patience.asked(|| projection.load(self.partition), &is_revoked).await?;
+        let parked = self.patience.asked(|| projection.parked(self.partition), &is_revoked).await?;
         Ok((saved, parked))
-    }
-
-    /// Asks the store until there is an answer.
-    async fn asked<T, F: Future<Output = Result<T, StoreFailure>>>(
-        &self,
-        ask: impl Fn() -> F,
-        is_revoked: impl Fn() -> bool,
-    ) -> Result<T, End> {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match ask().await {
-                Ok(answer) => return Ok(answer),
-                Err(StoreFailure::Halt(why)) => return Err(End::Halted(why)),
-                Err(failure) => self.wait("store", failure.to_string(), &mut pause, &is_revoked).await?,
-            }
-        }
-    }
-
-    /// Pauses, longer each time, before something that is away is tried again.
-    async fn wait(
-        &self,
-        what: &'static str,
-        why: String,
-        pause: &mut Duration,
-        is_revoked: impl Fn() -> bool,
-    ) -> Result<(), End> {
-        meters::waited(self.name(), what);
-        tracing::warn!(
-            projection = self.name(),
-            partition = self.partition,
-            pause_ms = pause.as_millis() as u64,
-            error = why,
-            "waiting"
-        );
-        self.shared.status.set(self.partition, State::Waiting(why));
-        // Jitter keeps the partitions from coming back all at once.
-        let until = Instant::now() + pause.mul_f64(rand::rng().random_range(0.5..1.0));
-        *pause = (*pause * 2).min(LONGEST_PAUSE);
-        sleep_until(until, is_revoked).await
-    }
-
-    async fn stay_halted(&self, why: String, is_revoked: impl Fn() -> bool) {
-        self.stand_still(why);
-        while !is_revoked() {
-            tokio::time::sleep(GLANCE).await;
-        }
     }
 
     fn name(&self) -> &'static str {
         self.shared.projection.name()
     }
-}
-
-/// Sleeps, unless the partition is revoked.
-async fn sleep_until(until: Instant, is_revoked: impl Fn() -> bool) -> Result<(), End> {
-    while Instant::now() < until {
-        if is_revoked() {
-            return Err(End::Revoked);
-        }
-        tokio::time::sleep_until(until.min(Instant::now() + GLANCE)).await;
-    }
-    Ok(())
 }
 
 /// The next delivery, or none when it is time to look after what is parked.

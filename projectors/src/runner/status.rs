@@ -94,17 +94,17 @@ impl Status {
         if troubles.is_empty() { Ok(()) } else { Err(troubles.join("; ")) }
     }
 
-    pub(super) fn set(&self, partition: u32, state: State) {
+    pub(crate) fn set(&self, partition: u32, state: State) {
         self.change(partition, |entry| entry.state = state);
     }
 
     /// Records were read, the first of which was appended at `timestamp`.
-    pub(super) fn read(&self, partition: u32, timestamp: Option<i64>) {
+    pub(crate) fn read(&self, partition: u32, timestamp: Option<i64>) {
         self.change(partition, |entry| entry.oldest_unwritten = timestamp);
     }
 
     /// Everything below `next_offset` is in the store.
-    pub(super) fn written(&self, partition: u32, next_offset: u64) {
+    pub(crate) fn written(&self, partition: u32, next_offset: u64) {
         self.change(partition, |entry| {
             entry.state = State::Running;
             entry.next_offset = next_offset;
@@ -113,7 +113,7 @@ impl Status {
     }
 
     /// The partition is no longer this process's.
-    pub(super) fn forget(&self, partition: u32) {
+    pub(crate) fn forget(&self, partition: u32) {
         let mut partitions = self.lock();
         partitions.remove(&partition);
         self.count(&partitions);

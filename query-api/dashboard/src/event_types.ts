@@ -1,5 +1,11 @@
-/** The types of domain events, in the words of the page. Another type is shown by its own name. */
+/** The types of activity and of domain events, in the words of the page. Another type is shown by its own name. */
 const NAMES: Record<string, string> = {
+    view: "Viewed",
+    read: "Read to the end",
+    share: "Shared",
+    click: "Link clicked",
+    search: "Searched",
+    download: "Downloaded",
     "groot.post.PostCreated": "Post created",
     "groot.post.PostEdited": "Post edited",
     "groot.post.PostPublished": "Post published",

@@ -27,6 +27,11 @@ impl AnalyticsNames {
         self.projection
     }
 
+    /// Under which name the positions in the topic of activity are kept, whose rows stand in the same tables.
+    pub fn activity(self) -> Projection {
+        Projection { name: "activity", version: self.projection.version }
+    }
+
     /// [`super::rows::EventRow`], one for each event and each activity.
     pub fn events(self) -> String {
         self.versioned(EVENTS)

@@ -134,6 +134,7 @@ impl Bench {
             (&mut kafka.events_topic, "GROOT_EVENTS_TOPIC"),
             (&mut kafka.owners_topic, "GROOT_OWNERS_TOPIC"),
             (&mut kafka.log_topic, "GROOT_LOG_TOPIC"),
+            (&mut kafka.activity_topic, "GROOT_ACTIVITY_TOPIC"),
         ] {
             *topic = of(variable).unwrap_or_default();
         }

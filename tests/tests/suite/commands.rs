@@ -1,5 +1,6 @@
 //! The command side over HTTP, as processes on a real Kafka and a real registry.
 
+mod activity;
 mod bad_input;
 mod commands_twice;
 mod forwarding;

@@ -31,6 +31,7 @@ fn config(partitions: u32) -> KafkaConfig {
         events_topic: format!("events-{name}"),
         owners_topic: format!("owners-{name}"),
         log_topic: format!("log-{name}"),
+        activity_topic: format!("activity-{name}"),
         partitions,
         ..KafkaConfig::local(crate::brokers::of_the_log_tests())
     }

@@ -47,6 +47,7 @@ impl Ledger {
             events_topic: format!("events-{name}"),
             owners_topic: format!("owners-{name}"),
             log_topic: format!("log-{name}"),
+            activity_topic: format!("activity-{name}"),
             partitions,
             ..KafkaConfig::local(addresses.kafka_brokers.clone())
         };

@@ -63,6 +63,7 @@ impl World {
             events_topic: format!("{name}.events"),
             owners_topic: format!("{name}.owners"),
             log_topic: format!("{name}.log"),
+            activity_topic: format!("{name}.activity"),
             partitions,
             ..KafkaConfig::local(stack.addresses().kafka_brokers.clone())
         };
@@ -89,6 +90,7 @@ impl World {
             ("GROOT_EVENTS_TOPIC", self.kafka.events_topic.clone()),
             ("GROOT_OWNERS_TOPIC", self.kafka.owners_topic.clone()),
             ("GROOT_LOG_TOPIC", self.kafka.log_topic.clone()),
+            ("GROOT_ACTIVITY_TOPIC", self.kafka.activity_topic.clone()),
             ("GROOT_EVENTS_PARTITIONS", self.kafka.partitions.to_string()),
             ("GROOT_GROUP_PREFIX", self.group.clone()),
             ("GROOT_LOG_FORMAT", "json".to_owned()),

@@ -131,6 +131,7 @@ async fn an_owner_that_read_what_was_lost_halts_and_events_of_the_lost_claim_do_
         events_topic: format!("events-{unique}"),
         owners_topic: format!("owners-{unique}"),
         log_topic: format!("log-{unique}"),
+        activity_topic: format!("activity-{unique}"),
         partitions: 1,
         replication_factor: 3,
         min_insync_replicas: 2,

@@ -26,6 +26,7 @@ async fn a_record_sent_again_to_brokers_that_forgot_its_producer_is_twice_in_the
         events_topic: format!("events-{unique}"),
         owners_topic: format!("owners-{unique}"),
         log_topic: format!("log-{unique}"),
+        activity_topic: format!("activity-{unique}"),
         partitions: 1,
         replication_factor: 3,
         min_insync_replicas: 2,

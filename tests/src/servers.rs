@@ -14,6 +14,8 @@ pub enum Servers {
     Failing,
     /// Those of a bench.
     Bench,
+    /// Those of a bench of all projections.
+    WholeBench,
     /// Three brokers, of which two must have each record, and [`WAYS`] ways to them through proxies.
     Cluster,
 }
@@ -29,6 +31,7 @@ const STORES: [Service; 2] = [Service::Elasticsearch, Service::Clickhouse];
 static STEADY: OnceLock<Stack> = OnceLock::new();
 static FAILING: OnceLock<Stack> = OnceLock::new();
 static BENCH: OnceLock<Stack> = OnceLock::new();
+static WHOLE_BENCH: OnceLock<Stack> = OnceLock::new();
 static CLUSTER: OnceLock<Stack> = OnceLock::new();
 
 impl Servers {
@@ -38,6 +41,7 @@ impl Servers {
             Self::Steady => (&STEADY, "steady"),
             Self::Failing => (&FAILING, "failing"),
             Self::Bench => (&BENCH, "bench"),
+            Self::WholeBench => (&WHOLE_BENCH, "whole-bench"),
             Self::Cluster => (&CLUSTER, "cluster"),
         };
         cell.get_or_init(|| Stack::start(name, &self.options()).expect("the servers start"))
@@ -54,7 +58,7 @@ impl Servers {
         }
         match self {
             Self::Bench => return Options::for_test(&CORE),
-            Self::Steady => return Options::for_test(&[CORE.as_slice(), &STORES].concat()),
+            Self::Steady | Self::WholeBench => return Options::for_test(&[CORE.as_slice(), &STORES].concat()),
             Self::Failing | Self::Cluster => {}
         }
         Options::for_test(&[CORE.as_slice(), &[Service::Toxiproxy]].concat())

@@ -265,10 +265,31 @@ fn log_of(stack: &Stack, unique: &str, partitions: u32) -> KafkaConfig {
     }
 }
 
-/// The variables of programs that share a log, a group and a database which nobody else has.
-pub fn fresh_environment(stack: &Stack, name: &str, partitions: u32) -> Vec<(String, String)> {
-    let unique = format!("{name}-{}", &Uuid::new_v4().simple().to_string()[..8]);
-    environment(stack, &log_of(stack, &unique, partitions), &unique)
+/// A log, a group and databases which nobody else has, and the variables of programs that share them.
+#[derive(Clone, Debug)]
+pub struct Fresh {
+    pub kafka: KafkaConfig,
+    pub env: Vec<(String, String)>,
+    /// Of the database in MongoDB, and what names of indexes begin with.
+    pub name: String,
+    /// Of the database in ClickHouse.
+    pub analytics: String,
+}
+
+impl Fresh {
+    pub fn on(stack: &Stack, name: &str, partitions: u32) -> Self {
+        let name = format!("{name}-{}", &Uuid::new_v4().simple().to_string()[..8]);
+        let kafka = log_of(stack, &name, partitions);
+        Self { env: environment(stack, &kafka, &name), kafka, analytics: analytics_database(&name), name }
+    }
+
+    /// The same log, for projections into other databases.
+    #[must_use]
+    pub fn again(&self, stack: &Stack, name: &str) -> Self {
+        let name = format!("{}-{name}", self.name);
+        let (env, analytics) = (environment(stack, &self.kafka, &name), analytics_database(&name));
+        Self { kafka: self.kafka.clone(), env, name, analytics }
+    }
 }
 
 fn environment(stack: &Stack, kafka: &KafkaConfig, unique: &str) -> Vec<(String, String)> {

@@ -28,7 +28,14 @@ pub fn posts(seed: u64) -> Vec<Bytes> {
         .collect()
 }
 
-fn text(rng: &mut StdRng, bytes: usize) -> String {
+/// Words of that, which most likely stand somewhere in many texts.
+pub fn words(rng: &mut StdRng, count: usize) -> String {
+    let word = |rng: &mut StdRng| (0..2).map(|_| SYLLABLES[rng.random_range(0..SYLLABLES.len())]).collect::<String>();
+    (0..count).map(|_| word(rng)).collect::<Vec<_>>().join(" ")
+}
+
+/// Exactly so many bytes.
+pub fn text(rng: &mut StdRng, bytes: usize) -> String {
     let mut text = String::with_capacity(bytes + 16);
     while text.len() < bytes {
         for _ in 0..rng.random_range(1..5) {

@@ -20,12 +20,12 @@ use tokio_util::sync::CancellationToken;
 use xtask::token::{self, Person, Role};
 
 use super::PARTITIONS;
-use super::fill::Filler;
+use super::fill::{Filler, Posts};
 use super::report::{self, Aim, Round, Row};
 use crate::client::{Answer, Client};
 use crate::program::Program;
 use crate::servers::Servers;
-use crate::system::{self, POSTS};
+use crate::system::{Fresh, POSTS};
 use crate::waiting::until;
 
 /// What a person may choose.
@@ -126,22 +126,13 @@ struct Bench {
 impl Bench {
     async fn prepare(posts: u64) -> Result<Self> {
         let stack = Servers::Bench.stack().await;
-        let env = system::fresh_environment(stack, "failover", PARTITIONS);
-        let of = |name: &str| env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        let Fresh { kafka, env, .. } = Fresh::on(stack, "failover", PARTITIONS);
+        let kafka = KafkaConfig { lanes: 3, ..kafka };
         let addresses = stack.addresses();
-        let mut kafka = KafkaConfig { partitions: PARTITIONS, ..KafkaConfig::local(&addresses.kafka_brokers) };
-        for (topic, variable) in [
-            (&mut kafka.events_topic, "GROOT_EVENTS_TOPIC"),
-            (&mut kafka.owners_topic, "GROOT_OWNERS_TOPIC"),
-            (&mut kafka.log_topic, "GROOT_LOG_TOPIC"),
-            (&mut kafka.activity_topic, "GROOT_ACTIVITY_TOPIC"),
-        ] {
-            *topic = of(variable).unwrap_or_default();
-        }
         provision(&kafka).await?;
         let registry = RegistryConfig { url: addresses.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
         let log = KafkaLog::connect(&kafka)?;
-        let mut filler = Filler::new(log, Codec::connect(registry).await?);
+        let mut filler = Filler::new(log, Codec::connect(registry).await?, Posts::Drafts);
         eprintln!("filling the log");
         filler.fill_to(posts.max(PARTITIONS.into())).await?;
         let instance = |name: &str| Arc::new(Program::start(stack, name, "command-api", &[], &env));

@@ -15,11 +15,13 @@ use event_schema::event::DomainEvent;
 use event_schema::hash::CommandHash;
 use event_schema::id::PersonId;
 use event_schema::meta::{ActorRef, EventMeta};
-use event_schema::post::{PostCreated, PostType};
+use event_schema::post::{PostCreated, PostPublished, PostType};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
+
+use super::body;
 
 /// Commits under way for one partition.
 const WINDOW: usize = 1_000;
@@ -27,7 +29,17 @@ const WINDOW: usize = 1_000;
 pub struct Filler {
     log: KafkaLog,
     codec: Codec,
+    posts: Posts,
     partitions: Vec<Partition>,
+}
+
+/// What posts are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Posts {
+    /// Of a few words.
+    Drafts,
+    /// Of this many bytes of content, in a commit with their publication.
+    Published { content: usize },
 }
 
 struct Partition {
@@ -38,7 +50,7 @@ struct Partition {
 }
 
 impl Filler {
-    pub fn new(log: KafkaLog, codec: Codec) -> Self {
+    pub fn new(log: KafkaLog, codec: Codec, posts: Posts) -> Self {
         let partition = |number| Partition {
             number,
             position: Position::START,
@@ -46,7 +58,7 @@ impl Filler {
             rng: StdRng::seed_from_u64(number.into()),
         };
         let partitions = (0..log.partitions()).map(partition).collect();
-        Self { log, codec, partitions }
+        Self { log, codec, posts, partitions }
     }
 
     /// One of the posts.
@@ -63,14 +75,15 @@ impl Filler {
     /// Appends posts until there are as many, the same number in each partition.
     pub async fn fill_to(&mut self, posts: u64) -> Result<()> {
         let each = posts.div_ceil(self.partitions.len() as u64) as usize;
-        let fills = self.partitions.iter_mut().map(|partition| partition.fill_to(each, &self.log, &self.codec));
+        let fills =
+            self.partitions.iter_mut().map(|partition| partition.fill_to(each, self.posts, &self.log, &self.codec));
         futures::future::try_join_all(fills).await?;
         Ok(())
     }
 }
 
 impl Partition {
-    async fn fill_to(&mut self, posts: usize, log: &KafkaLog, codec: &Codec) -> Result<()> {
+    async fn fill_to(&mut self, posts: usize, kind: Posts, log: &KafkaLog, codec: &Codec) -> Result<()> {
         let (mut log, mut inbox) = log.partition(self.number);
         let config = OwnerConfig { owner: "filler".to_owned(), ..OwnerConfig::default() };
         let mut owner = Owner::new(config, self.number, self.position, self.rng.random());
@@ -80,9 +93,9 @@ impl Partition {
         let mut under_way = 0;
         while self.posts.len() < posts || under_way > 0 {
             while owner.serving().is_some() && under_way < WINDOW && self.posts.len() < posts {
-                let (id, record) = self.post(codec);
+                let (id, records) = self.post(kind, codec);
                 let commit = Uuid::from_u128(self.rng.random());
-                ensure!(owner.propose(began.elapsed(), commit, vec![record]).is_ok(), "not serving");
+                ensure!(owner.propose(began.elapsed(), commit, records).is_ok(), "not serving");
                 self.posts.push(id);
                 under_way += 1;
             }
@@ -104,7 +117,8 @@ impl Partition {
         Ok(())
     }
 
-    fn post(&mut self, codec: &Codec) -> (Uuid, RecordDraft) {
+    /// The id of a new post of this partition, and its events.
+    fn post(&mut self, kind: Posts, codec: &Codec) -> (Uuid, Vec<RecordDraft>) {
         let rng = &mut self.rng;
         let time: DateTime<Utc> = Utc::now();
         let millis = time.timestamp_millis().cast_unsigned();
@@ -114,37 +128,50 @@ impl Partition {
                 break id;
             }
         };
-        let event: DomainEvent = PostCreated {
+        let (title, content) = match kind {
+            Posts::Drafts => {
+                (format!("A title of some forty characters, {:08x}", rng.random::<u32>()), "Some text.".to_owned())
+            }
+            Posts::Published { content } => (body::words(rng, 5), body::text(rng, content)),
+        };
+        let created = PostCreated {
             post_type: PostType::Article,
-            title: format!("A title of some forty characters, {:08x}", rng.random::<u32>()),
-            content: "Some text.".to_owned(),
+            title,
+            content,
             excerpt: "An excerpt that is about as long as a sentence is.".to_owned(),
             tags: vec!["history".to_owned(), format!("tag-{}", rng.random_range(0..1_000))],
             category: "letters".to_owned(),
             media: Vec::new(),
             author_id: PersonId::new(Uuid::from_u128(rng.random_range(1..10_000))),
             published_at: None,
-        }
-        .into();
-        let command_id = uuid::Builder::from_unix_timestamp_millis(millis, &rng.random()).into_uuid();
-        let meta = EventMeta {
-            id: uuid::Builder::from_unix_timestamp_millis(millis, &rng.random()).into_uuid(),
-            event_type: event.event_type().to_owned(),
-            aggregate_id: id,
-            version: 1,
-            time,
-            command_id,
-            command_hash: CommandHash::of(command_id.as_bytes()),
-            actor: ActorRef::System,
-            correlation_id: command_id,
-            causation_id: command_id,
-            traceparent: None,
-            source: "/groot/memory".to_owned(),
         };
-        let encoded = codec.encode(&event);
-        let mut headers = Headers::default();
-        meta.write_headers(encoded.schema_fp, |name, value| headers.push_text(name, value));
-        let key = Bytes::from(id.to_string());
-        (id, RecordDraft { key: Some(key), value: Some(encoded.value), headers })
+        let mut events: Vec<DomainEvent> = vec![created.into()];
+        if kind != Posts::Drafts {
+            let slug = format!("post-{}", id.simple());
+            events.push(PostPublished { slug, published_at: time, scheduled: false }.into());
+        }
+        let command_id = uuid::Builder::from_unix_timestamp_millis(millis, &rng.random()).into_uuid();
+        let records = (1..).zip(events).map(|(version, event)| {
+            let meta = EventMeta {
+                id: uuid::Builder::from_unix_timestamp_millis(millis, &rng.random()).into_uuid(),
+                event_type: event.event_type().to_owned(),
+                aggregate_id: id,
+                version,
+                time,
+                command_id,
+                command_hash: CommandHash::of(command_id.as_bytes()),
+                actor: ActorRef::System,
+                correlation_id: command_id,
+                causation_id: command_id,
+                traceparent: None,
+                source: "/groot/fill".to_owned(),
+            };
+            let encoded = codec.encode(&event);
+            let mut headers = Headers::default();
+            meta.write_headers(encoded.schema_fp, |name, value| headers.push_text(name, value));
+            RecordDraft { key: Some(Bytes::from(id.to_string())), value: Some(encoded.value), headers }
+        });
+        let records = records.collect();
+        (id, records)
     }
 }

@@ -5,19 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router};
+use mongodb::Collection;
+use mongodb::bson::{Bson, Document, doc};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{FutureProducer, FutureRecord};
+use read_model::stored;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+/// As the projection calls it.
+const POSTS: &str = "posts_v1";
 const TOPIC: &str = "floor.events";
 
 #[derive(Deserialize, Serialize)]
@@ -53,6 +58,24 @@ pub async fn serve_writes(address: SocketAddr, brokers: &str, partitions: u32) -
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     axum::serve(listener, router).await?;
     Ok(())
+}
+
+/// Serves `GET /api/universal/post/{id}`: finds the document, and answers with it as JSON.
+pub async fn serve_reads(address: SocketAddr, mongodb_uri: &str, database: &str) -> Result<()> {
+    let posts = mongodb::Client::with_uri_str(mongodb_uri).await?.database(database).collection(POSTS);
+    let router = Router::new().route("/api/universal/post/{id}", get(read)).with_state(posts);
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    axum::serve(listener, router).await?;
+    Ok(())
+}
+
+async fn read(
+    State(posts): State<Collection<Document>>,
+    Path(id): Path<Uuid>,
+) -> Result<Json<serde_json::Value>, StatusCode> {
+    let found = posts.find_one(doc! { "_id": stored::id(id) }).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    let document = found.ok_or(StatusCode::NOT_FOUND)?;
+    Ok(Json(Bson::Document(document).into_relaxed_extjson()))
 }
 
 async fn create(

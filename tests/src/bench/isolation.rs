@@ -15,7 +15,7 @@ use super::load::{self, Pace, Target};
 use super::report::{self, Aim, Round, Row};
 use crate::program::Program;
 use crate::servers::Servers;
-use crate::system::{self, POSTS};
+use crate::system::{Fresh, POSTS};
 
 const WARM_UP: Duration = Duration::from_secs(2);
 const FIRST_WARM_UP: Duration = Duration::from_secs(8);
@@ -46,7 +46,7 @@ struct Results<'a> {
 /// have the lowest priority: they take what the servers and the measured clients leave.
 pub async fn run(options: load::Options, rate: f64, yielding: bool) -> Result<()> {
     let stack = Servers::Bench.stack().await;
-    let env = system::fresh_environment(stack, "isolation", PARTITIONS);
+    let env = Fresh::on(stack, "isolation", PARTITIONS).env;
     let program = Program::start(stack, "isolation-command-api", "command-api", &[], &env);
     program.is_ready().await;
     let token = load::author(stack)?;

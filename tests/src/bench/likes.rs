@@ -16,7 +16,7 @@ use super::report::{self, Aim, Round, Row};
 use crate::client::{Answer, Client};
 use crate::program::Program;
 use crate::servers::Servers;
-use crate::system::{self, POSTS};
+use crate::system::{Fresh, POSTS};
 
 const WARM_UP: Duration = Duration::from_secs(1);
 const FIRST_WARM_UP: Duration = Duration::from_secs(8);
@@ -45,7 +45,7 @@ struct OnePost {
 /// Goes on until the post has this many likes, each of another person.
 pub async fn run(connections: usize, duration: Duration, likes: u64) -> Result<()> {
     let stack = Servers::Bench.stack().await;
-    let env = system::fresh_environment(stack, "likes", PARTITIONS);
+    let env = Fresh::on(stack, "likes", PARTITIONS).env;
     let program = Program::start(stack, "likes-command-api", "command-api", &[], &env);
     program.is_ready().await;
     let author = load::author(stack)?;

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use xtask::token::{self, Person, Role};
 
 use super::PARTITIONS;
-use super::fill::Filler;
+use super::fill::{Filler, Posts};
 
 /// Edits after each start, of posts drawn at random: most of them are not in any cache.
 const EDITS: usize = 20_000;
@@ -38,7 +38,7 @@ pub async fn run(counts: &[u64]) -> Result<()> {
     let log = KafkaLog::connect(&kafka)?;
     let person = Person { role: Role::Admin, user: None, name: None };
     let token = token::issue(stack.paths(), &person)?;
-    let mut filler = Filler::new(log, codec);
+    let mut filler = Filler::new(log, codec, Posts::Drafts);
     let mut rng = StdRng::seed_from_u64(42);
     println!("|     posts | start | ready after s | folded, MiB | after {EDITS} edits, MiB | most, MiB | edits/s |");
     println!("|----------:|-------|--------------:|------------:|------------------------:|----------:|--------:|");

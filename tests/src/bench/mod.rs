@@ -3,7 +3,8 @@
 //!
 //! - [`load`]: requests over many connections, as fast as they are answered or at a fixed rate
 //! - [`floor`]: the bare handlers
-//! - [`write`](mod@write): commands through HTTP; [`project`]: the documents projection
+//! - [`write`](mod@write): commands through HTTP; [`read`]: reads through HTTP; [`visible`]: from a command to a read that shows it
+//! - [`project`]: the projections; [`inserts`]: their floors
 //! - [`peers`]: other people's systems under the same load; [`postgres`]: the database of one of them
 //! - [`isolation`]: what a saturated partition does to the others
 //! - [`likes`]: how many likes one post takes
@@ -15,6 +16,7 @@ pub mod body;
 pub mod failover;
 pub mod fill;
 pub mod floor;
+pub mod inserts;
 pub mod isolation;
 pub mod likes;
 pub mod load;
@@ -23,7 +25,9 @@ pub mod peers;
 pub mod picture;
 pub mod postgres;
 pub mod project;
+pub mod read;
 pub mod report;
+pub mod visible;
 pub mod write;
 
 /// Of every log that is measured, and of the floor's topic.

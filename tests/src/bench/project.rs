@@ -1,33 +1,36 @@
-//! The documents projection: events folded into MongoDB from the start of a log, beside the same documents inserted.
+//! The projections: events folded into each store from the start of a log, beside the same documents inserted.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
-use futures::TryStreamExt;
-use mongodb::Database;
-use mongodb::bson::{Document, RawDocumentBuf, doc};
+use anyhow::Result;
+use event_log::kafka::{KafkaConfig, KafkaLog, provision, read_all};
+use event_schema::codec::{Codec, RegistryConfig};
+use read_model::analytics::ClickhouseAddress;
 use serde::Serialize;
+use xtask::stack::Stack;
 
 use super::PARTITIONS;
-use super::load::{self, Pace, Target};
+use super::fill::{Filler, Posts};
+use super::inserts;
 use super::report::{self, Aim, Round, Row};
+use crate::client::{Answer, Client};
 use crate::program::Program;
 use crate::servers::Servers;
-use crate::system;
-use crate::waiting::until;
+use crate::system::Fresh;
+use crate::waiting::until_within;
 
 /// What a person may choose.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     pub rounds: usize,
-    /// At least so many events stand in the log.
+    /// At least so many events stand in the log, half of them publications.
     pub events: u64,
 }
 
-const CONNECTIONS: usize = 64;
-/// Documents of one `insert_many`: as many as a projector's batch may hold at the most.
-const INSERT: usize = 10_000;
-const SEED: u64 = 2;
+/// Bytes of Markdown in each post.
+const CONTENT: usize = 1024;
+/// How long a projection may take.
+const PATIENCE: Duration = Duration::from_secs(3_600);
 
 #[derive(Serialize)]
 struct Results<'a> {
@@ -35,95 +38,116 @@ struct Results<'a> {
     rows: &'a [Row],
 }
 
-/// Fills a log over HTTP, projects it anew in each round, and inserts what that stored into empty collections.
+/// Fills a log, projects it anew in each round, and inserts what that stored into empty collections, indexes and tables.
 pub async fn run(options: Options) -> Result<()> {
-    let stack = Servers::Bench.stack().await;
-    let env = system::fresh_environment(stack, "bench", PARTITIONS);
-    let events = {
-        let commands = Program::start(stack, "bench-command-api", "command-api", &[], &env);
-        commands.is_ready().await;
-        let target = Target::posts(&commands, Some(&load::author(stack)?), SEED)?;
-        let mut events = 0;
-        while events < options.events {
-            eprintln!("filling the log: {events} of {} events", options.events);
-            let outcome = load::run(&target, CONNECTIONS, Pace::Closed, Duration::ZERO, Duration::from_secs(5)).await?;
-            // Those whose answer came after the end stand in the log as well, and are counted below.
-            events += outcome.answers;
-        }
-        events
-    };
-    let client = mongodb::Client::with_uri_str(&stack.addresses().mongodb_uri).await?;
-    let mut rounds = Vec::new();
-    let mut stored = 0;
+    let stack = Servers::WholeBench.stack().await;
+    let fresh = Fresh::on(stack, "project", PARTITIONS);
+    let events = fill(stack, &fresh, options.events / 2, CONTENT).await?.1;
+    let projections = [("documents", "insert_many", 0.6), ("search", "_bulk", 0.7), ("analytics", "RowBinary", 0.7)];
+    let mut rounds = projections.map(|_| Vec::new());
     for number in 1..=options.rounds {
-        let name = format!("bench_project_{number}");
-        let database = client.database(&name);
-        database.drop().await?;
-        let seconds = project(stack, &env, &name, &database, events).await?;
-        let posts = documents(&database, "posts_v1").await?;
-        let history = documents(&database, "post_events_v1").await?;
-        stored = posts.len() as u64;
-        if history.len() != posts.len() {
-            bail!("{} posts have {} events, and each was created once", posts.len(), history.len());
+        for ((projection, ..), rounds) in projections.iter().zip(&mut rounds) {
+            let fresh = fresh.again(stack, &format!("{projection}-{number}"));
+            let rate = project(stack, &fresh, projection, events).await?;
+            let seconds = match *projection {
+                "documents" => inserts::mongodb(&stack.addresses().mongodb_uri, &fresh.name).await?,
+                "search" => inserts::elasticsearch(&stack.addresses().elasticsearch_url, &fresh.name).await?,
+                _ => inserts::clickhouse(&analytics_address(stack, &fresh)).await?,
+            };
+            let floor = events as f64 / seconds;
+            eprintln!("round {number} of {}: {projection} {rate:.0}/s, inserted at {floor:.0}/s", options.rounds);
+            rounds.push(Round { groot: rate, floor: Some(floor) });
         }
-        let floor = insert(&database, &[posts, history]).await?;
-        database.drop().await?;
-        eprintln!("round {number} of {}: {seconds:.2} s, inserted in {floor:.2} s", options.rounds);
-        rounds.push(Round { groot: stored as f64 / seconds, floor: Some(stored as f64 / floor) });
     }
-    let rows = [Row::of("documents projection", "events/s", rounds, Aim::RatioAtLeast(0.6))];
-    let title =
-        format!("{stored} events into MongoDB; the floor is insert_many of the same documents (two for each event)");
+    let rows: Vec<_> = projections
+        .into_iter()
+        .zip(rounds)
+        .map(|((projection, floor, least), rounds)| {
+            Row::of(format!("{projection} beside {floor}"), "events/s", rounds, Aim::RatioAtLeast(least))
+        })
+        .collect();
+    let title = format!(
+        "{events} events of posts of {CONTENT} bytes, from the start of a log; the floors insert the same documents over {} connections",
+        inserts::CONNECTIONS
+    );
     report::print(&title, &rows);
-    println!("\nresults in {}", report::write("project", &Results { events: stored, rows: &rows })?.display());
+    println!("\nresults in {}", report::write("project", &Results { events, rows: &rows })?.display());
     Ok(())
 }
 
-/// Seconds from the first batch that is stored to the last.
-async fn project(
-    stack: &'static xtask::stack::Stack,
-    env: &[(String, String)],
-    name: &str,
-    database: &Database,
-    events: u64,
-) -> Result<f64> {
-    let mut env = env.to_vec();
-    env.push(("GROOT_MONGODB_DATABASE".to_owned(), name.to_owned()));
-    env.push(("GROOT_GROUP_PREFIX".to_owned(), name.to_owned()));
-    let projectors = Program::start(stack, &format!("{name}-projectors"), "projectors", &["documents"], &env);
-    let posts = database.collection::<Document>("posts_v1");
-    let count = async || posts.estimated_document_count().await.ok();
-    let first =
-        until("the first batch", async || count().await.filter(|count| *count > 0).map(|_| Instant::now())).await;
-    // Quiet for a second means the end: what is stored is compared with what was answered.
-    let mut last = (count().await, Instant::now());
-    let end = until("the last batch", async || {
-        let now = count().await;
-        if now != last.0 {
-            last = (now, Instant::now());
-        }
-        (now.is_some_and(|count| count >= events) && last.1.elapsed() > Duration::from_secs(1)).then_some(last.1)
-    })
-    .await;
-    drop(projectors);
-    Ok((end - first).as_secs_f64())
+/// Fills a new log with so many published posts. Gives what has filled it, and how many events there are.
+pub async fn fill(stack: &Stack, fresh: &Fresh, posts: u64, content: usize) -> Result<(Filler, u64)> {
+    let kafka = KafkaConfig { lanes: 3, ..fresh.kafka.clone() };
+    provision(&kafka).await?;
+    let url = stack.addresses().schema_registry_url.clone();
+    let codec = Codec::connect(RegistryConfig { url, topic: kafka.events_topic.clone() }).await?;
+    let log = KafkaLog::connect(&kafka)?;
+    let mut filler = Filler::new(log.clone(), codec, Posts::Published { content });
+    eprintln!("filling the log with {posts} posts");
+    let began = Instant::now();
+    filler.fill_to(posts).await?;
+    eprintln!("filled in {:.0} s", began.elapsed().as_secs_f64());
+    let mut events = 0;
+    let count = |_, delivery: event_log::kafka::Delivery| {
+        events += delivery.commits.iter().map(|commit| commit.records.len() as u64).sum::<u64>();
+    };
+    read_all(&log, count).await?;
+    Ok((filler, events))
 }
 
-async fn documents(database: &Database, collection: &str) -> Result<Vec<RawDocumentBuf>> {
-    Ok(database.collection::<RawDocumentBuf>(collection).find(doc! {}).await?.try_collect().await?)
+/// Projects the whole log, and gives events/s from the moment when all partitions are read to the last one written.
+pub async fn project(stack: &'static Stack, fresh: &Fresh, projection: &str, events: u64) -> Result<f64> {
+    let name = format!("bench-{}", fresh.name);
+    let program = Program::start(stack, &name, "projectors", &[projection], &fresh.env);
+    let http = Client::default();
+    let label = format!("projection=\"{projection}\"");
+    let state = "state=\"running\"";
+    let told = async || {
+        let page = Answer::of(http.request("GET", &format!("{}/metrics", program.admin))).await.ok()?;
+        let text = page.body.as_str()?.to_owned();
+        let running = metric(&text, "projection_partitions", &[&label, state]);
+        Some((metric(&text, "projection_events_total", &[&label]) as u64, running as u32))
+    };
+    let begin = until_within(PATIENCE, "all partitions to be read", async || {
+        told().await.filter(|(_, running)| *running == PARTITIONS).map(|(written, _)| (written, Instant::now()))
+    });
+    let (already, begin) = begin.await;
+    let end = until_within(PATIENCE, "the last event to be written", async || {
+        told().await.filter(|(written, _)| *written >= events).map(|_| Instant::now())
+    });
+    let end = end.await;
+    Ok((events - already) as f64 / (end - begin).as_secs_f64())
 }
 
-/// Seconds for inserting them as fast as one connection goes.
-async fn insert(database: &Database, collections: &[Vec<RawDocumentBuf>]) -> Result<f64> {
-    let mut seconds = 0.0;
-    for (number, documents) in collections.iter().enumerate() {
-        let collection = database.collection::<RawDocumentBuf>(&format!("floor_{number}"));
-        collection.drop().await?;
-        let begin = Instant::now();
-        for some in documents.chunks(INSERT) {
-            collection.insert_many(some).await?;
-        }
-        seconds += begin.elapsed().as_secs_f64();
+/// The value of the line with this name and all these labels; 0 where there is none yet.
+fn metric(text: &str, name: &str, labels: &[&str]) -> f64 {
+    let is_it = |line: &&str| {
+        let behind = line.strip_prefix(name);
+        behind.is_some_and(|behind| behind.starts_with('{') && labels.iter().all(|label| behind.contains(label)))
+    };
+    let line = text.lines().find(is_it);
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_default()
+}
+
+fn analytics_address(stack: &Stack, fresh: &Fresh) -> ClickhouseAddress {
+    ClickhouseAddress {
+        url: stack.addresses().clickhouse_url.clone(),
+        database: fresh.analytics.clone(),
+        user: String::new(),
+        password: String::new(),
     }
-    Ok(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_is_found_by_name_and_labels() {
+        let text =
+            "# HELP a\na_total{projection=\"x\",b=\"1\"} 7\na_total{projection=\"y\"} 8\na{projection=\"y\"} 9\n";
+        assert_eq!(metric(text, "a_total", &["projection=\"y\""]), 8.0);
+        assert_eq!(metric(text, "a_total", &["projection=\"x\"", "b=\"1\""]), 7.0);
+        assert_eq!(metric(text, "a_total", &["projection=\"z\""]), 0.0);
+    }
 }

@@ -36,6 +36,8 @@ pub enum Aim {
     RatioAtLeast(f64),
     RatioAtMost(f64),
     AtMost(f64),
+    /// Told as it is.
+    None,
 }
 
 impl Row {
@@ -48,6 +50,7 @@ impl Row {
             Aim::RatioAtLeast(least) => (ratio.is_some_and(|ratio| ratio >= least), format!(">= {least} of the floor")),
             Aim::RatioAtMost(most) => (ratio.is_some_and(|ratio| ratio <= most), format!("<= {most} of the floor")),
             Aim::AtMost(most) => (groot <= most, format!("<= {most} {unit}")),
+            Aim::None => (true, "-".to_owned()),
         };
         Self { figure: figure.into(), unit, groot, floor, ratio, aim: text, met, rounds }
     }

@@ -14,7 +14,7 @@ use super::{body, picture};
 use crate::client::Client;
 use crate::program::Program;
 use crate::servers::Servers;
-use crate::system;
+use crate::system::Fresh;
 
 /// What a person may choose.
 #[derive(Clone, Copy, Debug)]
@@ -129,7 +129,7 @@ pub async fn run(options: Options) -> Result<()> {
 }
 
 async fn groot(stack: &'static Stack) -> Result<Side> {
-    let env = system::fresh_environment(stack, "bench", PARTITIONS);
+    let env = Fresh::on(stack, "bench", PARTITIONS).env;
     let program = Program::start(stack, "bench-command-api", "command-api", &[], &env);
     Side::new(program, Some(&load::author(stack)?))
 }

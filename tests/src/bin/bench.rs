@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
-use groot_tests::bench::{PARTITIONS, failover, floor, isolation, likes, load, memory, project, write};
+use groot_tests::bench::{PARTITIONS, failover, floor, isolation, likes, load, memory, project, read, visible, write};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -31,13 +31,29 @@ enum Bench {
         #[arg(long)]
         peers: bool,
     },
-    /// The documents projection beside insert_many of the same documents
+    /// Each projection beside plain inserts of the same documents into its store
     Project {
         #[command(flatten)]
         rounds: Rounds,
         /// How many events the log holds at least
-        #[arg(long, default_value_t = 50_000)]
+        #[arg(long, default_value_t = 200_000)]
         events: u64,
+    },
+    /// Reads by id beside a bare handler with find_one; lists, searches and figures
+    Read {
+        #[command(flatten)]
+        load: Load,
+        /// How many published posts there are
+        #[arg(long, default_value_t = 100_000)]
+        posts: u64,
+    },
+    /// From the answer to a command until a read shows it, in each store
+    Visible {
+        #[command(flatten)]
+        load: Load,
+        /// Commands per second meanwhile
+        #[arg(long, default_value_t = 500.0)]
+        rate: f64,
     },
     /// Latency of commands while one partition, another one, is saturated
     Isolation {
@@ -75,6 +91,9 @@ enum Bench {
     /// Serve the bare handler at GROOT_HTTP_ADDR
     #[command(hide = true)]
     Floor,
+    /// Serve the bare handler of reads at GROOT_HTTP_ADDR
+    #[command(hide = true)]
+    FloorReads,
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -126,14 +145,23 @@ async fn main() -> Result<()> {
     match Cli::parse().bench {
         Bench::Write { load, curve, peers } => write::run(write::Options { load: load.options(), curve, peers }).await,
         Bench::Project { rounds, events } => project::run(project::Options { rounds: rounds.count(), events }).await,
+        Bench::Read { load, posts } => read::run(read::Options { load: load.options(), posts }).await,
+        Bench::Visible { load, rate } => visible::run(load.options(), rate).await,
         Bench::Isolation { load, rate, yielding } => isolation::run(load.options(), rate, yielding).await,
         Bench::Likes { stream, likes } => likes::run(stream.connections, stream.duration(), likes).await,
         Bench::Memory { posts } => memory::run(&posts).await,
         Bench::Failover { rounds, posts } => failover::run(failover::Options { rounds: rounds.count(), posts }).await,
-        Bench::Floor => {
-            let variable = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));
-            let address: SocketAddr = variable("GROOT_HTTP_ADDR")?.parse().context("GROOT_HTTP_ADDR is no address")?;
-            floor::serve_writes(address, &variable("GROOT_KAFKA_BROKERS")?, PARTITIONS).await
+        Bench::Floor => floor::serve_writes(address()?, &variable("GROOT_KAFKA_BROKERS")?, PARTITIONS).await,
+        Bench::FloorReads => {
+            floor::serve_reads(address()?, &variable("GROOT_MONGODB_URI")?, &variable("GROOT_MONGODB_DATABASE")?).await
         }
     }
+}
+
+fn variable(name: &str) -> Result<String> {
+    std::env::var(name).with_context(|| format!("{name} is not set"))
+}
+
+fn address() -> Result<SocketAddr> {
+    variable("GROOT_HTTP_ADDR")?.parse().context("GROOT_HTTP_ADDR is no address")
 }

@@ -1,0 +1,101 @@
+//! What a projection has stored, stored again in the plainest way: the floors of projections. Afterwards both are removed.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use clickhouse::{RowOwned, RowRead, RowWrite};
+use futures::{StreamExt, TryStreamExt};
+use mongodb::bson::{Document, RawDocumentBuf, doc};
+use read_model::analytics::rows::{EventRow, PostRow};
+use read_model::analytics::{Clickhouse, ClickhouseAddress};
+use read_model::search::{Elasticsearch, SearchNames, ensure as ensure_indexes};
+use serde_json::{Value, json};
+
+/// Over which documents are inserted. With more of them none of the stores took more, on two cores.
+pub const CONNECTIONS: usize = 4;
+/// Documents of one `insert_many`, and rows of one insert: as many as a projector's batch may hold at the most.
+const AT_ONCE: usize = 10_000;
+/// Documents of one bulk request.
+const BULK: usize = 1_000;
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Seconds for the posts and their history with `insert_many`.
+pub async fn mongodb(uri: &str, database: &str) -> Result<f64> {
+    let database = mongodb::Client::with_uri_str(uri).await?.database(database);
+    let mut seconds = 0.0;
+    for stored in ["posts_v1", "post_events_v1"] {
+        let documents: Vec<RawDocumentBuf> = database.collection(stored).find(doc! {}).await?.try_collect().await?;
+        ensure!(!documents.is_empty(), "{stored} is empty");
+        // The same indexes as the ones that the projection has to keep.
+        let floor = database.collection::<RawDocumentBuf>(&format!("floor_{stored}"));
+        let indexes: Vec<_> = database.collection::<Document>(stored).list_indexes().await?.try_collect().await?;
+        let indexes = indexes.into_iter().filter(|index| index.keys != doc! { "_id": 1 });
+        floor.create_indexes(indexes).await?;
+        let begin = Instant::now();
+        let inserts = documents.chunks(AT_ONCE).map(|some| floor.insert_many(some).into_future());
+        futures::stream::iter(inserts).buffer_unordered(CONNECTIONS).try_collect::<Vec<_>>().await?;
+        seconds += begin.elapsed().as_secs_f64();
+    }
+    database.drop().await?;
+    Ok(seconds)
+}
+
+/// Seconds for the posts with `_bulk`, into an index that is made in the same way.
+pub async fn elasticsearch(url: &str, prefix: &str) -> Result<f64> {
+    let elasticsearch = Elasticsearch::new(url, LIMIT)?;
+    let (stored, floor) = (SearchNames::new(prefix), SearchNames::new(&format!("{prefix}-floor")));
+    elasticsearch.refresh(&stored.posts()).await?;
+    let mut query = json!({ "size": BULK, "query": { "match_all": {} }, "sort": [{ "id": "asc" }] });
+    let mut bodies = Vec::new();
+    loop {
+        let mut answer = elasticsearch.post(&format!("{}/_search", stored.posts()), &query).await?;
+        let Value::Array(hits) = answer["hits"]["hits"].take() else { break };
+        let Some(last) = hits.last() else { break };
+        query["search_after"] = last["sort"].clone();
+        let line = |hit: &Value| format!("{}\n{}\n", json!({ "index": { "_id": hit["_id"] } }), hit["_source"]);
+        bodies.push(hits.iter().map(line).collect::<String>().into_bytes());
+    }
+    ensure!(!bodies.is_empty(), "{} is empty", stored.posts());
+    ensure_indexes(&elasticsearch, &floor).await?;
+    let path = format!("{}/_bulk", floor.posts());
+    let begin = Instant::now();
+    let bulks = bodies.into_iter().map(|body| elasticsearch.lines(&path, body));
+    let answers: Vec<_> = futures::stream::iter(bulks).buffer_unordered(CONNECTIONS).try_collect().await?;
+    let seconds = begin.elapsed().as_secs_f64();
+    ensure!(answers.iter().all(|answer| answer["errors"] == false), "a document was refused");
+    for index in stored.indexes().iter().chain(&floor.indexes()) {
+        elasticsearch.delete(index).await?;
+    }
+    Ok(seconds)
+}
+
+/// Seconds for the rows of events and posts as RowBinary, into tables of the same kind that no view reads.
+pub async fn clickhouse(address: &ClickhouseAddress) -> Result<f64> {
+    let clickhouse = Clickhouse::new(address, LIMIT);
+    let events = "SELECT timestamp, user_id, event_type, aggregate_id, post_id, properties, session_id, ip_address, user_agent, \
+                  country, region, source, partition, offset FROM events_analytics_v1";
+    let posts = "SELECT id, title, post_type, slug, status, author_id, published_at, created_at FROM posts_v1";
+    let seconds = insert::<EventRow>(&clickhouse, "events_analytics_v1", events).await?
+        + insert::<PostRow>(&clickhouse, "posts_v1", posts).await?;
+    clickhouse.drop_database().await?;
+    Ok(seconds)
+}
+
+async fn insert<T: RowOwned + RowRead + RowWrite + Sync>(
+    clickhouse: &Clickhouse,
+    table: &str,
+    select: &str,
+) -> Result<f64> {
+    let rows: Vec<T> = clickhouse.rows(clickhouse.query(select)).await?;
+    ensure!(!rows.is_empty(), "{table} is empty");
+    let rows: Vec<&T> = rows.iter().collect();
+    let floor = format!("floor_{table}");
+    clickhouse.run(&format!("CREATE TABLE {floor} AS {table}")).await?;
+    let begin = Instant::now();
+    let inserts = rows.chunks(AT_ONCE).enumerate().map(|(number, some)| {
+        let (clickhouse, floor) = (clickhouse.clone(), floor.clone());
+        async move { clickhouse.insert(&floor, &format!("floor {number}"), some).await }
+    });
+    futures::stream::iter(inserts).buffer_unordered(CONNECTIONS).try_collect::<Vec<_>>().await?;
+    Ok(begin.elapsed().as_secs_f64())
+}

@@ -1,0 +1,182 @@
+//! Reads over HTTP, of as many posts as wanted: by id beside a bare handler with one `find_one`; lists, searches and figures.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use hyper::Method;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde::Serialize;
+
+use super::PARTITIONS;
+use super::body;
+use super::load::{self, Outcome, Pace, Target};
+use super::project::{fill, project};
+use super::report::{self, Aim, Round, Row};
+use crate::client::{Answer, Client};
+use crate::program::Program;
+use crate::servers::Servers;
+use crate::system::{Fresh, POSTS};
+
+/// What a person may choose.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub load: load::Options,
+    /// Published posts that there are.
+    pub posts: u64,
+}
+
+/// Bytes of Markdown in each post.
+const CONTENT: usize = 300;
+const WARM_UP: Duration = Duration::from_secs(2);
+/// Different posts that are read, and different searches.
+const DIFFERENT: usize = 20_000;
+/// Clients that ask for lists, searches and figures, one after another.
+const FEW: usize = 4;
+/// Pages of a hundred, behind which the deep page is.
+const DEEP: usize = 1_000;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Results<'a> {
+    posts: u64,
+    rows: &'a [Row],
+    projected: &'a [Projected],
+}
+
+/// How long the posts took to come into a store.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Projected {
+    projection: &'static str,
+    events_per_second: f64,
+    seconds: f64,
+}
+
+pub async fn run(options: Options) -> Result<()> {
+    let stack = Servers::WholeBench.stack().await;
+    let fresh = Fresh::on(stack, "read", PARTITIONS);
+    let (filler, events) = fill(stack, &fresh, options.posts, CONTENT).await?;
+    let mut projected = Vec::new();
+    for projection in ["documents", "search", "analytics"] {
+        let began = Instant::now();
+        let rate = project(stack, &fresh, projection, events).await?;
+        let seconds = began.elapsed().as_secs_f64();
+        eprintln!("{projection}: {events} events in {seconds:.0} s, {rate:.0}/s");
+        projected.push(Projected { projection, events_per_second: rate, seconds });
+    }
+    let queries = Program::start(stack, "read-query-api", "query-api", &[], &fresh.env);
+    let bare = Program::start(stack, "read-floor", "bench", &["floor-reads"], &fresh.env);
+    queries.is_ready().await;
+    listens(&bare).await;
+
+    let mut rng = StdRng::seed_from_u64(9);
+    let ids: Vec<_> = (0..DIFFERENT).map(|_| format!("{POSTS}/{}", filler.any(&mut rng))).collect();
+    let mut rows = by_id(&queries, &bare, ids, options.load).await?;
+    let deep = deep_cursor(&queries).await?;
+    let word = |rng: &mut StdRng, count| body::words(rng, count).replace(' ', "+");
+    let searches = |rng: &mut StdRng, count: usize| -> Vec<String> {
+        (0..DIFFERENT).map(|_| format!("/api/search?limit=10&q={}", word(rng, count))).collect()
+    };
+    let one = |path: &str| vec![path.to_owned()];
+    let asked = [
+        ("list, first page of 20 and their total", one(&format!("{POSTS}?limit=20"))),
+        ("list, first 20 by cursor", one(&format!("{POSTS}?limit=20&cursor="))),
+        ("list, 20 behind 100,000 by cursor", one(&format!("{POSTS}?limit=20&cursor={deep}"))),
+        ("search for a word", searches(&mut rng, 1)),
+        ("search for three words", searches(&mut rng, 3)),
+        ("suggest", (0..DIFFERENT).map(|_| format!("/api/search/suggest?q={}", word(&mut rng, 1))).collect()),
+        ("analytics overview", one("/api/analytics/overview")),
+        ("analytics time series, days", one("/api/analytics/timeseries?interval=day")),
+        ("analytics top posts", one("/api/analytics/top-posts")),
+    ];
+    let mut first = Vec::new();
+    for (what, paths) in asked {
+        let target = get(&queries, paths)?;
+        let (mut p50, mut p99) = (Vec::new(), Vec::new());
+        for _ in 0..options.load.rounds {
+            let outcome = load::run(&target, FEW, Pace::Closed, WARM_UP, options.load.duration).await?;
+            ensure!(outcome.answers > 0, "{what}: no answer within the time of a round");
+            p50.push(outcome.millis(0.5));
+            p99.push(Round { groot: outcome.millis(0.99), floor: None });
+        }
+        eprintln!("{what}: p50 {:.1} ms", report::median(p50.iter().copied()));
+        let beside = |floor: Option<&Vec<f64>>| -> Vec<Round> {
+            let round =
+                |(number, groot): (usize, &f64)| Round { groot: *groot, floor: floor.map(|floor| floor[number]) };
+            p50.iter().enumerate().map(round).collect()
+        };
+        if what.contains("behind") {
+            let what = format!("{what}, p50 beside the first");
+            rows.push(Row::of(what, "ms", beside(Some(&first)), Aim::RatioAtMost(1.5)));
+        } else {
+            rows.push(Row::of(format!("{what}, p50"), "ms", beside(None), Aim::None));
+        }
+        rows.push(Row::of(format!("{what}, p99"), "ms", p99, Aim::AtMost(1_000.0)));
+        if what.contains("first 20") {
+            first = p50;
+        }
+    }
+    let title = format!(
+        "Reads of {} published posts of {CONTENT} bytes; by id over {} connections beside a bare handler with find_one, the others over {FEW}",
+        options.posts, options.load.connections
+    );
+    report::print(&title, &rows);
+    for Projected { projection, events_per_second, seconds } in &projected {
+        println!("{projection} projected {events} events in {seconds:.0} s ({events_per_second:.0}/s)");
+    }
+    let results = Results { posts: options.posts, rows: &rows, projected: &projected };
+    println!("results in {}", report::write("read", &results)?.display());
+    Ok(())
+}
+
+async fn by_id(queries: &Program, bare: &Program, ids: Vec<String>, options: load::Options) -> Result<Vec<Row>> {
+    let mut rounds = Vec::new();
+    for number in 1..=options.rounds {
+        let read = async |program: &Program| -> Result<Outcome> {
+            let target = get(program, ids.clone())?;
+            load::run(&target, options.connections, Pace::Closed, WARM_UP, options.duration).await
+        };
+        let (groot, floor) = (read(queries).await?.per_second(), read(bare).await?.per_second());
+        eprintln!("round {number} of {}: by id {groot:.0}/s, find_one {floor:.0}/s", options.rounds);
+        rounds.push(Round { groot, floor: Some(floor) });
+    }
+    Ok(vec![Row::of("read by id, uncached, beside find_one", "1/s", rounds, Aim::RatioAtLeast(0.8))])
+}
+
+fn get(program: &Program, paths: Vec<String>) -> Result<Target> {
+    Ok(Target {
+        address: program.base.trim_start_matches("http://").parse().context("an address")?,
+        method: Method::GET,
+        apart: 31,
+        paths: Arc::new(paths),
+        tokens: Arc::default(),
+        bodies: Arc::new(vec![Bytes::new()]),
+        status: 200,
+    })
+}
+
+/// The cursor of the page behind a hundred thousand posts, or behind the last page but one.
+async fn deep_cursor(queries: &Program) -> Result<String> {
+    let http = Client::default();
+    let mut path = format!("{}{POSTS}?limit=100&cursor=", queries.base);
+    let mut cursor = None;
+    for _ in 0..DEEP {
+        let page = Answer::of(http.request("GET", &path)).await?;
+        ensure!(page.status == 200, "a page cannot be read: {page:?}");
+        let Some(next) = page.body["nextCursor"].as_str() else { break };
+        path = format!("{}{POSTS}?limit=100&cursor={next}", queries.base);
+        cursor = Some(next.to_owned());
+    }
+    cursor.context("there is only one page")
+}
+
+async fn listens(program: &Program) {
+    let http = Client::default();
+    crate::waiting::until("the bare handler", async || {
+        http.request("GET", &program.base).send().await.is_ok().then_some(())
+    })
+    .await;
+}

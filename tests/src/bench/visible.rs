@@ -1,0 +1,105 @@
+//! From the answer to a command until a read shows it, in each store, while others write.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use hdrhistogram::Histogram;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::PARTITIONS;
+use super::body;
+use super::load::{self, Pace, Target};
+use super::report::{self, Aim, Round, Row};
+use crate::client::{Answer, Client};
+use crate::program::Program;
+use crate::servers::Servers;
+use crate::system::{Fresh, POSTS};
+
+const CONNECTIONS: usize = 16;
+const WARM_UP: Duration = Duration::from_secs(8);
+/// Between two commands whose effect is waited for.
+const PAUSE: Duration = Duration::from_millis(40);
+
+/// What is read, and what it reads from.
+const STORES: [(&str, &str, Aim); 3] = [
+    ("MongoDB", "/api/universal/post?limit=1", Aim::AtMost(50.0)),
+    ("Elasticsearch", "/api/search?q=kato&limit=1", Aim::None),
+    ("ClickHouse", "/api/analytics/overview", Aim::None),
+];
+
+/// Writes at this rate, and beside it commands of its own, each of which is then read at its position.
+pub async fn run(options: load::Options, rate: f64) -> Result<()> {
+    let stack = Servers::WholeBench.stack().await;
+    let fresh = Fresh::on(stack, "visible", PARTITIONS);
+    let start = |name: &str, args: &[&str]| Program::start(stack, &format!("visible-{name}"), name, args, &fresh.env);
+    let commands = start("command-api", &[]);
+    commands.is_ready().await;
+    let projectors = start("projectors", &["all"]);
+    let queries = start("query-api", &[]);
+    tokio::join!(projectors.is_ready(), queries.is_ready());
+    let author = load::author(stack)?;
+    let target = Target::posts(&commands, Some(&author), 5)?;
+    eprintln!("warming up");
+    load::run(&target, CONNECTIONS, Pace::PerSecond(rate), WARM_UP, Duration::from_secs(1)).await?;
+    let mut rounds = STORES.map(|_| (Vec::new(), Vec::new()));
+    for number in 1..=options.rounds {
+        for ((store, path, _), (p50, p99)) in STORES.iter().zip(&mut rounds) {
+            let end = Instant::now() + options.duration;
+            let (load, seen) = tokio::try_join!(
+                load::run(&target, CONNECTIONS, Pace::PerSecond(rate), Duration::ZERO, options.duration),
+                watch(&commands.base, &queries.base, path, &author, end),
+            )?;
+            let millis = |quantile| seen.value_at_quantile(quantile) as f64 / 1000.0;
+            eprintln!(
+                "round {number} of {}: {store}: {} reads, p50 {:.1} ms, p99 {:.1} ms, at {:.0} commands/s",
+                options.rounds,
+                seen.len(),
+                millis(0.5),
+                millis(0.99),
+                load.per_second()
+            );
+            ensure!(load.per_second() > rate * 0.95, "{:.0} commands/s is not the rate asked for", load.per_second());
+            p50.push(Round { groot: millis(0.5), floor: None });
+            p99.push(Round { groot: millis(0.99), floor: None });
+        }
+    }
+    let mut rows = Vec::new();
+    for ((store, _, aim), (p50, p99)) in STORES.into_iter().zip(rounds) {
+        rows.push(Row::of(format!("answer to visible in {store}, p50"), "ms", p50, Aim::None));
+        rows.push(Row::of(format!("answer to visible in {store}, p99"), "ms", p99, aim));
+    }
+    let title = format!(
+        "From the answer to a command to the answer of a read at its position, at {rate:.0} commands/s, posts of {} bytes, all projections running",
+        body::CONTENT_BYTES
+    );
+    report::print(&title, &rows);
+    #[derive(Serialize)]
+    struct Results<'a> {
+        rate: f64,
+        rows: &'a [Row],
+    }
+    println!("\nresults in {}", report::write("visible", &Results { rate, rows: &rows })?.display());
+    Ok(())
+}
+
+/// Microseconds of reads that name the position of a command which was just answered.
+async fn watch(commands: &str, queries: &str, path: &str, author: &str, end: Instant) -> Result<Histogram<u64>> {
+    let http = Client::default();
+    let mut seen = Histogram::new_with_bounds(1, 60_000_000, 3)?;
+    for post in body::posts(6).into_iter().cycle() {
+        if Instant::now() >= end {
+            break;
+        }
+        let request = http.request("POST", &format!("{commands}{POSTS}")).bearer_auth(author);
+        let made = Answer::of(request.header("content-type", "application/json").body(post)).await?;
+        ensure!(made.status == 201, "a post could not be made: {made:?}");
+        let begin = Instant::now();
+        let read = http.request("GET", &format!("{queries}{path}")).header("Groot-Min-Position", made.position());
+        let read = Answer::of(read.header("Prefer", "wait=10")).await?;
+        ensure!(read.status == 200, "it was not to be read: {read:?}");
+        seen.saturating_record(begin.elapsed().as_micros() as u64);
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(seen)
+}

@@ -39,7 +39,7 @@ pub use owners::{OwnerHint, OwnerHints};
 pub use partition_log::{Inbox, KafkaLog, PartitionLog};
 pub use partitioning::partition_for;
 pub use record_stream::{Gone, RecordStream, Records};
-pub use replay::{ReadError, read_all, read_partition};
+pub use replay::{ReadError, read_all, read_partition, walk_partition};
 pub use stream::{CommitStream, Delivery};
 pub use subscription::{AssignedPartition, Subscription};
 pub use topics::{LogIdentity, identify, provision};

@@ -166,6 +166,19 @@ impl Codec {
         })
     }
 
+    /// Decodes an Avro datum alone, as the golden corpus has it, that was written with one of the schemas of this build.
+    pub fn decode_datum(&self, schema_fp: SchemaFp, datum: &[u8]) -> Result<DomainEvent, DecodeError> {
+        let writers = self.writers.read().unwrap_or_else(PoisonError::into_inner);
+        let written = writers.iter().find(|(_, writer)| writer.schema_fp == schema_fp);
+        let (id, event_type) = written
+            .map(|(id, writer)| (*id, writer.event_type.clone()))
+            .ok_or_else(|| DecodeError::UnknownEvent { event_type: format!("with the schema {schema_fp}") })?;
+        drop(writers);
+        let mut value = wire::begin(id, datum.len());
+        value.extend_from_slice(datum);
+        self.decode_cached(&event_type, schema_fp, &value)
+    }
+
     /// As [`Codec::decode_cached`], but asks the registry for a schema that has not been met before.
     pub async fn decode(
         &self,

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use mongodb::bson;
+use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 /// The id as a filter or an update needs it; a text would match nothing.
@@ -12,6 +14,26 @@ pub fn id(id: Uuid) -> bson::Bson {
 /// The time as a filter or an update needs it, cut to whole milliseconds as the store does.
 pub fn time(time: DateTime<Utc>) -> bson::Bson {
     bson::Bson::DateTime(to_bson_time(time))
+}
+
+/// A document as people read JSON: ids and times as texts, numbers as numbers.
+///
+/// # Errors
+/// For what is no document.
+pub fn plain_json(document: &impl Serialize) -> Result<Value, bson::ser::Error> {
+    bson::to_bson(document).map(plain)
+}
+
+fn plain(value: bson::Bson) -> Value {
+    match value {
+        bson::Bson::Document(fields) => fields.into_iter().map(|(name, value)| (name, plain(value))).collect(),
+        bson::Bson::Array(values) => values.into_iter().map(plain).collect(),
+        bson::Bson::DateTime(time) => time.try_to_rfc3339_string().map_or(Value::Null, Value::String),
+        bson::Bson::Binary(binary) if binary.subtype == bson::spec::BinarySubtype::Uuid => {
+            Uuid::from_slice(&binary.bytes).map_or(Value::Null, |id| Value::String(id.to_string()))
+        }
+        other => other.into_relaxed_extjson(),
+    }
 }
 
 fn to_bson_time(time: DateTime<Utc>) -> bson::DateTime {

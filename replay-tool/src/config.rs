@@ -1,6 +1,8 @@
 //! The command line.
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use event_schema::meta::ActorRef;
 use projectors::config::{ClickhouseArgs, ElasticsearchArgs, LogArgs, MongodbArgs};
 use service::config;
 use uuid::Uuid;
@@ -10,8 +12,10 @@ use uuid::Uuid;
 /// It takes no part in any consumer group and disturbs nothing that runs. Only `dead-letters retry` and `drop` change what is
 /// projected; whatever decodes events registers the schemas of this build, as every program does at its start.
 ///
+/// What a person reads goes to standard output, and so does JSON with --json; progress and errors go to standard error.
+///
 /// Exit codes: 0 it was shown or done; 1 the log cannot be read, or an event of it cannot be decoded; 2 a bad argument or setting;
-/// 3 a server did not answer in five tries; 4 there is nothing to show.
+/// 3 a server did not answer in five tries; 4 there is nothing to show; 5 a check found something.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "replay-tool", version)]
 pub struct Cli {
@@ -25,7 +29,24 @@ pub enum ToolCommand {
     ///
     /// The partition that the aggregate lives in is read from its beginning, by the same rule as every other reader's:
     /// records of deposed owners and of commits that were cut off are not shown, they never happened.
+    ///
+    /// The last column says what each event changed of the aggregate's state. Exit code 4: there is no such aggregate in this log.
     Inspect(InspectArgs),
+    /// Shows what an aggregate was at some time, or in some version: folded from the log, as JSON. No store is asked.
+    ///
+    /// A post is shown with the likes and comments that it had then.
+    State(StateArgs),
+    /// Searches the log: every event that counts and fits, the earliest first.
+    ///
+    /// The whole log is read, so it takes as long as that takes. Times are those of events, as the API shows them.
+    Events(EventsArgs),
+    /// Shows how far each projection is in each partition, how fast it comes nearer, and what is parked.
+    ///
+    /// Positions are read twice, two seconds apart. A store that does not answer is named, and the others are shown: exit code 3.
+    Status(StatusArgs),
+    /// Checks that today's code reads everything that was ever written.
+    #[command(subcommand)]
+    Schema(SchemaCommand),
     /// Events that a projection could not project, and those that wait behind them.
     ///
     /// One event that cannot be projected parks all records of its key: a post with its comments and likes, or a person. They wait
@@ -79,6 +100,14 @@ pub enum DeadLettersCommand {
     },
 }
 
+#[derive(Clone, Debug, Subcommand)]
+pub enum SchemaCommand {
+    /// Decodes the golden corpus, which has every version of every event ever published, and every event in the log.
+    ///
+    /// Exit code 5: something cannot be decoded; each place is named, to a hundred.
+    Check(SchemaCheckArgs),
+}
+
 /// Whose dead letters, and where they are.
 #[derive(Clone, Debug, Args)]
 pub struct StoreArgs {
@@ -86,14 +115,38 @@ pub struct StoreArgs {
     #[arg(long, value_enum, default_value_t = ProjectionName::Documents)]
     pub projection: ProjectionName,
     #[command(flatten)]
+    pub stores: StoresArgs,
+    #[command(flatten)]
+    pub logging: LoggingArgs,
+}
+
+/// Where the projections are.
+#[derive(Clone, Debug, Args)]
+pub struct StoresArgs {
+    #[command(flatten)]
     pub mongodb: MongodbArgs,
     #[command(flatten)]
     pub elasticsearch: ElasticsearchArgs,
     #[command(flatten)]
     pub clickhouse: ClickhouseArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct LoggingArgs {
     /// Which log lines to write to standard error: a level, or target=level pairs.
     #[arg(long = "log", value_name = "FILTER", default_value = "warn", value_parser = config::not_blank)]
     pub log_filter: String,
+}
+
+/// An aggregate and where it stands.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct AggregateArgs {
+    /// The id of a post or a person, or with --under of a comment or a like: a UUID, as the API gives it.
+    #[arg(value_name = "AGGREGATE", value_parser = aggregate_id)]
+    pub aggregate: Uuid,
+    /// The post that the comment or the like is about: it stands in the partition of that.
+    #[arg(long, value_name = "POST", value_parser = aggregate_id)]
+    pub under: Option<Uuid>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -105,20 +158,107 @@ pub enum ProjectionName {
 
 #[derive(Clone, Debug, Args)]
 pub struct InspectArgs {
-    /// The id of a post or a person, or with --under of a comment or a like: a UUID, as the API gives it.
-    #[arg(value_name = "AGGREGATE", value_parser = aggregate_id)]
-    pub aggregate: Uuid,
-    /// The post that the comment or the like is about: it stands in the partition of that.
-    #[arg(long, value_name = "POST", value_parser = aggregate_id)]
-    pub under: Option<Uuid>,
+    #[command(flatten)]
+    pub of: AggregateArgs,
     /// Print one JSON object with everything, rather than a table.
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
     pub log: LogArgs,
-    /// Which log lines to write to standard error: a level, or target=level pairs.
-    #[arg(long = "log", value_name = "FILTER", default_value = "warn", value_parser = config::not_blank)]
-    pub log_filter: String,
+    #[command(flatten)]
+    pub logging: LoggingArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct StateArgs {
+    #[command(flatten)]
+    pub of: AggregateArgs,
+    /// A version, such as 3, or a time, such as 2026-01-31T09:30:00Z; now where left out.
+    #[arg(long, value_name = "VERSION|TIME", value_parser = moment)]
+    pub at: Option<Moment>,
+    #[command(flatten)]
+    pub log: LogArgs,
+    #[command(flatten)]
+    pub logging: LoggingArgs,
+}
+
+/// Up to when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    Version(u64),
+    Time(DateTime<Utc>),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct EventsArgs {
+    /// Events of this time or later.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub from: Option<DateTime<Utc>>,
+    /// Events before this time.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub to: Option<DateTime<Utc>>,
+    /// Events of this type: groot.post.PostPublished, or its end, PostPublished.
+    #[arg(long = "type", value_name = "TYPE", value_parser = config::not_blank)]
+    pub event_type: Option<String>,
+    /// Events that this person brought about, or `system`.
+    #[arg(long, value_name = "PERSON|system", value_parser = actor)]
+    pub author: Option<ActorRef>,
+    /// Events in whose fields, written as JSON, this text stands; upper and lower case are the same.
+    #[arg(long, value_name = "TEXT", value_parser = config::not_blank)]
+    pub grep: Option<String>,
+    /// How many to show.
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub limit: u32,
+    /// Print a line of JSON for each, rather than a table.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub log: LogArgs,
+    #[command(flatten)]
+    pub logging: LoggingArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct StatusArgs {
+    /// Print one JSON object rather than a table.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub stores: StoresArgs,
+    #[command(flatten)]
+    pub log: LogArgs,
+    #[command(flatten)]
+    pub logging: LoggingArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct SchemaCheckArgs {
+    /// Check the golden corpus alone, without any server.
+    #[arg(long)]
+    pub corpus_only: bool,
+    /// Print one JSON object rather than a table.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub log: LogArgs,
+    #[command(flatten)]
+    pub logging: LoggingArgs,
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    let version = text.parse().ok().filter(|version| *version > 0).map(Moment::Version);
+    version
+        .or_else(|| time(text).ok().map(Moment::Time))
+        .ok_or_else(|| "a version from 1 on, such as 3, or a time, such as 2026-01-31T09:30:00Z".to_owned())
+}
+
+fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    let time = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
+    time.map_err(|_| "a time in RFC 3339, such as 2026-01-31T09:30:00Z or 2026-01-31T09:30:00+01:00".to_owned())
+}
+
+fn actor(text: &str) -> Result<ActorRef, String> {
+    text.parse().map_err(|_| "the id of a person, a UUID, or `system`".to_owned())
 }
 
 fn aggregate_id(text: &str) -> Result<Uuid, String> {
@@ -134,7 +274,16 @@ mod tests {
         let [comment, post] = [1, 2].map(Uuid::from_u128);
         let arguments = ["replay-tool", "inspect", &comment.to_string(), "--under", &post.to_string()];
         let ToolCommand::Inspect(args) = config::read_from::<Cli>(&arguments).unwrap().command else { panic!() };
-        assert_eq!((args.aggregate, args.under), (comment, Some(post)));
+        assert_eq!((args.of.aggregate, args.of.under), (comment, Some(post)));
+    }
+
+    #[test]
+    fn a_moment_is_a_version_or_a_time() {
+        assert_eq!(moment("3"), Ok(Moment::Version(3)));
+        assert_eq!(moment("1970-01-01T01:00:00+01:00"), Ok(Moment::Time(DateTime::UNIX_EPOCH)));
+        for bad in ["0", "-1", "yesterday", "2026-01-31"] {
+            assert!(moment(bad).unwrap_err().contains("2026-01-31T09:30:00Z"), "{bad}");
+        }
     }
 
     #[test]

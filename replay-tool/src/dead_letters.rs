@@ -3,19 +3,15 @@
 use std::process::ExitCode;
 
 use event_schema::codec::{Codec, RegistryConfig};
-use projectors::config::{ElasticsearchArgs, MongodbArgs};
 use projectors::dead_letter::{DeadLetter, Parked, Standing};
 use projectors::{analytics, documents, search};
-use read_model::analytics::AnalyticsNames;
-use read_model::search::SearchNames;
-use read_model::{ANALYTICS, DOCUMENTS};
 use serde::Serialize;
-use service::config::without_credentials;
 use service::startup::{self, connect_with_retries};
-use service::telemetry::{self, LogFormat, TelemetryArgs};
 
 use crate::config::{DeadLettersCommand, ProjectionName, StoreArgs};
 use crate::history::{Content, decode};
+use crate::log::init_logging;
+use crate::stores::{Opened, Stores};
 use crate::table::{fields, table};
 use crate::{EXIT_NOTHING, print, to_json};
 
@@ -37,8 +33,8 @@ pub async fn run(command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
             let codec = codec.await?;
             let mut shown = Vec::new();
             for letter in &letters {
-                let content =
-                    decode(&codec, &letter.record).await.unwrap_or_else(|error| Content::Undecodable { error });
+                let decoded = decode(&codec, &letter.record).await;
+                let content = decoded.map_or_else(|error| Content::Undecodable { error }, |event| Content::of(&event));
                 shown.push(Letter { offset: letter.record.offset, reason: &letter.reason, content });
             }
             print(&if json { to_json(&shown)? } else { show(&letters, &shown) })?;
@@ -56,32 +52,19 @@ enum DeadLetters {
     Analytics(analytics::dead_letters::DeadLetters),
 }
 
-async fn open(store: &StoreArgs) -> anyhow::Result<DeadLetters> {
-    telemetry::init_logging(&TelemetryArgs { log: store.log_filter.clone(), log_format: LogFormat::Text })?;
-    Ok(match store.projection {
-        ProjectionName::Documents => {
-            let MongodbArgs { mongodb_uri, mongodb_database } = &store.mongodb;
-            let address = without_credentials(mongodb_uri);
-            let client = connect_with_retries("MongoDB", &address, || documents::connect::connect(mongodb_uri)).await?;
-            let database = client.database(mongodb_database);
-            DeadLetters::Documents(documents::dead_letters::DeadLetters::new(&database, DOCUMENTS))
-        }
-        ProjectionName::Search => {
-            let ElasticsearchArgs { elasticsearch_url, elasticsearch_prefix } = &store.elasticsearch;
-            let names = SearchNames::new(elasticsearch_prefix);
-            let address = without_credentials(elasticsearch_url);
-            let connect = || search::connect(elasticsearch_url);
-            let elasticsearch = connect_with_retries("Elasticsearch", &address, connect).await?;
-            DeadLetters::Search(search::dead_letters::DeadLetters::new(elasticsearch, names.dead_letters()))
-        }
-        ProjectionName::Analytics => {
-            let clickhouse = store.clickhouse.address();
-            let address = without_credentials(&clickhouse.url);
-            let connect = || analytics::connect(&clickhouse);
-            let connected = connect_with_retries("ClickHouse", &address, connect).await?;
-            let table = AnalyticsNames::of(ANALYTICS).dead_letters();
-            DeadLetters::Analytics(analytics::dead_letters::DeadLetters::new(connected, table))
-        }
+async fn open(args: &StoreArgs) -> anyhow::Result<DeadLetters> {
+    init_logging(&args.logging)?;
+    // Letters know no log.
+    let [documents, search, analytics, _] = Stores::new(&args.stores, 0).all();
+    let store = match args.projection {
+        ProjectionName::Documents => documents,
+        ProjectionName::Search => search,
+        ProjectionName::Analytics => analytics,
+    };
+    Ok(match store.open().await? {
+        Opened::Documents(store) => DeadLetters::Documents(store.dead_letters().clone()),
+        Opened::Search(store) => DeadLetters::Search(store.dead_letters().clone()),
+        Opened::Analytics(store) | Opened::Activity(store) => DeadLetters::Analytics(store.dead_letters().clone()),
     })
 }
 

@@ -1,12 +1,20 @@
 //! The history of one aggregate, as it stands in the log.
 
-use event_log::kafka::{KafkaLog, ReadError, partition_for, read_partition};
-use event_log::position::Position;
-use event_log::record::{Epoch, LogRecord};
+use std::process::ExitCode;
+
+use event_log::kafka::partition_for;
+use event_log::reader::Commit;
+use event_log::record::LogRecord;
 use event_schema::codec::Codec;
 use event_schema::meta::{EventMeta, header};
+use projectors::event::LoggedEvent;
 use serde::Serialize;
 use uuid::Uuid;
+
+use crate::EXIT_NOTHING;
+use crate::changes::{Changes, Unfolding};
+use crate::config::AggregateArgs;
+use crate::log::Log;
 
 /// What an aggregate went through.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,6 +35,8 @@ pub struct Entry {
     pub epoch: String,
     #[serde(flatten)]
     pub content: Content,
+    /// Of the aggregate's state, by the names of its fields.
+    pub changes: Changes,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -55,41 +65,63 @@ impl History {
 }
 
 /// Reads the aggregate's partition, or that of the post which it is under, from its beginning to the end that it has now.
-pub async fn read(log: &KafkaLog, codec: &Codec, aggregate: Uuid, under: Option<Uuid>) -> Result<History, ReadError> {
-    let partition = partition_for(under.unwrap_or(aggregate).to_string().as_bytes(), log.partitions());
-    let subject = aggregate.to_string();
-    let end = log.end_offsets().await?.get(partition as usize).copied().unwrap_or(0);
-    let mut found: Vec<(Uuid, Epoch, LogRecord)> = Vec::new();
-    read_partition(log, partition, Position::START, end, |delivery| {
-        for commit in delivery.commits {
-            let of = |record: &LogRecord| record.headers.get(header::SUBJECT) == Some(subject.as_bytes());
-            let records = commit.records.into_iter().filter(of);
-            found.extend(records.map(|record| (commit.id, commit.epoch, record)));
+pub async fn read(log: &Log, of: AggregateArgs) -> anyhow::Result<History> {
+    let partition = partition_of(log, of);
+    let subject = of.aggregate.to_string();
+    let mut events = Vec::new();
+    let mut unfolding = Unfolding::default();
+    log.scan(partition..partition + 1, async |_, commit: Commit| {
+        for record in &commit.records {
+            if record.headers.get(header::SUBJECT) != Some(subject.as_bytes()) {
+                continue;
+            }
+            let decoded = decode(&log.codec, record).await;
+            let changes = decoded.as_ref().map(|event| unfolding.apply(event)).unwrap_or_default();
+            let content = decoded.map_or_else(|error| Content::Undecodable { error }, |event| Content::of(&event));
+            let epoch = commit.epoch.to_string();
+            events.push(Entry { offset: record.offset, commit: commit.id, epoch, content, changes });
         }
+        Ok(())
     })
     .await?;
-    let mut events = Vec::with_capacity(found.len());
-    for (commit, epoch, record) in found {
-        let content = decode(codec, &record).await.unwrap_or_else(|error| Content::Undecodable { error });
-        events.push(Entry { offset: record.offset, commit, epoch: epoch.to_string(), content });
-    }
-    Ok(History { aggregate, partition, events })
+    Ok(History { aggregate: of.aggregate, partition, events })
+}
+
+/// Where the aggregate is.
+pub fn partition_of(log: &Log, of: AggregateArgs) -> u32 {
+    partition_for(of.under.unwrap_or(of.aggregate).to_string().as_bytes(), log.partitions())
+}
+
+/// Says to a person why nothing of an aggregate was found.
+pub fn nothing_of(aggregate: Uuid) -> ExitCode {
+    eprintln!(
+        "error: no event of {aggregate} is in the log; check the id (a comment or a like needs --under <post>), and that \
+         GROOT_KAFKA_BROKERS and GROOT_EVENTS_TOPIC name the log that it is in"
+    );
+    ExitCode::from(EXIT_NOTHING)
 }
 
 /// What a record says.
-pub async fn decode(codec: &Codec, record: &LogRecord) -> Result<Content, String> {
+pub async fn decode(codec: &Codec, record: &LogRecord) -> Result<LoggedEvent, String> {
     let (meta, schema_fp) =
         EventMeta::from_headers(|name| record.headers.get(name)).map_err(|error| error.to_string())?;
     let value = record.value.as_deref().ok_or("the record has no value")?;
     let event = codec.decode(&meta.event_type, schema_fp, value).await.map_err(|error| error.to_string())?;
-    Ok(Content::Event {
-        id: meta.id,
-        version: meta.version,
-        time: meta.time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
-        actor: meta.actor.to_string(),
-        command_id: meta.command_id,
-        correlation_id: meta.correlation_id,
-        data: event.to_json(),
-        event_type: meta.event_type,
-    })
+    Ok(LoggedEvent::at(record, meta, event))
+}
+
+impl Content {
+    pub fn of(logged: &LoggedEvent) -> Self {
+        let meta = &logged.meta;
+        Self::Event {
+            id: meta.id,
+            version: meta.version,
+            event_type: meta.event_type.clone(),
+            time: meta.time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            actor: meta.actor.to_string(),
+            command_id: meta.command_id,
+            correlation_id: meta.correlation_id,
+            data: logged.event.to_json(),
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::changes::{Change, Changes};
 use crate::history::{Content, Entry, History};
 
 /// How much of an event's fields a row shows, in characters.
@@ -17,7 +18,7 @@ pub fn render(history: &History) -> String {
         if history.events.len() == 1 { "event" } else { "events" },
         history.partition
     );
-    title + &table(["VERSION", "OFFSET", "TIME", "EVENT", "ACTOR", "DATA"], &rows)
+    title + &table(["VERSION", "OFFSET", "TIME", "EVENT", "ACTOR", "CHANGES"], &rows)
 }
 
 /// Columns as wide as what is in them.
@@ -46,13 +47,26 @@ fn row(entry: &Entry) -> [String; 6] {
     let offset = entry.offset.to_string();
     match &entry.content {
         Content::Event { version, event_type, time, actor, data, .. } => {
-            [version.to_string(), offset, time.clone(), event_type.clone(), actor.clone(), fields(data)]
+            // What has no state of its own is shown by what it says.
+            let changes = if entry.changes.is_empty() { fields(data) } else { changes(&entry.changes) };
+            [version.to_string(), offset, time.clone(), event_type.clone(), actor.clone(), changes]
         }
         Content::Undecodable { error } => {
             let none = || "?".to_owned();
             [none(), offset, none(), none(), none(), format!("cannot be decoded: {error}")]
         }
     }
+}
+
+/// What became of each field, on one line.
+fn changes(changes: &Changes) -> String {
+    let told = |(name, Change { from, to }): (&String, &Change)| match from {
+        serde_json::Value::Null => format!("{name}={}", shortened(&to.to_string())),
+        _ => format!("{name}: {} → {}", shortened(&from.to_string()), shortened(&to.to_string())),
+    };
+    // It follows the time of the event, which stands beside it.
+    let shown = changes.iter().filter(|(name, _)| *name != "updatedAt");
+    shortened(&shown.map(told).collect::<Vec<_>>().join(" "))
 }
 
 /// The fields that say something, on one line.
@@ -82,7 +96,7 @@ mod tests {
     use uuid::Uuid;
 
     fn entry(offset: u64, content: Content) -> Entry {
-        Entry { offset, commit: Uuid::nil(), epoch: "0/x".into(), content }
+        Entry { offset, commit: Uuid::nil(), epoch: "0/x".into(), content, changes: Changes::new() }
     }
 
     #[test]
@@ -105,7 +119,7 @@ mod tests {
         assert_eq!(
             render(&history),
             "00000000-0000-0000-0000-000000000000: 2 events in partition 3\n\n\
-             VERSION  OFFSET  TIME                      EVENT                       ACTOR   DATA\n\
+             VERSION  OFFSET  TIME                      EVENT                       ACTOR   CHANGES\n\
              1        7       2026-01-02T03:04:05.678Z  groot.person.PersonCreated  system  name=\"Ann\"\n\
              ?        12      ?                         ?                           ?       cannot be decoded: no schema\n"
         );

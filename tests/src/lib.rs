@@ -13,4 +13,5 @@ pub mod program;
 pub mod s3;
 pub mod servers;
 pub mod system;
+pub mod tool;
 pub mod waiting;

@@ -80,6 +80,11 @@ impl System {
         Program::start(self.stack, &format!("{}-{name}", self.name), program, args, &env)
     }
 
+    /// The variables that its programs have in common.
+    pub fn env(&self) -> &[(String, String)] {
+        &self.env
+    }
+
     /// The programs that the system started with: none of them may ever end by itself.
     pub fn assert_all_run(&self) {
         for program in [&self.commands, &self.projectors, &self.queries] {

@@ -38,13 +38,29 @@ pub async fn read_partition(
     end: u64,
     mut each: impl FnMut(Delivery),
 ) -> Result<Position, ReadError> {
+    let each = async |delivery| {
+        each(delivery);
+        Ok::<_, ReadError>(())
+    };
+    walk_partition(log, partition, from, end, each).await
+}
+
+/// The same for what takes its time with each delivery, and may fail.
+pub async fn walk_partition<E: From<ReadError>>(
+    log: &KafkaLog,
+    partition: u32,
+    from: Position,
+    end: u64,
+    mut each: impl AsyncFnMut(Delivery) -> Result<(), E>,
+) -> Result<Position, E> {
     if end <= from.next_offset && from == Position::START {
         return Ok(from);
     }
     let mut stream = CommitStream::open(log, partition, from);
     while stream.next_offset() < end.max(from.next_offset) {
         let until = end.max(from.next_offset);
-        each(stream.next_until(until).await?.ok_or(ReadError::Closed)?);
+        let delivery = stream.next_until(until).await.map_err(ReadError::from)?;
+        each(delivery.ok_or(ReadError::Closed)?).await?;
     }
     Ok(stream.position())
 }

@@ -45,7 +45,7 @@ impl DeadLetters {
     }
 
     /// The first key of a partition of which an operator wants something, and what.
-    pub(super) async fn first_order(&self, partition: u32) -> Result<Option<(String, Standing)>, ClickhouseError> {
+    pub async fn first_order(&self, partition: u32) -> Result<Option<(String, Standing)>, ClickhouseError> {
         let found = self.find(Some(partition), None).await?;
         let orders =
             found.into_iter().filter(|(_, letter)| matches!(letter.standing, Standing::Drop | Standing::Retry));

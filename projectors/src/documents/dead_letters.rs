@@ -45,7 +45,7 @@ impl DeadLetters {
     }
 
     /// The first key of a partition of which an operator wants something, and what.
-    pub(super) async fn first_order(&self, partition: u32) -> Result<Option<(String, Standing)>, Error> {
+    pub async fn first_order(&self, partition: u32) -> Result<Option<(String, Standing)>, Error> {
         let orders = [Standing::Drop.as_str(), Standing::Retry.as_str()];
         let of = doc! { "partition": partition, "standing": { "$in": orders.as_slice() } };
         let found = self.collection.find_one(of).sort(doc! { "offset": 1 }).await?;

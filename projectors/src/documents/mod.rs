@@ -23,7 +23,7 @@ use read_model::DOCUMENTS;
 
 use crate::dead_letter::{DeadLetter, Parked, Standing};
 use crate::documents::batch::Batch;
-use crate::documents::write::Store;
+use crate::documents::write::{Store, unavailable};
 use crate::event::LoggedEvent;
 use crate::projection::{Changes, Projection, Saved, StoreFailure, Unprojectable};
 
@@ -60,15 +60,16 @@ impl Projection for Documents {
     }
 
     async fn parked(&self, partition: u32) -> Result<Vec<Parked>, StoreFailure> {
-        self.store.parked(partition).await
+        self.store.dead_letters().parked(Some(partition)).await.map_err(|error| unavailable(&error))
     }
 
     async fn order(&self, partition: u32) -> Result<Option<(String, Standing)>, StoreFailure> {
-        self.store.order(partition).await
+        self.store.dead_letters().first_order(partition).await.map_err(|error| unavailable(&error))
     }
 
     async fn letters(&self, partition: u32, key: &str, limit: u32) -> Result<Vec<DeadLetter>, StoreFailure> {
-        self.store.letters(partition, key, limit).await
+        let letters = self.store.dead_letters().of_key(Some(partition), key, limit);
+        letters.await.map_err(|error| unavailable(&error))
     }
 
     async fn write(

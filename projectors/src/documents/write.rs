@@ -13,7 +13,6 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::checkpoint;
-use crate::dead_letter::{DeadLetter, Parked, Standing};
 use crate::detached::Detached;
 use crate::documents::batch::Batch;
 use crate::documents::change::PostWrite;
@@ -65,28 +64,8 @@ impl Store {
         }
     }
 
-    /// The keys of a partition whose records are parked.
-    ///
-    /// # Errors
-    /// [`StoreFailure::Unavailable`].
-    pub async fn parked(&self, partition: u32) -> Result<Vec<Parked>, StoreFailure> {
-        self.dead_letters.parked(Some(partition)).await.map_err(|error| unavailable(&error))
-    }
-
-    /// The first key of a partition of which an operator wants something, and what.
-    ///
-    /// # Errors
-    /// [`StoreFailure::Unavailable`].
-    pub async fn order(&self, partition: u32) -> Result<Option<(String, Standing)>, StoreFailure> {
-        self.dead_letters.first_order(partition).await.map_err(|error| unavailable(&error))
-    }
-
-    /// The first parked records of a key.
-    ///
-    /// # Errors
-    /// [`StoreFailure::Unavailable`].
-    pub async fn letters(&self, partition: u32, key: &str, limit: u32) -> Result<Vec<DeadLetter>, StoreFailure> {
-        self.dead_letters.of_key(Some(partition), key, limit).await.map_err(|error| unavailable(&error))
+    pub fn dead_letters(&self) -> &DeadLetters {
+        &self.dead_letters
     }
 
     /// Writes documents and dead letters and moves the checkpoint from `from` to `to`: all of it or nothing.
@@ -468,6 +447,6 @@ fn is_duplicate(error: &Error) -> bool {
     }
 }
 
-fn unavailable(error: &Error) -> StoreFailure {
+pub(super) fn unavailable(error: &Error) -> StoreFailure {
     StoreFailure::Unavailable(format!("MongoDB: {}", error.kind))
 }

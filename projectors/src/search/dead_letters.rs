@@ -73,7 +73,7 @@ impl DeadLetters {
     }
 
     /// The first key of a partition of which an operator wants something, and what.
-    pub(super) async fn first_order(&self, partition: u32) -> Result<Option<(String, Standing)>, ElasticsearchError> {
+    pub async fn first_order(&self, partition: u32) -> Result<Option<(String, Standing)>, ElasticsearchError> {
         let orders = [Standing::Drop, Standing::Retry];
         let of = vec![json!({ "term": { "partition": partition } }), json!({ "terms": { "standing": orders } })];
         let first = self.find(of).await?.into_iter().min_by_key(|stored| stored.offset);

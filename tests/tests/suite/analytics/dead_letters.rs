@@ -2,7 +2,7 @@
 
 use event_log::record::RecordDraft;
 use event_schema::post::{PostCreated, PostEdited, PostType};
-use groot_tests::binaries::binary;
+use groot_tests::tool::replay_tool;
 use groot_tests::waiting;
 use projectors::analytics::dead_letters::DeadLetters;
 use projectors::dead_letter::{Parked, Standing};
@@ -102,16 +102,8 @@ async fn a_poison_event_parks_its_aggregate_until_a_retry_succeeds_or_it_is_give
 
 /// The operators' tool, as they call it: its exit code, and what it says.
 async fn tool(world: &World, arguments: &[&str]) -> (i32, String) {
-    let program = tokio::task::spawn_blocking(|| binary("replay-tool")).await.unwrap();
-    let output = tokio::process::Command::new(program)
-        .arg("dead-letters")
-        .args(arguments)
-        .args(["--projection", "analytics"])
-        .envs(stack().addresses().env())
-        .env("GROOT_CLICKHOUSE_DATABASE", &world.db.address.database)
-        .output()
-        .await
-        .unwrap();
-    let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
-    (output.status.code().unwrap(), said)
+    let arguments = [&["dead-letters"], arguments, &["--projection", "analytics"]].concat();
+    let said =
+        replay_tool(stack(), &arguments, &[("GROOT_CLICKHOUSE_DATABASE", world.db.address.database.as_str())]).await;
+    (said.code, said.all())
 }

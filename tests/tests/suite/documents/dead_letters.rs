@@ -5,7 +5,7 @@ use std::sync::Arc;
 use event_log::position::Position;
 use event_log::record::{Headers, LogRecord, RecordDraft};
 use event_schema::event::DomainEvent;
-use groot_tests::binaries::binary;
+use groot_tests::tool::replay_tool;
 use groot_tests::waiting;
 use mongodb::Collection;
 use mongodb::bson::{Binary, doc, spec::BinarySubtype};
@@ -63,18 +63,17 @@ async fn mend(world: &World, offset: u64, whole: &RecordDraft) {
 
 /// The operators' tool, as they call it: its exit code, and what it says.
 async fn tool(world: &World, arguments: &[&str]) -> (i32, String) {
-    let program = tokio::task::spawn_blocking(|| binary("replay-tool")).await.unwrap();
-    let output = tokio::process::Command::new(program)
-        .arg("dead-letters")
-        .args(arguments)
-        .envs(stack().addresses().env())
-        .env("GROOT_MONGODB_DATABASE", world.db.database.name())
-        .env("GROOT_EVENTS_TOPIC", &world.source.kafka.events_topic)
-        .output()
-        .await
-        .unwrap();
-    let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
-    (output.status.code().unwrap(), said)
+    let arguments = [&["dead-letters"], arguments].concat();
+    let said = replay_tool(
+        stack(),
+        &arguments,
+        &[
+            ("GROOT_MONGODB_DATABASE", world.db.database.name()),
+            ("GROOT_EVENTS_TOPIC", world.source.kafka.events_topic.as_str()),
+        ],
+    )
+    .await;
+    (said.code, said.all())
 }
 
 async fn stopped_and_started(world: &World, process: Process) -> Process {
@@ -253,23 +252,27 @@ async fn letters_are_written_with_the_position_or_not_at_all() {
     let changes = |cleared, letters| Changes { cleared, letters, ..Changes::from(Arc::new(Batch::default())) };
     let at = |next_offset| Position { next_offset, ..Position::START };
     let saved = store.write(0, changes(None, vec![letter(3), letter(4)]), Saved::NOTHING, at(5)).await.unwrap();
-    let all = store.parked(0).await.unwrap();
+    let all = store.dead_letters().parked(Some(0)).await.unwrap();
     assert_eq!(all.iter().map(|parked| (parked.offset, parked.letters)).collect::<Vec<_>>(), [(3, 2)]);
 
     // Somebody who has not heard of it.
     let late = store.write(0, changes(cleared(u64::MAX, true), vec![letter(9)]), Saved::NOTHING, at(9)).await;
     assert_eq!(late, Err(StoreFailure::Superseded));
-    assert_eq!(store.parked(0).await.unwrap(), all);
-    assert_eq!(store.letters(0, "a key", 10).await.unwrap(), [letter(3), letter(4)]);
-    assert_eq!(store.letters(0, "a key", 1).await.unwrap(), [letter(3)]);
-    assert_eq!(store.order(0).await.unwrap(), None);
+    assert_eq!(store.dead_letters().parked(Some(0)).await.unwrap(), all);
+    assert_eq!(store.dead_letters().of_key(Some(0), "a key", 10).await.unwrap(), [letter(3), letter(4)]);
+    assert_eq!(store.dead_letters().of_key(Some(0), "a key", 1).await.unwrap(), [letter(3)]);
+    assert_eq!(store.dead_letters().first_order(0).await.unwrap(), None);
     DeadLetters::new(&db.database, DOCUMENTS).order("a key", Standing::Retry).await.unwrap();
-    assert_eq!(store.order(0).await.unwrap(), Some(("a key".to_owned(), Standing::Retry)));
+    assert_eq!(store.dead_letters().first_order(0).await.unwrap(), Some(("a key".to_owned(), Standing::Retry)));
 
     let after = store.write(0, changes(cleared(3, true), Vec::new()), saved, at(5)).await.unwrap();
     assert_eq!((after.position, after.revision), (at(5), saved.revision + 1));
-    assert_eq!(store.letters(0, "a key", 10).await.unwrap(), [letter(4)], "what is left waits again");
-    assert_eq!(store.order(0).await.unwrap(), None);
-    assert_eq!(store.parked(1).await.unwrap(), []);
+    assert_eq!(
+        store.dead_letters().of_key(Some(0), "a key", 10).await.unwrap(),
+        [letter(4)],
+        "what is left waits again"
+    );
+    assert_eq!(store.dead_letters().first_order(0).await.unwrap(), None);
+    assert_eq!(store.dead_letters().parked(Some(1)).await.unwrap(), []);
     db.drop_it().await;
 }

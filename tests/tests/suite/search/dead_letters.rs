@@ -1,7 +1,7 @@
 //! What the index does not take, and what cannot be read, waits with all that follows of its key, and nothing else does.
 
 use event_schema::post::{PostCreated, PostEdited, PostType};
-use groot_tests::binaries::binary;
+use groot_tests::tool::replay_tool;
 use groot_tests::waiting;
 use projectors::dead_letter::{Parked, Standing};
 use projectors::search::dead_letters::DeadLetters;
@@ -117,16 +117,7 @@ async fn what_is_retried_after_the_cause_was_mended_is_found_in_its_order() {
 
 /// The operators' tool, as they call it: its exit code, and what it says.
 async fn tool(world: &World, arguments: &[&str]) -> (i32, String) {
-    let program = tokio::task::spawn_blocking(|| binary("replay-tool")).await.unwrap();
-    let output = tokio::process::Command::new(program)
-        .arg("dead-letters")
-        .args(arguments)
-        .args(["--projection", "search"])
-        .envs(stack().addresses().env())
-        .env("GROOT_ELASTICSEARCH_PREFIX", world.indexes.prefix())
-        .output()
-        .await
-        .unwrap();
-    let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
-    (output.status.code().unwrap(), said)
+    let arguments = [&["dead-letters"], arguments, &["--projection", "search"]].concat();
+    let said = replay_tool(stack(), &arguments, &[("GROOT_ELASTICSEARCH_PREFIX", world.indexes.prefix())]).await;
+    (said.code, said.all())
 }

@@ -1,0 +1,94 @@
+//! The log, as the tool reads it.
+
+use std::ops::Range;
+
+use event_log::kafka::{KafkaLog, LogIdentity, ReadError, identify, walk_partition};
+use event_log::position::Position;
+use event_log::reader::Commit;
+use event_schema::codec::{Codec, RegistryConfig};
+use indicatif::{ProgressBar, ProgressStyle};
+use projectors::config::LogArgs;
+use service::startup::connect_with_retries;
+use service::telemetry::{self, LogFormat, TelemetryArgs};
+
+use crate::config::LoggingArgs;
+
+/// The log, and what its values are decoded with.
+pub struct Log {
+    pub identity: LogIdentity,
+    pub codec: Codec,
+    kafka: KafkaLog,
+}
+
+pub fn init_logging(args: &LoggingArgs) -> anyhow::Result<()> {
+    Ok(telemetry::init_logging(&TelemetryArgs { log: args.log_filter.clone(), log_format: LogFormat::Text })?)
+}
+
+impl Log {
+    pub async fn open(args: &LogArgs) -> anyhow::Result<Self> {
+        let kafka = args.kafka("groot-replay-tool");
+        let registry = RegistryConfig { url: args.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
+        let address = service::config::without_credentials(&registry.url);
+        let (identity, codec) = tokio::try_join!(
+            connect_with_retries("Kafka", &kafka.brokers, || identify(&kafka)),
+            connect_with_retries("the schema registry", &address, || Codec::connect(registry.clone())),
+        )?;
+        Ok(Self { identity, codec, kafka: KafkaLog::connect(&kafka)? })
+    }
+
+    pub fn partitions(&self) -> u32 {
+        self.kafka.partitions()
+    }
+
+    pub async fn ends(&self) -> anyhow::Result<Vec<u64>> {
+        Ok(self.kafka.end_offsets().await?)
+    }
+
+    /// Gives every commit that counts of these partitions, from the beginning of each to the end that it has now, and shows a
+    /// person how far that is.
+    pub async fn scan(
+        &self,
+        partitions: Range<u32>,
+        mut each: impl AsyncFnMut(u32, Commit) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let ends = self.ends().await?;
+        let end_of = |partition: u32| ends.get(partition as usize).copied().unwrap_or(0);
+        let progress = bar(partitions.clone().map(end_of).sum());
+        for partition in partitions {
+            let walked = walk_partition(&self.kafka, partition, Position::START, end_of(partition), async |delivery| {
+                progress.inc(delivery.records);
+                for commit in delivery.commits {
+                    each(partition, commit).await.map_err(Stopped::Here)?;
+                }
+                Ok::<_, Stopped>(())
+            });
+            walked.await.map_err(|stopped| match stopped {
+                Stopped::Log(error) => error.into(),
+                Stopped::Here(error) => error,
+            })?;
+        }
+        progress.finish_and_clear();
+        Ok(())
+    }
+
+    pub async fn close(self) {
+        self.kafka.close().await;
+    }
+}
+
+enum Stopped {
+    Log(ReadError),
+    Here(anyhow::Error),
+}
+
+impl From<ReadError> for Stopped {
+    fn from(error: ReadError) -> Self {
+        Self::Log(error)
+    }
+}
+
+/// Hidden where nobody looks, that is where standard error is no terminal.
+fn bar(records: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} records, {per_sec}, {eta} left");
+    ProgressBar::new(records).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

@@ -6,6 +6,7 @@
 //! - [`event`]: an event as a projection meets it; [`dead_letter`]: one that is not projected
 //! - [`checkpoint`]: a position as stores keep it; [`detached`]: writes that nobody can drop half-way; [`markdown`]: content as safe
 //!   HTML and as plain text
+//! - [`verdict`]: what a store holds beside what the log leads to
 //! - [`mod@start`], [`config`]: the process
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -22,5 +23,6 @@ pub mod projection;
 pub mod runner;
 pub mod search;
 pub mod start;
+pub mod verdict;
 
 pub use start::{Reporter, Running, Source, StartError, StoreAddress, start};

@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use event_schema::meta::ActorRef;
@@ -44,6 +46,14 @@ pub enum ToolCommand {
     ///
     /// Positions are read twice, two seconds apart. A store that does not answer is named, and the others are shown: exit code 3.
     Status(StatusArgs),
+    /// Compares all that a projection holds with an independent fold of the log, and names each difference.
+    ///
+    /// It can be run at any time: what changes meanwhile is compared again, up to five times. A partition of the log is folded and read at
+    /// a time, into memory. Keys that are parked are left out from the first event that waits. Rows of ClickHouse older than 89 days are not
+    /// compared, since they go after 90.
+    ///
+    /// Exit code 5: something differs, or changed each time it was looked at.
+    Verify(VerifyArgs),
     /// Checks that today's code reads everything that was ever written.
     #[command(subcommand)]
     Schema(SchemaCommand),
@@ -221,6 +231,28 @@ pub struct EventsArgs {
 #[derive(Clone, Debug, Args)]
 pub struct StatusArgs {
     /// Print one JSON object rather than a table.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub stores: StoresArgs,
+    #[command(flatten)]
+    pub log: LogArgs,
+    #[command(flatten)]
+    pub logging: LoggingArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct VerifyArgs {
+    /// Which projection.
+    #[arg(value_enum)]
+    pub projection: ProjectionName,
+    /// How long the projection may take to come to where the log ends now, before each partition is compared.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = config::duration)]
+    pub wait: Duration,
+    /// How many differences to show.
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub limit: u32,
+    /// Print one JSON object rather than text.
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]

@@ -8,7 +8,7 @@ use projectors::{analytics, documents, search};
 use serde::Serialize;
 use service::startup::{self, connect_with_retries};
 
-use crate::config::{DeadLettersCommand, ProjectionName, StoreArgs};
+use crate::config::{DeadLettersCommand, StoreArgs};
 use crate::history::{Content, decode};
 use crate::log::init_logging;
 use crate::stores::{Opened, Stores};
@@ -55,12 +55,7 @@ enum DeadLetters {
 async fn open(args: &StoreArgs) -> anyhow::Result<DeadLetters> {
     init_logging(&args.logging)?;
     // Letters know no log.
-    let [documents, search, analytics, _] = Stores::new(&args.stores, 0).all();
-    let store = match args.projection {
-        ProjectionName::Documents => documents,
-        ProjectionName::Search => search,
-        ProjectionName::Analytics => analytics,
-    };
+    let store = Stores::new(&args.stores, 0).of(args.projection);
     Ok(match store.open().await? {
         Opened::Documents(store) => DeadLetters::Documents(store.dead_letters().clone()),
         Opened::Search(store) => DeadLetters::Search(store.dead_letters().clone()),

@@ -55,20 +55,32 @@ impl Log {
         let end_of = |partition: u32| ends.get(partition as usize).copied().unwrap_or(0);
         let progress = bar(partitions.clone().map(end_of).sum());
         for partition in partitions {
-            let walked = walk_partition(&self.kafka, partition, Position::START, end_of(partition), async |delivery| {
-                progress.inc(delivery.records);
-                for commit in delivery.commits {
-                    each(partition, commit).await.map_err(Stopped::Here)?;
-                }
-                Ok::<_, Stopped>(())
-            });
-            walked.await.map_err(|stopped| match stopped {
-                Stopped::Log(error) => error.into(),
-                Stopped::Here(error) => error,
-            })?;
+            self.walk(partition, end_of(partition), &progress, async |commit| each(partition, commit).await).await?;
         }
         progress.finish_and_clear();
         Ok(())
+    }
+
+    /// Gives every commit of a partition that counts and ends before `end`, and answers where the last of them ends.
+    pub async fn walk(
+        &self,
+        partition: u32,
+        end: u64,
+        progress: &ProgressBar,
+        mut each: impl AsyncFnMut(Commit) -> anyhow::Result<()>,
+    ) -> anyhow::Result<u64> {
+        let walked = walk_partition(&self.kafka, partition, Position::START, end, async |delivery| {
+            progress.inc(delivery.records);
+            for commit in delivery.commits {
+                each(commit).await.map_err(Stopped::Here)?;
+            }
+            Ok::<_, Stopped>(())
+        });
+        match walked.await {
+            Ok(position) => Ok(position.next_offset),
+            Err(Stopped::Log(error)) => Err(error.into()),
+            Err(Stopped::Here(error)) => Err(error),
+        }
     }
 
     pub async fn close(self) {
@@ -88,7 +100,7 @@ impl From<ReadError> for Stopped {
 }
 
 /// Hidden where nobody looks, that is where standard error is no terminal.
-fn bar(records: u64) -> ProgressBar {
+pub fn bar(records: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} records, {per_sec}, {eta} left");
     ProgressBar::new(records).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -12,6 +12,7 @@ mod state;
 mod status;
 mod stores;
 mod table;
+mod verify;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ async fn main() -> ExitCode {
         ToolCommand::State(args) => state::run(args).await,
         ToolCommand::Events(args) => events::run(args).await,
         ToolCommand::Status(args) => status::run(args).await,
+        ToolCommand::Verify(args) => verify::run(args).await,
         ToolCommand::Schema(SchemaCommand::Check(args)) => schema::check(args).await,
         ToolCommand::DeadLetters(command) => dead_letters::run(command).await,
     };

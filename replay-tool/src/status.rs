@@ -70,12 +70,12 @@ pub async fn run(args: StatusArgs) -> anyhow::Result<ExitCode> {
         let ends = if store.name() == "activity" { &activity } else { &ends };
         projections.push(match opened {
             Err(error) => unknown(store.name(), store.version(), error.to_string()),
-            Ok(opened) => match (first, positions(Some(opened), log.partitions()).await, opened.parked_keys().await) {
-                (Ok(first), Ok(second), Ok(parked_keys)) => ProjectionStatus {
+            Ok(opened) => match (first, positions(Some(opened), log.partitions()).await, opened.parked().await) {
+                (Ok(first), Ok(second), Ok(parked)) => ProjectionStatus {
                     projection: store.name(),
                     active_version: store.version(),
                     partitions: partitions(&first, &second, ends, elapsed),
-                    parked_keys,
+                    parked_keys: parked.len(),
                     error: None,
                 },
                 (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {

@@ -1,6 +1,7 @@
 //! The stores of the projections, as far as the tool asks them.
 
 use projectors::config::{ElasticsearchArgs, MongodbArgs};
+use projectors::dead_letter::Parked;
 use projectors::{analytics, documents, search};
 use read_model::analytics::AnalyticsNames;
 use read_model::search::SearchNames;
@@ -8,7 +9,7 @@ use read_model::{ANALYTICS, DOCUMENTS, SEARCH};
 use service::config::without_credentials;
 use service::startup::{StartupError, connect_with_retries};
 
-use crate::config::StoresArgs;
+use crate::config::{ProjectionName, StoresArgs};
 
 /// All of them, none opened yet.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +33,7 @@ enum Kind {
     Activity,
 }
 
+/// One that answers.
 pub enum Opened {
     Documents(documents::write::Store),
     Search(search::write::Store),
@@ -42,6 +44,15 @@ pub enum Opened {
 impl<'a> Stores<'a> {
     pub fn new(args: &'a StoresArgs, log_id: u64) -> Self {
         Self { args, log_id }
+    }
+
+    pub fn of(self, projection: ProjectionName) -> Store<'a> {
+        let kind = match projection {
+            ProjectionName::Documents => Kind::Documents,
+            ProjectionName::Search => Kind::Search,
+            ProjectionName::Analytics => Kind::Analytics,
+        };
+        Store { stores: self, kind }
     }
 
     pub fn all(self) -> [Store<'a>; 4] {
@@ -112,13 +123,13 @@ impl Opened {
         Ok(saved.position.next_offset)
     }
 
-    /// How many keys wait, or are given up.
-    pub async fn parked_keys(&self) -> anyhow::Result<usize> {
+    /// The keys that wait, or are given up.
+    pub async fn parked(&self) -> anyhow::Result<Vec<Parked>> {
         Ok(match self {
-            Self::Documents(store) => store.dead_letters().parked(None).await?.len(),
-            Self::Search(store) => store.dead_letters().parked(None).await?.len(),
-            Self::Analytics(store) => store.dead_letters().parked(None).await?.len(),
-            Self::Activity(_) => 0,
+            Self::Documents(store) => store.dead_letters().parked(None).await?,
+            Self::Search(store) => store.dead_letters().parked(None).await?,
+            Self::Analytics(store) => store.dead_letters().parked(None).await?,
+            Self::Activity(_) => Vec::new(),
         })
     }
 }

@@ -13,6 +13,7 @@ use event_schema::meta::ActorRef;
 use event_schema::person::PersonEvent;
 use event_schema::post::PostEvent;
 use read_model::analytics::rows::{AuthorRow, EventRow, Millis};
+use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -37,7 +38,7 @@ pub struct Hour {
     pub sessions: u64,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Post {
     pub title: String,
     pub post_type: String,
@@ -49,7 +50,7 @@ pub struct Post {
     pub created_at: Millis,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Response {
     pub post_id: Uuid,
     pub kind: String,
@@ -75,12 +76,17 @@ pub fn place(source: &str, partition: u32, offset: u64) -> String {
 pub fn expected<'a>(events: impl IntoIterator<Item = &'a LoggedEvent>) -> Analytics {
     let mut all = Analytics::default();
     for logged in events {
-        let row = row(logged);
-        all.events.entry(place("events", logged.partition, logged.offset)).or_default().push(row);
-        change(&mut all, logged);
+        apply(&mut all, logged);
     }
     all.hourly = count(all.events.values().flatten());
     all
+}
+
+/// One event more, without the statistics.
+pub fn apply(all: &mut Analytics, logged: &LoggedEvent) {
+    let row = row(logged);
+    all.events.entry(place("events", logged.partition, logged.offset)).or_default().push(row);
+    change(all, logged);
 }
 
 /// What the statistics say of rows.

@@ -12,6 +12,7 @@ pub mod fold;
 pub mod inserts;
 pub mod properties;
 pub mod read;
+mod verify;
 pub mod write;
 
 use std::time::Duration;

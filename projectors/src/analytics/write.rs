@@ -34,7 +34,7 @@ const WRITE_LIMIT: Duration = Duration::from_secs(120);
 /// The tables of one log. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    clickhouse: Clickhouse,
+    pub(super) clickhouse: Clickhouse,
     names: AnalyticsNames,
     /// Under whose name positions are kept.
     positions: Projection,

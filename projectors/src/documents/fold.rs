@@ -292,7 +292,7 @@ fn counted(documents: &mut Documents, post: Uuid, logged: &LoggedEvent) {
 }
 
 /// The numbers on the posts, by counting what is there in the end.
-fn count(documents: &mut Documents) {
+pub fn count(documents: &mut Documents) {
     let Documents { posts, comments, likes, .. } = documents;
     for comment in comments.values().filter(|comment| comment.deleted_at.is_none()) {
         if let Some(post) = posts.get_mut(&comment.post_id) {

@@ -15,6 +15,7 @@ pub mod project;
 pub mod read;
 pub mod response;
 pub mod statements;
+mod verify;
 pub mod write;
 
 use event_log::position::Position;

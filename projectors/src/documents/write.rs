@@ -37,8 +37,8 @@ const DUPLICATE_KEY: i32 = 11000;
 /// The collections of one projection of one log. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    database: Database,
-    names: Names,
+    pub(super) database: Database,
+    pub(super) names: Names,
     log_id: u64,
     dead_letters: DeadLetters,
     writes: Detached,

@@ -9,6 +9,7 @@ pub mod batch;
 pub mod dead_letters;
 pub mod fold;
 pub mod read;
+mod verify;
 pub mod write;
 
 use std::time::Duration;

@@ -13,8 +13,26 @@ pub async fn read_all(
     elasticsearch: &Elasticsearch,
     names: &SearchNames,
 ) -> Result<BTreeMap<Uuid, SearchPost>, ElasticsearchError> {
+    read(elasticsearch, names, json!({ "match_all": {} })).await
+}
+
+/// Reads the posts that stand in one partition, into memory.
+pub async fn read_partition(
+    elasticsearch: &Elasticsearch,
+    names: &SearchNames,
+    partition: u32,
+) -> Result<BTreeMap<Uuid, SearchPost>, ElasticsearchError> {
+    // It has no index of its own and is looked up in doc values, document by document.
+    read(elasticsearch, names, json!({ "term": { "partition": partition } })).await
+}
+
+async fn read(
+    elasticsearch: &Elasticsearch,
+    names: &SearchNames,
+    which: Value,
+) -> Result<BTreeMap<Uuid, SearchPost>, ElasticsearchError> {
     elasticsearch.refresh(&names.posts()).await?;
-    let query = json!({ "query": { "match_all": {} }, "sort": [{ "id": "asc" }] });
+    let query = json!({ "query": which, "sort": [{ "id": "asc" }] });
     let found = walk(elasticsearch, &names.posts(), query).await?;
     let read = |source: Value| {
         let post: SearchPost = serde_json::from_value(source)

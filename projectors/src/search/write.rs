@@ -41,8 +41,8 @@ const FORBIDDEN: u16 = 403;
 /// The indexes of one log. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    elasticsearch: Elasticsearch,
-    names: SearchNames,
+    pub(super) elasticsearch: Elasticsearch,
+    pub(super) names: SearchNames,
     log_id: u64,
     dead_letters: DeadLetters,
     writes: Detached,

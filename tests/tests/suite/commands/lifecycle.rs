@@ -86,7 +86,7 @@ async fn the_description_the_docs_page_and_the_metrics_are_served() {
     let api: serde_json::Value =
         serde_json::from_str(&get(format!("{}/api/openapi.json", instance.base)).await).unwrap();
     assert_eq!(api["openapi"], "3.1.0");
-    assert_eq!(api["paths"].as_object().unwrap().len(), 10);
+    assert_eq!(api["paths"].as_object().unwrap().len(), 11);
     assert!(get(format!("{}/api/docs/", instance.base)).await.contains("swagger"));
     get(format!("{}/health", instance.base)).await;
     let metrics = get(format!("{}/metrics", instance.admin)).await;

@@ -3,6 +3,7 @@
 use groot_tests::servers::Servers;
 use groot_tests::system::{POSTS, System};
 use groot_tests::waiting::until;
+use mongodb::bson::{Document, doc};
 use serde_json::{Value, json};
 use xtask::token::Role;
 
@@ -88,5 +89,56 @@ async fn an_operator_is_told_how_far_each_projection_is() {
     assert_eq!(lag(&report), [1, 1, 1, 0]);
     let table = system.tool(&["status"]).await.expect(0).out;
     assert!(table.contains("documents, version 1: 1 record behind, nothing is parked"), "{table}");
+    system.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projection_is_verified_while_others_write_and_each_difference_is_named() {
+    let system = System::start(Servers::Steady, "verify").await;
+    let author = system.caller(Role::Author);
+    let created = system.create(&author, "one", &draft("On light")).await.expect(201);
+    let id = created.id().to_owned();
+    publish(&system, &author, &id).await;
+    let writing = async {
+        for number in 0.. {
+            let answer = system.create(&author, &format!("live {number}"), &draft("On dust")).await.expect(201);
+            let edit = json!({ "title": format!("On dust {number}") });
+            system.command("PATCH", &format!("{POSTS}/{}", answer.id()), &author, &[], Some(&edit)).await.expect(200);
+        }
+    };
+    let verifying = async {
+        for projection in ["documents", "search", "analytics"] {
+            let report = system.tool(&["verify", projection, "--json"]).await.expect(0).json();
+            assert!(report["compared"].as_u64().unwrap() > 0, "{report}");
+        }
+    };
+    tokio::select! {
+        () = writing => {}
+        () = verifying => {}
+    }
+
+    let wrong = doc! { "$set": { "title": "On nothing" } };
+    system.database.collection::<Document>("posts_v1").update_one(doc! { "title": "On light" }, wrong).await.unwrap();
+    let said = system.tool(&["verify", "documents"]).await.expect(5).out;
+    assert!(said.contains(&format!(r#"post {id} has title "On nothing", expected "On light""#)), "{said}");
+    assert!(said.contains("1 differ from the log"), "{said}");
+
+    let name = system.database.name();
+    let gone = format!("{}/{name}_posts_v1/_doc/{id}?refresh=true", system.stack.addresses().elasticsearch_url);
+    assert_eq!(reqwest::Client::new().delete(gone).send().await.unwrap().status(), 200);
+    let report = system.tool(&["verify", "search", "--json"]).await.expect(5).json();
+    assert_eq!(report["differences"], json!([{ "name": format!("post {id}"), "what": "is missing" }]));
+
+    let stranger = uuid::Uuid::now_v7();
+    let insert = format!("INSERT INTO authors_v1 SELECT '{stranger}', 'Nobody', now64(3), 1");
+    let url = format!("{}/?database={}", system.stack.addresses().clickhouse_url, name.replace('-', "_"));
+    assert_eq!(reqwest::Client::new().post(url).body(insert).send().await.unwrap().status(), 200);
+    let said = system.tool(&["verify", "analytics"]).await.expect(5).out;
+    assert!(said.contains(&format!("author {stranger} is there, and no event leads to it")), "{said}");
+
+    system.projectors.kill();
+    system.create(&author, "behind", &draft("On shade")).await.expect(201);
+    let said = system.tool(&["verify", "documents", "--wait", "1s"]).await.expect(1).err;
+    assert!(said.contains("has not come to"), "{said}");
     system.end().await;
 }

@@ -1,0 +1,37 @@
+//! What the index holds of a partition, beside what its events lead to.
+
+use std::collections::BTreeMap;
+
+use read_model::Post;
+use read_model::search::SearchPost;
+use uuid::Uuid;
+
+use crate::projection::StoreFailure;
+use crate::search::fold::expected;
+use crate::search::read::read_partition;
+use crate::search::write::Store;
+use crate::verdict::{Only, Verdict};
+
+impl Store {
+    /// Reads a partition whole and compares it with the posts that its events before `end` lead to, which the store must have come to.
+    ///
+    /// # Errors
+    /// [`StoreFailure::Unavailable`].
+    pub async fn verify(
+        &self,
+        partition: u32,
+        folded: &BTreeMap<Uuid, Post>,
+        end: u64,
+        only: Only<'_>,
+    ) -> Result<Verdict, StoreFailure> {
+        let stored = read_partition(&self.elasticsearch, &self.names, partition).await?;
+        Ok(judge(&stored, folded, end, only))
+    }
+}
+
+fn judge(stored: &BTreeMap<Uuid, SearchPost>, folded: &BTreeMap<Uuid, Post>, end: u64, only: Only<'_>) -> Verdict {
+    let wanted = folded.iter().map(|(id, post)| (*id, expected(post))).collect();
+    let mut verdict = Verdict::default();
+    verdict.compare("post", stored, &wanted, |_, post: &SearchPost| post.offset >= end, only);
+    verdict
+}

@@ -61,7 +61,7 @@ impl DeadLetters {
     }
 
     /// Takes letters away and puts letters in.
-    pub(super) async fn change(
+    pub(crate) async fn change(
         &self,
         session: &mut ClientSession,
         partition: u32,

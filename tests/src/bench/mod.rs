@@ -6,12 +6,13 @@
 //! - [`write`](mod@write): commands through HTTP; [`read`]: reads through HTTP; [`visible`]: from a command to a read that shows it
 //! - [`project`]: the projections; [`inserts`]: their floors
 //! - [`peers`]: other people's systems under the same load; [`postgres`]: the database of one of them
-//! - [`isolation`]: what a saturated partition does to the others
+//! - [`isolation`]: what a saturated partition does to the others; [`backlog`]: the same where its broker is slow, not the processors
 //! - [`likes`]: how many likes one post takes
 //! - [`memory`]: the memory of command-api; [`fill`]: the log that it folds
 //! - [`failover`]: changes of owners as clients see them
 //! - [`report`]: the table and the JSON file; [`picture`]: latency against load
 
+pub mod backlog;
 pub mod body;
 pub mod failover;
 pub mod fill;

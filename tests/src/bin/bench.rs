@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
-use groot_tests::bench::{PARTITIONS, failover, floor, isolation, likes, load, memory, project, read, visible, write};
+use groot_tests::bench::{
+    PARTITIONS, backlog, failover, floor, isolation, likes, load, memory, project, read, visible, write,
+};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -65,6 +67,14 @@ enum Bench {
         /// Give the clients that saturate the lowest priority, so that they take no processor from the servers
         #[arg(long)]
         yielding: bool,
+    },
+    /// Latency of commands while one partition, another one, is full because its broker is slow
+    Backlog {
+        #[command(flatten)]
+        load: Load,
+        /// Commands per second on the others
+        #[arg(long, default_value_t = 50.0)]
+        rate: f64,
     },
     /// Likes of one post, until it has many, beside likes of many posts
     Likes {
@@ -148,6 +158,7 @@ async fn main() -> Result<()> {
         Bench::Read { load, posts } => read::run(read::Options { load: load.options(), posts }).await,
         Bench::Visible { load, rate } => visible::run(load.options(), rate).await,
         Bench::Isolation { load, rate, yielding } => isolation::run(load.options(), rate, yielding).await,
+        Bench::Backlog { load, rate } => backlog::run(load.options(), rate).await,
         Bench::Likes { stream, likes } => likes::run(stream.connections, stream.duration(), likes).await,
         Bench::Memory { posts } => memory::run(&posts).await,
         Bench::Failover { rounds, posts } => failover::run(failover::Options { rounds: rounds.count(), posts }).await,

@@ -16,11 +16,13 @@ const BUILT_IN: &str = "mutations";
 /// What a line begins with that names a test which must fail.
 const RED: &str = "red: ";
 /// Where the tests are, in one build.
-const TESTS: [&str; 10] = [
+const TESTS: [&str; 12] = [
     "-p",
     "event-log",
     "-p",
     "command-api",
+    "-p",
+    "projectors",
     "-p",
     "groot-tests",
     "--lib",

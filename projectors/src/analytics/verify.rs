@@ -128,7 +128,7 @@ async fn facts(clickhouse: &Clickhouse) -> Result<Facts, ClickhouseError> {
         facts.versions.insert(row.id, row.version);
         facts.authors.insert(row.id, row);
     }
-    let responses = "SELECT post_id, kind, id, tupleElement(max(stands), 2) AS stands, min(first_at) AS first_at, \
+    let responses = "SELECT post_id, kind, id, tupleElement(max(stands), 2) AS still, min(first_at) AS first_at, \
                      tupleElement(max(stands), 1) AS version FROM responses_v1 GROUP BY post_id, kind, id";
     for row in clickhouse.rows::<ResponseNow>(clickhouse.query(responses)).await? {
         let ResponseNow { post_id, kind, id, stands, first_at, version } = row;

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use clap::Parser;
 use event_log::kafka::KafkaConfig;
 use event_schema::codec::RegistryConfig;
-use ipnet::IpNet;
-use service::config::{host_port_list, http_url, network, not_blank, socket_addr};
-use service::http::HttpArgs;
+use service::config::{host_port_list, http_url, networks, not_blank, socket_addr};
+use service::http::{HttpArgs, TrustedProxies};
 use service::telemetry::TelemetryArgs;
 
 /// Groot's write side: takes commands, decides them and appends their events to the log.
@@ -55,9 +54,10 @@ pub struct Config {
     /// The topic that holds activity, such as views: what clients tell and nothing is decided by.
     #[arg(long, env = "GROOT_ACTIVITY_TOPIC", value_name = "TOPIC", default_value = "groot.activity", value_parser = not_blank)]
     pub activity_topic: String,
-    /// Networks of proxies that are believed whom they have a request from (X-Forwarded-For, X-Geo-Country, X-Geo-Region).
-    #[arg(long, env = "GROOT_TRUSTED_PROXIES", value_name = "NETWORK,...", default_value = "127.0.0.0/8,::1/128", value_delimiter = ',', value_parser = network)]
-    pub trusted_proxies: Vec<IpNet>,
+    /// Networks of proxies that are believed whom they have a request from (X-Forwarded-For, X-Geo-Country, X-Geo-Region), or none. They
+    /// must not pass on what clients say of that themselves.
+    #[arg(long, env = "GROOT_TRUSTED_PROXIES", value_name = "NETWORK,...", default_value = "127.0.0.0/8,::1/128", value_parser = networks)]
+    pub trusted_proxies: TrustedProxies,
     /// How many partitions the events topic has; fixed when it is made.
     #[arg(long, env = "GROOT_EVENTS_PARTITIONS", value_name = "COUNT", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub events_partitions: u32,

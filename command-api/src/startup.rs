@@ -19,7 +19,7 @@ use event_schema::codec::{Codec, RegistryConfig, RegistryError};
 use service::auth::Verifier;
 use service::config::ConfigError;
 use service::health::Health;
-use service::http::{HttpSettings, TrustedProxies, chassis, serve};
+use service::http::{HttpSettings, chassis, serve};
 use service::shutdown::{BUDGET, Stages};
 use service::startup::{StartupError, connect_with_retries};
 use service::supervise::{OnCancel, OnError, Supervisor, TaskFailed};
@@ -130,7 +130,7 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         routing: routing.clone(),
         log: LogId(identity.log_id),
         activity: ActivityWriter::connect(&kafka)?,
-        trusted_proxies: TrustedProxies(config.trusted_proxies.clone()),
+        trusted_proxies: config.trusted_proxies.clone(),
     });
     let public = api.merge(service::openapi::router(description)).merge(health.routes());
     let public = chassis(public, &HttpSettings::from(config.http.clone()));

@@ -42,4 +42,4 @@ pub use record_stream::{Gone, RecordStream, Records};
 pub use replay::{ReadError, read_all, read_partition, walk_partition};
 pub use stream::{CommitStream, Delivery};
 pub use subscription::{AssignedPartition, Subscription};
-pub use topics::{LogIdentity, identify, provision};
+pub use topics::{LogIdentity, identify, identify_activity, provision};

@@ -106,10 +106,10 @@ pub async fn start<S, P: Projection, E: Into<Box<dyn std::error::Error + Send + 
 ) -> Result<Running<P>, StartError> {
     let kafka = &source.kafka;
     let registry = RegistryConfig { url: source.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
-    let address = without_credentials(store.url);
+    let [address, registry_address] = [store.url, &registry.url].map(without_credentials);
     let (identity, codec, store) = tokio::try_join!(
         connect_with_retries("Kafka", &kafka.brokers, || identify(kafka)),
-        connect_with_retries("the schema registry", &registry.url, || Codec::connect(registry.clone())),
+        connect_with_retries("the schema registry", &registry_address, || Codec::connect(registry.clone())),
         connect_with_retries(store.name, &address, prepare),
     )?;
     let projection = projection(store, identity.log_id);

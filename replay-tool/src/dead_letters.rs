@@ -6,6 +6,7 @@ use event_schema::codec::{Codec, RegistryConfig};
 use projectors::dead_letter::{DeadLetter, Parked, Standing};
 use projectors::{analytics, documents, search};
 use serde::Serialize;
+use service::config::without_credentials;
 use service::startup::{self, connect_with_retries};
 
 use crate::config::{DeadLettersCommand, StoreArgs};
@@ -29,7 +30,8 @@ pub async fn run(command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
             }
             let topic = log.events_topic.clone();
             let registry = RegistryConfig { url: log.schema_registry_url, topic };
-            let codec = connect_with_retries("the schema registry", &registry.url, || Codec::connect(registry.clone()));
+            let address = without_credentials(&registry.url);
+            let codec = connect_with_retries("the schema registry", &address, || Codec::connect(registry.clone()));
             let codec = codec.await?;
             let mut shown = Vec::new();
             for letter in &letters {
@@ -55,7 +57,7 @@ enum DeadLetters {
 async fn open(args: &StoreArgs) -> anyhow::Result<DeadLetters> {
     init_logging(&args.logging)?;
     // Letters know no log.
-    let store = Stores::new(&args.stores, 0).of(args.projection);
+    let store = Stores::new(&args.stores, 0, "").of(args.projection);
     Ok(match store.open().await? {
         Opened::Documents(store) => DeadLetters::Documents(store.dead_letters().clone()),
         Opened::Search(store) => DeadLetters::Search(store.dead_letters().clone()),

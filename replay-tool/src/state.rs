@@ -30,6 +30,12 @@ pub async fn run(args: StateArgs) -> anyhow::Result<ExitCode> {
         eprintln!("error: there was no {aggregate} yet: its first event is of {began}");
         return Ok(ExitCode::from(EXIT_NOTHING));
     };
+    if let Some(Moment::Version(version)) = args.at
+        && version > upto.meta.version
+    {
+        eprintln!("error: {aggregate} has {} versions, and no version {version}", upto.meta.version);
+        return Ok(ExitCode::from(EXIT_NOTHING));
+    }
     // A version ends where the next one begins: what happened under the aggregate until then belongs to it.
     let next =
         events.iter().find(|event| event.meta.aggregate_id == aggregate && event.meta.version > upto.meta.version);

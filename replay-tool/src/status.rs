@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use event_log::kafka::KafkaLog;
+use futures::future::join_all;
 use projectors::config::LogArgs;
 use serde::Serialize;
 use service::startup;
@@ -51,23 +52,28 @@ struct PartitionStatus {
 pub async fn run(args: StatusArgs) -> anyhow::Result<ExitCode> {
     init_logging(&args.logging)?;
     let log = Log::open(&args.log).await?;
-    let stores = Stores::new(&args.stores, log.identity.log_id);
+    let stores = Stores::new(&args.stores, log.identity.log_id, &args.log.activity_topic);
     let mut projections = Vec::new();
-    let mut opened = Vec::new();
-    for store in stores.all() {
-        opened.push((store, store.open().await));
-    }
+    // All at once: one that hangs takes a minute to be given up.
+    let opened = join_all(stores.all().map(async |store| (store, store.open().await))).await;
     let mut firsts = Vec::new();
     let began = Instant::now();
     for (_, store) in &opened {
         firsts.push(positions(store.as_ref().ok(), log.partitions()).await);
     }
-    let activity = ends_of_activity(&args.log).await?;
+    let activity = ends_of_activity(&args.log).await;
     tokio::time::sleep(APART).await;
     let elapsed = began.elapsed().as_secs_f64();
     let ends = log.ends().await?;
     for ((store, opened), first) in opened.iter().zip(firsts) {
-        let ends = if store.name() == "activity" { &activity } else { &ends };
+        let ends = match &activity {
+            Ok(activity) if store.name() == "activity" => activity,
+            Err(error) if store.name() == "activity" => {
+                projections.push(unknown(store.name(), store.version(), error.to_string()));
+                continue;
+            }
+            _ => &ends,
+        };
         projections.push(match opened {
             Err(error) => unknown(store.name(), store.version(), error.to_string()),
             Ok(opened) => match (first, positions(Some(opened), log.partitions()).await, opened.parked().await) {

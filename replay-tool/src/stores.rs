@@ -16,6 +16,7 @@ use crate::config::{ProjectionName, StoresArgs};
 pub struct Stores<'a> {
     args: &'a StoresArgs,
     log_id: u64,
+    activity_topic: &'a str,
 }
 
 /// One of them.
@@ -42,8 +43,8 @@ pub enum Opened {
 }
 
 impl<'a> Stores<'a> {
-    pub fn new(args: &'a StoresArgs, log_id: u64) -> Self {
-        Self { args, log_id }
+    pub fn new(args: &'a StoresArgs, log_id: u64, activity_topic: &'a str) -> Self {
+        Self { args, log_id, activity_topic }
     }
 
     pub fn of(self, projection: ProjectionName) -> Store<'a> {
@@ -80,7 +81,7 @@ impl Store<'_> {
     }
 
     pub async fn open(self) -> Result<Opened, StartupError> {
-        let Stores { args, log_id } = self.stores;
+        let Stores { args, log_id, activity_topic } = self.stores;
         Ok(match self.kind {
             Kind::Documents => {
                 let MongodbArgs { mongodb_uri, mongodb_database } = &args.mongodb;
@@ -104,7 +105,7 @@ impl Store<'_> {
                 let connected = connect_with_retries("ClickHouse", &address, connect).await?;
                 let store = analytics::write::Store::new(connected, AnalyticsNames::of(ANALYTICS), log_id);
                 match self.kind {
-                    Kind::Activity => Opened::Activity(store.of_activity()),
+                    Kind::Activity => Opened::Activity(store.of_activity(activity_topic)),
                     _ => Opened::Analytics(store),
                 }
             }

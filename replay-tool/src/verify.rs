@@ -1,6 +1,6 @@
 //! What a projection holds, beside an independent fold of the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ const PASSES: usize = 5;
 const KEPT: TimeDelta = TimeDelta::days(89);
 /// How often statistics are compared with rows that may have come between the two.
 const LOOKS: usize = 3;
+const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,7 +54,7 @@ type Parked = BTreeMap<String, u64>;
 struct Check<'a> {
     log: &'a Log,
     store: &'a Opened,
-    parked: &'a Parked,
+    parked: Parked,
     wait: Duration,
     since: Millis,
 }
@@ -61,20 +62,24 @@ struct Check<'a> {
 pub async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     init_logging(&args.logging)?;
     let log = Log::open(&args.log).await?;
-    let store = Stores::new(&args.stores, log.identity.log_id).of(args.projection);
+    let store = Stores::new(&args.stores, log.identity.log_id, &args.log.activity_topic).of(args.projection);
     let opened = store.open().await?;
-    let parked: Parked = opened.parked().await?.into_iter().map(|parked| (parked.key, parked.offset)).collect();
     let since = Millis::from(Utc::now() - KEPT);
-    let check = Check { log: &log, store: &opened, parked: &parked, wait: args.wait, since };
-    let mut total = check.pass(None).await?;
-    for _ in 1..PASSES {
-        if total.newer.is_empty() {
+    let mut total = Verdict::default();
+    let mut parked_keys = 0;
+    for number in 0..PASSES {
+        let parked: Parked = opened.parked().await?.into_iter().map(|parked| (parked.key, parked.offset)).collect();
+        parked_keys = parked.len();
+        let check = Check { log: &log, store: &opened, parked, wait: args.wait, since };
+        // What differs is looked at once more before it is told: the store is read piece by piece while others write to it.
+        let suspects = (number > 0).then(|| suspects(&total));
+        let verdict = check.pass(suspects.as_ref()).await?;
+        total = Verdict { compared: total.compared.max(verdict.compared), ..verdict };
+        if suspects_are_settled(number, &total) {
             break;
         }
-        let newer = std::mem::take(&mut total.newer);
-        total.add(check.pass(Some(&newer)).await?);
     }
-    total.differences.extend(check.statistics().await?);
+    total.differences.extend(statistics(&opened, since).await?);
     log.close().await;
     let shown = &total.differences[..total.differences.len().min(args.limit as usize)];
     let report = Report {
@@ -83,11 +88,38 @@ pub async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
         differences: shown,
         differing: total.differences.len(),
         changing: total.newer.len(),
-        parked_keys: parked.len(),
+        parked_keys,
     };
     print(&if args.json { to_json(&report)? } else { render(&report) })?;
     let is_good = report.differing == 0 && report.changing == 0;
     Ok(ExitCode::from(if is_good { startup::EXIT_OK } else { EXIT_FOUND }))
+}
+
+fn suspects(verdict: &Verdict) -> BTreeSet<String> {
+    let differing = verdict.differences.iter().map(|difference| difference.name.clone());
+    verdict.newer.iter().cloned().chain(differing).collect()
+}
+
+/// Nothing is left that another pass could tell more about.
+fn suspects_are_settled(number: usize, verdict: &Verdict) -> bool {
+    verdict.newer.is_empty() && (number > 0 || verdict.differences.is_empty())
+}
+
+/// Rows were compared with the log; statistics are with rows, which come a moment before them. So what differs each time counts.
+async fn statistics(store: &Opened, since: Millis) -> anyhow::Result<Vec<Difference>> {
+    let Opened::Analytics(store) = store else { return Ok(Vec::new()) };
+    let mut hours = store.hours_that_differ(since).await?;
+    for _ in 1..LOOKS {
+        if hours.is_empty() {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+        let again = store.hours_that_differ(since).await?;
+        hours.retain(|hour| again.contains(hour));
+    }
+    let differs =
+        |hour| Difference { name: format!("hour {hour}"), what: "is counted differently from its rows".to_owned() };
+    Ok(hours.into_iter().map(differs).collect())
 }
 
 impl Check<'_> {
@@ -101,10 +133,11 @@ impl Check<'_> {
         for (partition, end) in (0..).zip(ends) {
             let mut folded = documents::Documents::default();
             let mut counted = analytics::Analytics::default();
+            let mut unread = Vec::new();
             let end = self
                 .log
                 .walk(partition, end, &progress, async |commit| {
-                    for event in self.events(partition, commit).await? {
+                    for event in self.events(partition, commit, &mut unread).await {
                         match self.store {
                             Opened::Documents(_) | Opened::Search(_) => documents::apply(&mut folded, &event),
                             Opened::Analytics(_) | Opened::Activity(_) => analytics::apply(&mut counted, &event),
@@ -114,9 +147,13 @@ impl Check<'_> {
                 })
                 .await?;
             documents::count(&mut folded);
+            verdict.differences.extend(unread);
             self.comes_to(partition, end).await?;
             verdict.add(match self.store {
-                Opened::Documents(store) => store.verify(partition, &folded, end, only).await?,
+                Opened::Documents(store) => {
+                    let place = (partition, self.log.partitions());
+                    store.verify(place, &folded, end, only).await?
+                }
                 Opened::Search(store) => store.verify(partition, &folded.posts, end, only).await?,
                 Opened::Analytics(store) | Opened::Activity(store) => {
                     store.verify_events(partition, &counted, end, self.since, only).await?
@@ -139,8 +176,8 @@ impl Check<'_> {
         Ok(verdict)
     }
 
-    /// What is projected of a commit.
-    async fn events(&self, partition: u32, commit: Commit) -> anyhow::Result<Vec<LoggedEvent>> {
+    /// What is projected of a commit. An event that cannot be read and is not parked is a difference by itself.
+    async fn events(&self, partition: u32, commit: Commit, unread: &mut Vec<Difference>) -> Vec<LoggedEvent> {
         let mut events = Vec::new();
         for record in &commit.records {
             let key = record.key.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
@@ -153,13 +190,13 @@ impl Check<'_> {
             }
             match decode(&self.log.codec, record).await {
                 Ok(event) => events.push(event),
-                Err(error) => bail!(
-                    "the event at offset {} of partition {partition} cannot be decoded and is not parked: {error}",
-                    record.offset
-                ),
+                Err(error) => unread.push(Difference {
+                    name: format!("record {partition}:{}", record.offset),
+                    what: format!("cannot be decoded and is not parked: {error}"),
+                }),
             }
         }
-        Ok(events)
+        events
     }
 
     /// Waits until the projection has come to an offset.
@@ -179,20 +216,6 @@ impl Check<'_> {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-    }
-
-    /// Rows were compared with the log; statistics are with rows.
-    async fn statistics(&self) -> anyhow::Result<Option<Difference>> {
-        let Opened::Analytics(store) = self.store else { return Ok(None) };
-        let mut hours = 0;
-        for _ in 0..LOOKS {
-            hours = store.hours_that_differ(self.since).await?;
-            if hours == 0 {
-                return Ok(None);
-            }
-        }
-        let what = format!("count {hours} hours differently from the rows");
-        Ok(Some(Difference { name: "hourly statistics".to_owned(), what }))
     }
 }
 

@@ -12,6 +12,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Parser};
 use ipnet::IpNet;
 
+use crate::http::TrustedProxies;
+
 use crate::startup::EXIT_CONFIG;
 
 /// The configuration is wrong; the text names the variable, its value and what is allowed.
@@ -64,10 +66,19 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A network such as `10.0.0.0/8`, or one address.
-pub fn network(text: &str) -> Result<IpNet, String> {
-    let address = || text.parse().ok().map(|address: IpAddr| IpNet::from(address));
-    text.parse().ok().or_else(address).ok_or_else(|| "a network such as 10.0.0.0/8, or an address".to_owned())
+/// Networks such as `10.0.0.0/8`, or addresses, with commas between; `none` for none.
+pub fn networks(text: &str) -> Result<TrustedProxies, String> {
+    let network = |text: &str| {
+        let address = || text.parse().ok().map(|address: IpAddr| IpNet::from(address));
+        text.parse().ok().or_else(address)
+    };
+    if matches!(text, "" | "none") {
+        return Ok(TrustedProxies::default());
+    }
+    let networks: Option<Vec<_>> = text.split(',').map(|text| network(text.trim())).collect();
+    networks
+        .map(TrustedProxies)
+        .ok_or_else(|| "networks such as 10.0.0.0/8 or addresses, with commas between, or none".to_owned())
 }
 
 /// An `http://` or `https://` address without a trailing slash.

@@ -99,7 +99,7 @@ impl System {
         let is_past = async |partition, offset| store.load(partition).await.is_ok_and(|at| at.position.is_past(offset));
         come_to_the_end_of(facts, is_past).await;
         let told = activity::records(&self.kafka).await;
-        let store = events.store(self.identity.log_id).of_activity();
+        let store = events.store(self.identity.log_id).of_activity(&self.kafka.activity_topic);
         let is_past = async |partition, offset| store.load(partition).await.is_ok_and(|at| at.position.is_past(offset));
         come_to(told.iter().map(|record| (record.partition, record.offset)), is_past).await;
         let found = events.differences(facts.iter().flat_map(|fact| &fact.events), &told).await;

@@ -1,11 +1,11 @@
 //! Appending facts that decide nothing.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::join_all;
 use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use thiserror::Error;
@@ -18,6 +18,13 @@ use super::voice::ClientVoice;
 #[derive(Clone)]
 pub struct ActivityWriter {
     topic: String,
+    client: ClientConfig,
+    /// Replaced when it has failed for good.
+    producer: Arc<Mutex<Producing>>,
+}
+
+#[derive(Clone)]
+struct Producing {
     producer: FutureProducer<SharedVoice>,
     voice: Arc<ClientVoice>,
 }
@@ -39,9 +46,8 @@ impl ActivityWriter {
     /// Makes no round trip.
     pub fn connect(config: &KafkaConfig) -> Result<Self, KafkaError> {
         let client = config.activity();
-        let voice = Arc::new(ClientVoice::new("activity", &client));
-        let producer = client.create_with_context(SharedVoice(voice.clone())).map_err(KafkaError::client)?;
-        Ok(Self { topic: config.activity_topic.clone(), producer, voice })
+        let producer = Producing::new(&client).map_err(KafkaError::client)?;
+        Ok(Self { topic: config.activity_topic.clone(), client, producer: Arc::new(Mutex::new(producer)) })
     }
 
     /// Returns when the cluster has stored all values, or has failed to for five seconds.
@@ -49,18 +55,38 @@ impl ActivityWriter {
     /// # Errors
     /// [`NotStored`]. Whoever appends them again may append some twice.
     pub async fn append(&self, values: &[Vec<u8>]) -> Result<(), NotStored> {
-        let outcome = self.send(values).await;
+        let producing = self.producer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let outcome = self.send(&producing.producer, values).await;
         if outcome.is_err() {
-            self.voice.rescue(self.producer.client());
+            self.mend(&producing);
         }
         outcome
     }
 
-    async fn send(&self, values: &[Vec<u8>]) -> Result<(), NotStored> {
+    /// What can be done after a failure: a client that has lost all brokers is told of them again, and one that has failed for good is
+    /// replaced.
+    fn mend(&self, producing: &Producing) {
+        let client = producing.producer.client();
+        producing.voice.rescue(client);
+        let Some((code, why)) = client.fatal_error() else { return };
+        let mut current = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&current.voice, &producing.voice) {
+            return;
+        }
+        match Producing::new(&self.client) {
+            Ok(fresh) => {
+                tracing::warn!("the producer of activity has failed for good and is replaced ({code}): {why}");
+                *current = fresh;
+            }
+            Err(error) => tracing::error!("the producer of activity cannot be replaced: {error}"),
+        }
+    }
+
+    async fn send(&self, producer: &FutureProducer<SharedVoice>, values: &[Vec<u8>]) -> Result<(), NotStored> {
         let mut reports = Vec::with_capacity(values.len());
         let mut refused = None;
         for value in values {
-            match self.producer.send_result(FutureRecord::<(), _>::to(&self.topic).payload(value)) {
+            match producer.send_result(FutureRecord::<(), _>::to(&self.topic).payload(value)) {
                 Ok(report) => reports.push(report),
                 Err((error, _)) => {
                     refused = Some(failed(error));
@@ -77,6 +103,14 @@ impl ActivityWriter {
             }
         }
         refused.map_or(Ok(()), Err)
+    }
+}
+
+impl Producing {
+    fn new(client: &ClientConfig) -> Result<Self, ClientError> {
+        let voice = Arc::new(ClientVoice::new("activity", client));
+        let producer = client.create_with_context(SharedVoice(voice.clone()))?;
+        Ok(Self { producer, voice })
     }
 }
 

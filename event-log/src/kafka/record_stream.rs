@@ -25,6 +25,8 @@ pub struct RecordStream {
     inbox: Inbox,
     next_offset: u64,
     gone: Option<Gone>,
+    /// What [`RecordStream::through`] had when it met a gap.
+    kept: Vec<LogRecord>,
     max_records: usize,
     max_bytes: u64,
     revoked: Option<Revocable>,
@@ -51,6 +53,7 @@ impl RecordStream {
             inbox,
             next_offset: offset,
             gone: None,
+            kept: Vec::new(),
             max_records: 10_000,
             max_bytes: 16 * 1024 * 1024,
             revoked,
@@ -69,6 +72,12 @@ impl RecordStream {
 
     /// Goes on from another offset.
     pub fn rewind(&mut self, offset: u64) {
+        self.kept.clear();
+        self.skip_to(offset);
+    }
+
+    /// Goes on behind records that are gone, as if there had been none.
+    pub fn skip_to(&mut self, offset: u64) {
         self.next_offset = offset;
         self.gone = None;
         self.partition_log.open(self.partition, offset);
@@ -93,19 +102,18 @@ impl RecordStream {
         self.gather(u64::MAX, self.max_records, self.max_bytes).await
     }
 
-    /// All that stands before `end`, however much that is, and nothing behind it. Not cancel safe: rewind the stream then.
+    /// All that stands before `end`, however much that is, and nothing behind it. Cancel safe: what was read is kept.
     ///
     /// # Errors
     /// As [`RecordStream::next`].
     pub async fn through(&mut self, end: u64) -> Result<Option<Records>, Gone> {
-        let mut whole = Records { records: Vec::new(), next_offset: self.next_offset, bytes: 0 };
         while self.next_offset < end {
             let Some(part) = self.gather(end, usize::MAX, u64::MAX).await? else { return Ok(None) };
-            whole.records.extend(part.records);
-            whole.next_offset = part.next_offset;
-            whole.bytes += part.bytes;
+            self.kept.extend(part.records);
         }
-        Ok(Some(whole))
+        let records = std::mem::take(&mut self.kept);
+        let bytes = records.iter().map(convert::size).sum::<usize>() as u64;
+        Ok(Some(Records { records, next_offset: self.next_offset, bytes }))
     }
 
     /// At least one record. Cancel safe: it waits for the first one alone.

@@ -34,7 +34,7 @@ pub struct LogIdentity {
 /// Can be called at any time by any number of processes at once.
 pub async fn provision(config: &KafkaConfig) -> Result<LogIdentity, KafkaError> {
     let topics = Topics::connect(config)?;
-    for topic in plans(config) {
+    for topic in log_plans(config).into_iter().chain([activity_plan(config)]) {
         topics.create(&topic).await?;
         topics.check(&topic, Patience::UntilSeen).await?;
     }
@@ -44,13 +44,20 @@ pub async fn provision(config: &KafkaConfig) -> Result<LogIdentity, KafkaError> 
 /// Checks the topics and reads the log's identity, and makes nothing.
 pub async fn identify(config: &KafkaConfig) -> Result<LogIdentity, KafkaError> {
     let topics = Topics::connect(config)?;
-    for topic in plans(config) {
+    for topic in log_plans(config) {
         topics.check(&topic, Patience::None).await?;
     }
     let log_id = log_id::read(config)
         .await?
         .ok_or_else(|| KafkaError::TopicMissing { topic: config.log_topic.clone(), brokers: config.brokers.clone() })?;
     Ok(identity(config, log_id))
+}
+
+/// The same, and that the topic of activity is there: for those who read it. Nobody else needs it.
+pub async fn identify_activity(config: &KafkaConfig) -> Result<LogIdentity, KafkaError> {
+    let identity = identify(config).await?;
+    Topics::connect(config)?.check(&activity_plan(config), Patience::None).await?;
+    Ok(identity)
 }
 
 fn identity(config: &KafkaConfig, log_id: u64) -> LogIdentity {
@@ -96,7 +103,7 @@ fn log_time() -> Setting {
     exactly("message.timestamp.type", "LogAppendTime")
 }
 
-fn plans(config: &KafkaConfig) -> [Plan<'_>; 4] {
+fn log_plans(config: &KafkaConfig) -> [Plan<'_>; 3] {
     let kept_for_ever = |cleanup| {
         vec![
             exactly("cleanup.policy", cleanup),
@@ -118,17 +125,21 @@ fn plans(config: &KafkaConfig) -> [Plan<'_>; 4] {
             settings: vec![exactly("cleanup.policy", "compact"), log_time()],
         },
         Plan { name: &config.log_topic, partitions: 1, settings: kept_for_ever("delete") },
-        Plan {
-            name: &config.activity_topic,
-            partitions: config.partitions,
-            settings: vec![
-                exactly("cleanup.policy", "delete"),
-                at_least("retention.ms", ACTIVITY_KEPT.as_millis()),
-                at_least("min.insync.replicas", config.min_insync_replicas),
-                log_time(),
-            ],
-        },
     ]
+}
+
+fn activity_plan(config: &KafkaConfig) -> Plan<'_> {
+    Plan {
+        name: &config.activity_topic,
+        partitions: config.partitions,
+        settings: vec![
+            exactly("cleanup.policy", "delete"),
+            at_least("retention.ms", ACTIVITY_KEPT.as_millis()),
+            exactly("retention.bytes", "-1"),
+            at_least("min.insync.replicas", config.min_insync_replicas),
+            log_time(),
+        ],
+    }
 }
 
 struct Topics<'a> {
@@ -253,7 +264,8 @@ fn fits(setting: &Setting, found: &str) -> bool {
     if !setting.at_least {
         return setting.value == found;
     }
-    matches!((found.parse::<i64>(), setting.value.parse::<i64>()), (Ok(found), Ok(wanted)) if found >= wanted)
+    // -1 is without end.
+    matches!((found.parse::<i64>(), setting.value.parse::<i64>()), (Ok(found), Ok(wanted)) if found >= wanted || found == -1)
 }
 
 /// Whether the cluster may well take the same request later.

@@ -12,7 +12,7 @@ pub mod row;
 
 use std::sync::Arc;
 
-use event_log::kafka::{AssignedPartition, KafkaLog, MembershipConfig, Subscription, identify};
+use event_log::kafka::{AssignedPartition, KafkaLog, MembershipConfig, Subscription, identify_activity};
 use futures::future::FutureExt;
 use read_model::analytics::Clickhouse;
 use service::config::without_credentials;
@@ -54,7 +54,7 @@ pub async fn start<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
 ) -> Result<Running, StartError> {
     let address = without_credentials(store.url);
     let (identity, connected) = tokio::try_join!(
-        connect_with_retries("Kafka", &source.kafka.brokers, || identify(&source.kafka)),
+        connect_with_retries("Kafka", &source.kafka.brokers, || identify_activity(&source.kafka)),
         connect_with_retries(store.name, &address, prepare),
     )?;
     let kafka = source.kafka.of_activity();
@@ -62,7 +62,7 @@ pub async fn start<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     let group = MembershipConfig::new(format!("{}.{NAME}", source.group_prefix));
     let subscription = Subscription::start(&kafka, group, log.clone())?;
     let status = Status::new(NAME);
-    let store = of(connected, identity.log_id).of_activity();
+    let store = of(connected, identity.log_id).of_activity(&kafka.events_topic);
     let shared = Arc::new(Shared { store, log: log.clone(), status: status.clone() });
     let reading = Reading { status, log, subscription, ready_lag: source.ready_lag };
     run(shared.clone(), reading, health, supervisor);

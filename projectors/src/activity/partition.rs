@@ -114,22 +114,30 @@ impl Worker {
                 }
             }
         };
-        if offset >= held.start {
+        if offset > held.end {
             return Err(End::Halted(format!(
-                "the topic of activity ends at {} and was counted to {offset}: it was made anew; drop the rows of {NAME} in the \
-                 checkpoints, or give the topic another name",
+                "the topic of activity ends at {} and was counted to {offset}: it was made anew or cut back; give it another name \
+                 (GROOT_ACTIVITY_TOPIC), under which it is counted from its beginning",
                 held.end
             )));
         }
-        let lost = held.start - offset;
-        meters::activity_expired(lost);
-        tracing::error!(
-            partition = self.partition,
-            offset,
-            records = lost,
-            "activity has expired before it was counted"
-        );
-        place.stream.rewind(held.start);
+        if offset >= held.start {
+            let why =
+                format!("the record at {offset} cannot be read, though the topic holds {} to {}", held.start, held.end);
+            self.patience.wait("log", why, &mut pause, || place.stream.is_revoked()).await?;
+        }
+        let lost = held.start.saturating_sub(offset);
+        // Who begins at the beginning has missed nothing that was his to count.
+        if lost > 0 && place.saved != Saved::NOTHING {
+            meters::activity_expired(lost);
+            tracing::error!(
+                partition = self.partition,
+                offset,
+                records = lost,
+                "activity has expired before it was counted"
+            );
+        }
+        place.stream.skip_to(held.start.max(offset));
         Ok(())
     }
 
@@ -144,6 +152,8 @@ impl Worker {
                 }
                 Err(StoreFailure::Superseded) => {
                     meters::superseded(NAME);
+                    let why = "another one counts this partition as well".to_owned();
+                    self.patience.wait("store", why, &mut pause, || place.stream.is_revoked()).await?;
                     place.saved = self.load(|| place.stream.is_revoked()).await?;
                     place.stream.rewind(place.saved.position.next_offset);
                     return Ok(false);

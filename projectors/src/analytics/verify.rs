@@ -1,10 +1,12 @@
 //! What the tables hold, beside what the events of the log lead to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use clickhouse::Row;
+use clickhouse::sql::Identifier;
+use read_model::analytics::ClickhouseError;
 use read_model::analytics::rows::{AuthorRow, EventRow, Id, Millis, SOURCE_EVENTS};
-use read_model::analytics::{Clickhouse, ClickhouseError};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -49,6 +51,9 @@ struct ResponseNow {
     version: u64,
 }
 
+/// Rows of one question, so that it is answered in time.
+const RANGE: u64 = 200_000;
+
 impl Store {
     /// Compares the rows of a partition before `end`, which the store must have come to, with its events. Rows of before `since` may be
     /// gone by themselves and are left out.
@@ -63,7 +68,15 @@ impl Store {
         since: Millis,
         only: Only<'_>,
     ) -> Result<Verdict, StoreFailure> {
-        let stored = events_of(&self.clickhouse, partition, end, since).await?;
+        let mut stored = BTreeMap::<String, Vec<EventRow>>::new();
+        let mut from = 0;
+        while from < end {
+            let to = end.min(from + RANGE);
+            for row in self.rows_of(partition, from..to, since).await? {
+                stored.entry(place(&row.source, row.partition, row.offset)).or_default().push(row);
+            }
+            from = to;
+        }
         Ok(judge_events(&stored, expected, since, only))
     }
 
@@ -78,81 +91,99 @@ impl Store {
         end_of: impl Fn(Uuid) -> u64,
         only: Only<'_>,
     ) -> Result<Verdict, StoreFailure> {
-        Ok(judge_facts(&facts(&self.clickhouse).await?, expected, end_of, only))
+        Ok(judge_facts(&self.facts().await?, expected, end_of, only))
     }
 
-    /// How many hours the statistics count differently from the rows, of those whose rows are all there still.
+    /// The hours, by type and country, that the statistics count differently from the rows: of those whose rows are all there still,
+    /// and not the hour that runs.
     ///
     /// # Errors
     /// [`StoreFailure::Unavailable`].
-    pub async fn hours_that_differ(&self, since: Millis) -> Result<u64, StoreFailure> {
-        Ok(hours_that_differ(&self.clickhouse, since).await?)
+    pub async fn hours_that_differ(&self, since: Millis) -> Result<BTreeSet<String>, StoreFailure> {
+        #[derive(Row, Deserialize)]
+        struct Hour {
+            name: String,
+        }
+        let statement = "SELECT concat(toString(hour), ' ', event_type, ' ', country) AS name FROM ( \
+                SELECT toStartOfHour(timestamp) AS hour, event_type, country, count() AS events, uniq(user_id) AS users, \
+                    uniqIf(session_id, session_id != '') AS sessions FROM ? \
+                WHERE toStartOfHour(timestamp) > fromUnixTimestamp64Milli(?) AND timestamp < toStartOfHour(now()) \
+                GROUP BY hour, event_type, country \
+            ) AS r FULL JOIN ( \
+                SELECT hour, event_type, country, countMerge(events) AS events, uniqMerge(users) AS users, \
+                    uniqMerge(sessions) AS sessions FROM ? \
+                WHERE hour > fromUnixTimestamp64Milli(?) AND hour < toStartOfHour(now()) \
+                GROUP BY hour, event_type, country \
+            ) AS s USING (hour, event_type, country) \
+            WHERE r.events != s.events OR r.users != s.users OR r.sessions != s.sessions";
+        let query = self
+            .clickhouse
+            .query(statement)
+            .bind(Identifier(&self.names.events()))
+            .bind(since.0)
+            .bind(Identifier(&self.names.hourly()))
+            .bind(since.0);
+        let hours: Vec<Hour> = self.clickhouse.rows(query).await?;
+        Ok(hours.into_iter().map(|hour| hour.name).collect())
     }
-}
 
-/// The rows of the events of one partition from some time on: older ones may go by themselves.
-async fn events_of(
-    clickhouse: &Clickhouse,
-    partition: u32,
-    end: u64,
-    since: Millis,
-) -> Result<BTreeMap<String, Vec<EventRow>>, ClickhouseError> {
-    let statement = "SELECT timestamp, user_id, event_type, aggregate_id, post_id, properties, session_id, ip_address, user_agent, \
-                     country, region, source, partition, offset \
-                     FROM events_analytics WHERE source = ? AND partition = ? AND offset < ? \
-                     AND timestamp >= fromUnixTimestamp64Milli(?)";
-    let query = clickhouse.query(statement).bind(SOURCE_EVENTS).bind(partition).bind(end).bind(since.0);
-    let mut events = BTreeMap::<String, Vec<EventRow>>::new();
-    for row in clickhouse.rows::<EventRow>(query).await? {
-        events.entry(place(&row.source, row.partition, row.offset)).or_default().push(row);
+    async fn rows_of(
+        &self,
+        partition: u32,
+        offsets: Range<u64>,
+        since: Millis,
+    ) -> Result<Vec<EventRow>, ClickhouseError> {
+        let statement = "SELECT timestamp, user_id, event_type, aggregate_id, post_id, properties, session_id, ip_address, user_agent, \
+                         country, region, source, partition, offset \
+                         FROM ? WHERE source = ? AND partition = ? AND offset >= ? AND offset < ? \
+                         AND timestamp >= fromUnixTimestamp64Milli(?)";
+        let query = self
+            .clickhouse
+            .query(statement)
+            .bind(Identifier(&self.names.events()))
+            .bind(SOURCE_EVENTS)
+            .bind(partition)
+            .bind(offsets.start)
+            .bind(offsets.end)
+            .bind(since.0);
+        self.clickhouse.rows(query).await
     }
-    Ok(events)
-}
 
-/// Reads all facts.
-async fn facts(clickhouse: &Clickhouse) -> Result<Facts, ClickhouseError> {
-    let mut facts = Facts::default();
-    let posts = "SELECT p.id AS id, title, post_type, slug, status, author_id, published_at, created_at, version FROM posts AS p \
-                 JOIN (SELECT id, greatest(tupleElement(max(title), 1), tupleElement(max(post_type), 1), \
-                     tupleElement(max(slug), 1), tupleElement(max(status), 1), tupleElement(max(author_id), 1), \
-                     tupleElement(max(published_at), 1), tupleElement(max(created_at), 1)) AS version \
-                     FROM posts_v1 GROUP BY id) AS v ON v.id = p.id";
-    for row in clickhouse.rows::<PostNow>(clickhouse.query(posts)).await? {
-        let PostNow { id, title, post_type, slug, status, author_id, published_at, created_at, version } = row;
-        let post = Post { title, post_type, slug, status, author_id: author_id.0, published_at, created_at };
-        facts.posts.insert(id, post);
-        facts.versions.insert(id, version);
+    /// Reads all facts.
+    async fn facts(&self) -> Result<Facts, ClickhouseError> {
+        let clickhouse = &self.clickhouse;
+        let mut facts = Facts::default();
+        let posts = "SELECT id, tupleElement(max(title), 2), tupleElement(max(post_type), 2), tupleElement(max(slug), 2), \
+                     tupleElement(max(status), 2), tupleElement(max(author_id), 2), \
+                     if(tupleElement(max(published_at), 1) = 0, NULL, tupleElement(max(published_at), 2)), \
+                     tupleElement(max(created_at), 2), \
+                     greatest(tupleElement(max(title), 1), tupleElement(max(post_type), 1), tupleElement(max(slug), 1), \
+                         tupleElement(max(status), 1), tupleElement(max(author_id), 1), tupleElement(max(published_at), 1), \
+                         tupleElement(max(created_at), 1)) \
+                     FROM ? GROUP BY id";
+        let posts = clickhouse.query(posts).bind(Identifier(&self.names.posts()));
+        for row in clickhouse.rows::<PostNow>(posts).await? {
+            let PostNow { id, title, post_type, slug, status, author_id, published_at, created_at, version } = row;
+            let post = Post { title, post_type, slug, status, author_id: author_id.0, published_at, created_at };
+            facts.posts.insert(id, post);
+            facts.versions.insert(id, version);
+        }
+        let authors = "SELECT id, name, created_at, version FROM ? FINAL";
+        let authors = clickhouse.query(authors).bind(Identifier(&self.names.authors()));
+        for row in clickhouse.rows::<AuthorRow>(authors).await? {
+            facts.versions.insert(row.id, row.version);
+            facts.authors.insert(row.id, row);
+        }
+        let responses = "SELECT post_id, kind, id, tupleElement(max(stands), 2), min(first_at), tupleElement(max(stands), 1) \
+                         FROM ? GROUP BY post_id, kind, id";
+        let responses = clickhouse.query(responses).bind(Identifier(&self.names.responses()));
+        for row in clickhouse.rows::<ResponseNow>(responses).await? {
+            let ResponseNow { post_id, kind, id, stands, first_at, version } = row;
+            facts.responses.insert(id, Response { post_id, kind, stands, first_at });
+            facts.versions.insert(id, version);
+        }
+        Ok(facts)
     }
-    let authors = "SELECT id, name, created_at, version FROM authors";
-    for row in clickhouse.rows::<AuthorRow>(clickhouse.query(authors)).await? {
-        facts.versions.insert(row.id, row.version);
-        facts.authors.insert(row.id, row);
-    }
-    let responses = "SELECT post_id, kind, id, tupleElement(max(stands), 2) AS still, min(first_at) AS first_at, \
-                     tupleElement(max(stands), 1) AS version FROM responses_v1 GROUP BY post_id, kind, id";
-    for row in clickhouse.rows::<ResponseNow>(clickhouse.query(responses)).await? {
-        let ResponseNow { post_id, kind, id, stands, first_at, version } = row;
-        facts.responses.insert(id, Response { post_id, kind, stands, first_at });
-        facts.versions.insert(id, version);
-    }
-    Ok(facts)
-}
-
-async fn hours_that_differ(clickhouse: &Clickhouse, since: Millis) -> Result<u64, ClickhouseError> {
-    #[derive(Row, Deserialize)]
-    struct Count {
-        hours: u64,
-    }
-    let statement = "SELECT count() AS hours FROM ( \
-            SELECT toStartOfHour(timestamp) AS hour, event_type, country, count() AS events FROM events_analytics \
-            WHERE hour > fromUnixTimestamp64Milli(?) GROUP BY hour, event_type, country \
-        ) AS r FULL JOIN ( \
-            SELECT hour, event_type, country, countMerge(events) AS events FROM events_hourly \
-            WHERE hour > fromUnixTimestamp64Milli(?) GROUP BY hour, event_type, country \
-        ) AS s ON r.hour = s.hour AND r.event_type = s.event_type AND r.country = s.country \
-        WHERE r.events != s.events";
-    let counted: Vec<Count> = clickhouse.rows(clickhouse.query(statement).bind(since.0).bind(since.0)).await?;
-    Ok(counted.first().map_or(0, |count| count.hours))
 }
 
 /// Compares the rows of a partition with what its events lead to. Rows never change, so none is newer.

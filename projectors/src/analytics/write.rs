@@ -10,6 +10,8 @@
 //! - Letters that come with a batch are stored before its rows, letters that a retry has projected are taken away behind them: what a redone
 //!   batch leaves out as parked is what it left out the first time, and no letter goes whose rows are not there.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::Utc;
@@ -35,12 +37,16 @@ const WRITE_LIMIT: Duration = Duration::from_secs(120);
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(super) clickhouse: Clickhouse,
-    names: AnalyticsNames,
+    pub(super) names: AnalyticsNames,
     /// Under whose name positions are kept.
     positions: Projection,
+    /// Of activity: one that is made anew under another name begins anew.
+    topic: Option<String>,
     log_id: u64,
     dead_letters: DeadLetters,
     writes: Detached,
+    /// For each partition the last revision that a batch was begun for here.
+    attempted: Arc<Mutex<HashMap<u32, i64>>>,
 }
 
 /// What is recorded of a partition.
@@ -66,13 +72,22 @@ impl Store {
     /// The tables must be there: see [`read_model::analytics::ensure`].
     pub fn new(clickhouse: Clickhouse, names: AnalyticsNames, log_id: u64) -> Self {
         let dead_letters = DeadLetters::new(clickhouse.clone(), names.dead_letters());
-        Self { clickhouse, names, positions: names.projection(), log_id, dead_letters, writes: Detached::default() }
+        Self {
+            clickhouse,
+            names,
+            positions: names.projection(),
+            log_id,
+            dead_letters,
+            writes: Detached::default(),
+            attempted: Arc::default(),
+            topic: None,
+        }
     }
 
-    /// The same tables, for what comes from the topic of activity: its positions are its own.
+    /// The same tables, for what comes from this topic of activity: its positions are its own.
     #[must_use]
-    pub fn of_activity(self) -> Self {
-        Self { positions: self.names.activity(), ..self }
+    pub fn of_activity(self, topic: &str) -> Self {
+        Self { positions: self.names.activity(), topic: Some(topic.to_owned()), attempted: Arc::default(), ..self }
     }
 
     pub fn dead_letters(&self) -> &DeadLetters {
@@ -118,7 +133,7 @@ impl Store {
         from: Saved,
         to: Position,
     ) -> Result<Saved, StoreFailure> {
-        self.begin(partition, from, to).await?;
+        let again = self.begin(partition, from, to).await?;
         let cleared = changes.cleared.as_ref();
         if cleared.is_none() {
             self.dead_letters.change(partition, None, &changes.letters).await?;
@@ -126,7 +141,8 @@ impl Store {
         for insert in &self.inserts(partition, changes, from, to) {
             self.insert(insert).await?;
         }
-        if from.begun.is_some() {
+        // Letters stand between rows of others, and each of theirs has a token of its own.
+        if again && cleared.is_none() {
             self.check(&changes.batch).await?;
         }
         if cleared.is_some() {
@@ -135,11 +151,11 @@ impl Store {
         self.finish(partition, from, to).await
     }
 
-    /// Records that the batch from `from` to `to` may be there in part.
+    /// Records that the batch from `from` to `to` may be there in part. Says whether it was begun before, by whomever.
     ///
     /// # Errors
     /// [`StoreFailure::Superseded`] when somebody else has begun another batch there, or finished one.
-    pub async fn begin(&self, partition: u32, from: Saved, to: Position) -> Result<(), StoreFailure> {
+    pub async fn begin(&self, partition: u32, from: Saved, to: Position) -> Result<bool, StoreFailure> {
         if from.begun.is_some_and(|end| end != to.next_offset) {
             return Err(StoreFailure::Halt(format!(
                 "a batch of partition {partition} was begun that ends at {}, and the log gives one that ends at {}; \
@@ -148,12 +164,15 @@ impl Store {
                 to.next_offset
             )));
         }
+        let attempted =
+            self.attempted.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, from.revision + 1);
+        let again = from.begun.is_some() || attempted == Some(from.revision + 1);
         self.record(BEGUN, partition, from.revision + 1, to).await?;
         let Recorded { done, begun } = self.recorded(partition).await?;
         let is_ours =
             |begun: Saved| begun.revision == from.revision + 1 && begun.position.next_offset == to.next_offset;
         if done.revision == from.revision && begun.is_some_and(is_ours) {
-            Ok(())
+            Ok(again)
         } else {
             Err(StoreFailure::Superseded)
         }
@@ -238,7 +257,7 @@ impl Store {
                  WHERE id = ? ORDER BY revision DESC LIMIT 1 BY kind",
             )
             .bind(Identifier(&self.names.checkpoints()))
-            .bind(self.positions.checkpoint_id(partition));
+            .bind(self.checkpoint_id(partition));
         let rows: Vec<CheckpointRow> = self.clickhouse.rows(query).await?;
         let of = |kind: &str| {
             let row = rows.iter().find(|row| row.kind == kind);
@@ -258,7 +277,8 @@ impl Store {
 
     /// A revision of a kind is written once.
     async fn record(&self, kind: &str, partition: u32, revision: i64, to: Position) -> Result<(), StoreFailure> {
-        let checkpoint = checkpoint::to_document(self.positions, self.log_id, partition, &to, revision, Utc::now());
+        let mut checkpoint = checkpoint::to_document(self.positions, self.log_id, partition, &to, revision, Utc::now());
+        checkpoint.id = self.checkpoint_id(partition);
         let row = CheckpointRow {
             id: checkpoint.id.clone(),
             kind: kind.to_owned(),
@@ -271,7 +291,14 @@ impl Store {
         Ok(self.clickhouse.insert(&self.names.checkpoints(), &token, &[&row]).await?)
     }
 
+    fn checkpoint_id(&self, partition: u32) -> String {
+        match &self.topic {
+            None => self.positions.checkpoint_id(partition),
+            Some(topic) => format!("{}{topic}:{partition}", self.positions.checkpoint_prefix()),
+        }
+    }
+
     fn place(&self, partition: u32) -> String {
-        format!("{}/{}", self.log_id, self.positions.checkpoint_id(partition))
+        format!("{}/{}", self.log_id, self.checkpoint_id(partition))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use event_log::kafka::partition_for;
 use futures::TryStreamExt;
 use mongodb::Database;
 use mongodb::bson::{Document, doc};
@@ -13,25 +14,32 @@ use crate::documents::fold::Documents;
 
 /// Reads all collections, whole, into memory.
 pub async fn read_all(database: &Database, names: Projection) -> Result<Documents, Error> {
-    read(database, names, doc! {}).await
+    let slugs = collect(database, &names.slugs(), doc! {}, |slug: &Slug| slug.slug.clone()).await?;
+    Ok(Documents { slugs, ..read(database, names, doc! {}).await? })
 }
 
-/// Reads what stands in one partition, into memory.
-pub async fn read_partition(database: &Database, names: Projection, partition: u32) -> Result<Documents, Error> {
-    let mut documents = read(database, names, doc! { "partition": i64::from(partition) }).await?;
-    // A slug is where its post is.
-    documents.slugs = collect(database, &names.slugs(), doc! {}, |slug: &Slug| slug.slug.clone()).await?;
-    documents.slugs.retain(|_, slug| documents.posts.contains_key(&slug.post_id));
-    Ok(documents)
+/// Reads what stands in one of so many partitions, into memory; of the slugs it needs all.
+pub async fn read_partition(
+    database: &Database,
+    names: Projection,
+    partition: u32,
+    partitions: u32,
+) -> Result<Documents, Error> {
+    // A slug is where its post is, whether there is such a post or not. They come first: a post that is read after its slug has it.
+    let mut slugs = collect(database, &names.slugs(), doc! {}, |slug: &Slug| slug.slug.clone()).await?;
+    slugs.retain(|_, slug: &mut Slug| partition_for(slug.post_id.to_string().as_bytes(), partitions) == partition);
+    let documents = read(database, names, doc! { "partition": i64::from(partition) }).await?;
+    Ok(Documents { slugs, ..documents })
 }
 
+/// All but the slugs, which name no partition.
 async fn read(database: &Database, names: Projection, of: Document) -> Result<Documents, Error> {
     Ok(Documents {
         posts: collect(database, &names.posts(), of.clone(), |post: &Post| post.id).await?,
         comments: collect(database, &names.comments(), of.clone(), |comment: &Comment| comment.id).await?,
         likes: collect(database, &names.likes(), of.clone(), |like: &Like| like.id).await?,
         people: collect(database, &names.people(), of.clone(), |person: &Person| person.id).await?,
-        slugs: collect(database, &names.slugs(), of.clone(), |slug: &Slug| slug.slug.clone()).await?,
+        slugs: BTreeMap::new(),
         history: collect(database, &names.post_events(), of, |event: &PostEventDoc| event.id.clone()).await?,
     })
 }

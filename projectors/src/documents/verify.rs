@@ -9,19 +9,19 @@ use crate::projection::StoreFailure;
 use crate::verdict::{Only, Verdict};
 
 impl Store {
-    /// Reads a partition whole and compares it with what its events before `end` lead to, which the store must have come to.
+    /// Reads one of so many partitions whole and compares it with what its events before `end` lead to, which the store must have come to.
     ///
     /// # Errors
     /// [`StoreFailure::Unavailable`].
     pub async fn verify(
         &self,
-        partition: u32,
+        (partition, partitions): (u32, u32),
         expected: &Documents,
         end: u64,
         only: Only<'_>,
     ) -> Result<Verdict, StoreFailure> {
-        let stored =
-            read_partition(&self.database, self.names, partition).await.map_err(|error| unavailable(&error))?;
+        let stored = read_partition(&self.database, self.names, partition, partitions).await;
+        let stored = stored.map_err(|error| unavailable(&error))?;
         Ok(judge(&stored, expected, end, only))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::HeaderMap;
 use ipnet::IpNet;
 
 /// Networks of proxies whose word on their clients is taken. From anybody else such a word is what a client says of itself.
@@ -42,7 +42,9 @@ impl TrustedProxies {
                 break;
             }
         }
-        let said = |name: &str| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::trim);
+        // The last one is the nearest proxy's own; what stands before may be the client's.
+        let said =
+            |name: &str| headers.get_all(name).iter().next_back().and_then(|value| value.to_str().ok()).map(str::trim);
         let country = said(COUNTRY).filter(|country| is_country(country)).map(str::to_ascii_uppercase);
         let region = said(REGION).filter(|region| !region.is_empty() && region.len() <= REGION_MAX).map(str::to_owned);
         Whereabouts { address, country, region }
@@ -60,6 +62,7 @@ fn is_country(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
 
     fn asked(peer: &str, headers: &[(&'static str, &'static str)]) -> Whereabouts {
         let trusted = TrustedProxies(vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
@@ -96,6 +99,12 @@ mod tests {
     fn nonsense_ends_the_chain() {
         assert_eq!(asked("10.0.0.1", &[("x-forwarded-for", "192.0.2.1, unknown, 10.1.2.3")]), at("10.1.2.3", None));
         assert_eq!(asked("10.0.0.1", &[]), at("10.0.0.1", None));
+    }
+
+    #[test]
+    fn what_the_nearest_proxy_says_of_a_country_counts() {
+        let told = [("x-geo-country", "FR"), ("x-geo-country", "DE")];
+        assert_eq!(asked("::1", &told), at("::1", Some("DE")));
     }
 
     #[test]

@@ -11,12 +11,12 @@ use read_model::analytics::{Clickhouse, ClickhouseAddress};
 use read_model::search::{Elasticsearch, SearchNames, ensure as ensure_indexes};
 use serde_json::{Value, json};
 
-/// Over which documents are inserted. With more of them none of the stores took more, on two cores.
+/// Over which documents are inserted: two for each core of a small machine.
 pub const CONNECTIONS: usize = 4;
 /// Documents of one `insert_many`, and rows of one insert: as many as a projector's batch may hold at the most.
 const AT_ONCE: usize = 10_000;
-/// Documents of one bulk request.
-const BULK: usize = 1_000;
+/// Documents of one bulk request: more of them at a time, or larger ones, fill the heap of a small server, which then refuses them.
+const BULK: usize = 500;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Seconds for the posts and their history with `insert_many`.

@@ -36,7 +36,9 @@ const DIFFERENT: usize = 20_000;
 /// Clients that ask for lists, searches and figures, one after another.
 const FEW: usize = 4;
 /// Pages of a hundred, behind which the deep page is.
-const DEEP: usize = 1_000;
+const DEEP: u64 = 1_000;
+/// Posts in a page of the list that is measured.
+const PAGE: u64 = 20;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,6 +58,8 @@ struct Projected {
 }
 
 pub async fn run(options: Options) -> Result<()> {
+    let least = DEEP * 100 + PAGE;
+    ensure!(options.posts >= least, "there must be at least {least} posts, so that there is a page behind 100,000");
     let stack = Servers::WholeBench.stack().await;
     let fresh = Fresh::on(stack, "read", PARTITIONS);
     let (filler, events) = fill(stack, &fresh, options.posts, CONTENT).await?;
@@ -158,7 +162,7 @@ fn get(program: &Program, paths: Vec<String>) -> Result<Target> {
     })
 }
 
-/// The cursor of the page behind a hundred thousand posts, or behind the last page but one.
+/// The cursor of the page behind a hundred thousand posts.
 async fn deep_cursor(queries: &Program) -> Result<String> {
     let http = Client::default();
     let mut path = format!("{}{POSTS}?limit=100&cursor=", queries.base);
@@ -170,7 +174,12 @@ async fn deep_cursor(queries: &Program) -> Result<String> {
         path = format!("{}{POSTS}?limit=100&cursor={next}", queries.base);
         cursor = Some(next.to_owned());
     }
-    cursor.context("there is only one page")
+    let cursor = cursor.context("there is only one page")?;
+    let page =
+        Answer::of(http.request("GET", &format!("{}{POSTS}?limit={PAGE}&cursor={cursor}", queries.base))).await?;
+    let found = page.body["data"].as_array().map_or(0, Vec::len) as u64;
+    ensure!(found == PAGE, "the deep page has {found} posts, and the first {PAGE}");
+    Ok(cursor)
 }
 
 async fn listens(program: &Program) {

@@ -46,7 +46,7 @@ enum Bench {
         #[command(flatten)]
         load: Load,
         /// How many published posts there are
-        #[arg(long, default_value_t = 100_000)]
+        #[arg(long, default_value_t = 200_000)]
         posts: u64,
     },
     /// From the answer to a command until a read shows it, in each store

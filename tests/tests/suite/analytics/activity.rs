@@ -57,7 +57,7 @@ impl Process {
 }
 
 fn store(world: &World) -> Store {
-    world.db.store(world.identity.log_id).of_activity()
+    world.db.store(world.identity.log_id).of_activity(&world.source.kafka.activity_topic)
 }
 
 /// What some clients tell, of two months.

@@ -122,26 +122,39 @@ async fn a_writer_takes_over_the_bounds_that_another_one_has_set_and_one_that_co
     db.drop_it().await;
 }
 
-#[tokio::test]
-async fn rows_that_a_redone_batch_should_find_and_does_not_halt() {
-    let db = Db::new().await;
-    let events = placed(take(&mut Story::new(45, 4), 40), 0);
-    let (store, to) = (db.store(LOG), position(40));
-    store.begin(0, Saved::NOTHING, to).await.unwrap();
-    let changes = changes(&events);
-    for insert in store.inserts(0, &changes, Saved::NOTHING, to) {
-        store.insert(&insert).await.unwrap();
-    }
-    // As after a kill of the server between its note of the token and the rows.
+/// As after a kill of the server between its note of a token and the rows.
+async fn one_row_is_lost(db: &Db) {
     let lose = format!("ALTER TABLE {} DELETE WHERE offset = 20 SETTINGS mutations_sync = 2", NAMES.events());
     db.clickhouse.run(&lose).await.unwrap();
-    let found = store.load(0).await.unwrap();
-    let redone = store.write(0, changes, found, to).await;
-    assert!(
-        matches!(&redone, Err(StoreFailure::Halt(why)) if why.starts_with("39 rows are there of the 40")),
-        "{redone:?}"
-    );
-    db.drop_it().await;
+}
+
+#[tokio::test]
+async fn rows_that_a_redone_batch_should_find_and_does_not_halt() {
+    let events = placed(take(&mut Story::new(45, 4), 40), 0);
+    for same_process in [false, true] {
+        let db = Db::new().await;
+        let (store, to) = (db.store(LOG), position(40));
+        store.begin(0, Saved::NOTHING, to).await.unwrap();
+        let changes = changes(&events);
+        for insert in store.inserts(0, &changes, Saved::NOTHING, to) {
+            store.insert(&insert).await.unwrap();
+        }
+        one_row_is_lost(&db).await;
+        // Whoever was not answered tries again from where he was; who comes after him asks where that is.
+        let (store, from) = if same_process {
+            (store, Saved::NOTHING)
+        } else {
+            let next = db.store(LOG);
+            let found = next.load(0).await.unwrap();
+            (next, found)
+        };
+        let redone = store.write(0, changes, from, to).await;
+        assert!(
+            matches!(&redone, Err(StoreFailure::Halt(why)) if why.starts_with("39 rows are there of the 40")),
+            "{redone:?}"
+        );
+        db.drop_it().await;
+    }
 }
 
 fn letter(offset: u64) -> DeadLetter {

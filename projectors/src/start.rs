@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::config::SourceArgs;
 use crate::dead_letter::Parked;
 use crate::projection::Projection;
+use crate::runner::room::Room;
 use crate::runner::status::{PartitionReport, Status};
 use crate::runner::{Reads, Runner, Shared, lag};
 
@@ -123,6 +124,7 @@ pub async fn start<S, P: Projection, E: Into<Box<dyn std::error::Error + Send + 
         codec,
         log: log.clone(),
         status: status.clone(),
+        room: Room::default(),
         parked_limit: source.parked_limit,
     });
     run(shared.clone(), Reading { status, log, subscription, ready_lag: source.ready_lag }, health, supervisor);

@@ -12,6 +12,7 @@ pub mod meters;
 pub mod parked;
 pub mod partition;
 pub mod patience;
+pub mod room;
 pub mod sorting;
 pub mod status;
 
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::projection::Projection;
 use crate::runner::partition::Worker;
+use crate::runner::room::Room;
 use crate::runner::status::Status;
 
 /// What the partitions of one projection share.
@@ -33,6 +35,7 @@ pub struct Shared<P> {
     pub codec: Codec,
     pub log: KafkaLog,
     pub status: Status,
+    pub room: Room,
     /// A partition with more parked keys than this halts.
     pub parked_limit: usize,
 }

@@ -25,6 +25,8 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Letters of a key that one transaction projects, so that it stays within the time that the store gives it.
 const RETRIED_AT_ONCE: u32 = 1_000;
+/// What they are taken for: nobody has counted.
+const LETTERS_BYTES: u64 = 1024 * 1024;
 
 /// Projects one partition for as long as it is this process's.
 #[derive(Debug)]
@@ -123,7 +125,7 @@ impl<P: Projection> Worker<P> {
         self.tell_of(&place.parked, &letters);
         let changes = Changes { letters, ..Changes::from(Arc::new(batch)) };
         let begin = Instant::now();
-        if self.write(place, &changes, position).await? {
+        if self.write(place, &changes, position, bytes).await? {
             self.add(place, &changes.letters);
             let now = Utc::now().timestamp_millis();
             meters::written(
@@ -173,7 +175,7 @@ impl<P: Projection> Worker<P> {
         let letters = first.map(|first| DeadLetter { standing: Standing::Dropped, ..first }).into_iter().collect();
         let cleared = Some(Cleared { key: key.clone(), through: u64::MAX, rest_waits: false });
         let batch = self.nothing()?;
-        if self.write(place, &Changes { batch, cleared, letters }, place.saved.position).await? {
+        if self.write(place, &Changes { batch, cleared, letters }, place.saved.position, 0).await? {
             tracing::warn!(projection = self.name(), partition = self.partition, key, "given up, as an operator wants");
         }
         Ok(())
@@ -189,7 +191,7 @@ impl<P: Projection> Worker<P> {
         let cleared = Cleared { key: key.clone(), through, rest_waits: !remain.is_empty() };
         let left = remain.len();
         let changes = Changes { batch: Arc::new(batch), cleared: Some(cleared.clone()), letters: remain };
-        match self.write(place, &changes, to).await {
+        match self.write(place, &changes, to, LETTERS_BYTES).await {
             Ok(true) => {
                 tracing::warn!(projection = self.name(), partition = self.partition, key, events, left, "tried again");
                 Ok(())
@@ -201,7 +203,7 @@ impl<P: Projection> Worker<P> {
                 let letters = letters.into_iter().map(waiting).collect();
                 let cleared = Some(Cleared { rest_waits: true, ..cleared });
                 let batch = self.nothing()?;
-                self.write(place, &Changes { batch, cleared, letters }, to).await.map(drop)
+                self.write(place, &Changes { batch, cleared, letters }, to, 0).await.map(drop)
             }
             Err(End::Revoked) => Err(End::Revoked),
         }
@@ -304,9 +306,16 @@ impl<P: Projection> Worker<P> {
 
     /// Whether the batch was written. Else reading goes on from where the store is: somebody else has written it, or the store refuses
     /// some of it, which is known from now on.
-    async fn write(&self, place: &mut Place, changes: &Changes<P::Batch>, to: Position) -> Result<bool, End> {
+    async fn write(
+        &self,
+        place: &mut Place,
+        changes: &Changes<P::Batch>,
+        to: Position,
+        bytes: u64,
+    ) -> Result<bool, End> {
         let mut pause = FIRST_PAUSE;
         loop {
+            let room = self.shared.room.take(bytes, || place.stream.is_revoked()).await?;
             let write = self.shared.projection.write(self.partition, changes.clone(), place.saved, to);
             match write.await {
                 Ok(saved) => {
@@ -335,6 +344,8 @@ impl<P: Projection> Worker<P> {
                 }
                 Err(StoreFailure::Halt(why)) => return Err(End::Halted(why)),
                 Err(StoreFailure::Unavailable(why)) => {
+                    // Others may have it meanwhile.
+                    drop(room);
                     self.patience.wait("store", why, &mut pause, || place.stream.is_revoked()).await?;
                 }
             }

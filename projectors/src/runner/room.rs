@@ -67,7 +67,7 @@ mod tests {
         let large = large.await.unwrap();
         assert!(later.as_mut().now_or_never().is_none());
         drop(large);
-        later.await.unwrap();
+        drop(later.await.unwrap());
     }
 
     #[tokio::test]

@@ -8,15 +8,16 @@ use futures::{StreamExt, TryStreamExt};
 use mongodb::bson::{Document, RawDocumentBuf, doc};
 use read_model::analytics::rows::{EventRow, PostRow};
 use read_model::analytics::{Clickhouse, ClickhouseAddress};
-use read_model::search::{Elasticsearch, SearchNames, ensure as ensure_indexes};
+use read_model::search::{Elasticsearch, ElasticsearchError, SearchNames, ensure as ensure_indexes};
 use serde_json::{Value, json};
 
 /// Over which documents are inserted: two for each core of a small machine.
 pub const CONNECTIONS: usize = 4;
 /// Documents of one `insert_many`, and rows of one insert: as many as a projector's batch may hold at the most.
 const AT_ONCE: usize = 10_000;
-/// Documents of one bulk request: more of them at a time, or larger ones, fill the heap of a small server, which then refuses them.
+/// Documents of one bulk request.
 const BULK: usize = 500;
+const PAUSE: Duration = Duration::from_millis(100);
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Seconds for the posts and their history with `insert_many`.
@@ -59,14 +60,27 @@ pub async fn elasticsearch(url: &str, prefix: &str) -> Result<f64> {
     ensure_indexes(&elasticsearch, &floor).await?;
     let path = format!("{}/_bulk", floor.posts());
     let begin = Instant::now();
-    let bulks = bodies.into_iter().map(|body| elasticsearch.lines(&path, body));
-    let answers: Vec<_> = futures::stream::iter(bulks).buffer_unordered(CONNECTIONS).try_collect().await?;
+    let bulks = bodies.into_iter().map(|body| bulk(&elasticsearch, &path, body));
+    futures::stream::iter(bulks).buffer_unordered(CONNECTIONS).try_collect::<Vec<_>>().await?;
     let seconds = begin.elapsed().as_secs_f64();
-    ensure!(answers.iter().all(|answer| answer["errors"] == false), "a document was refused");
     for index in stored.indexes().iter().chain(&floor.indexes()) {
         elasticsearch.delete(index).await?;
     }
     Ok(seconds)
+}
+
+/// A server that has no room for it at the moment (429) gets it again.
+async fn bulk(elasticsearch: &Elasticsearch, path: &str, body: Vec<u8>) -> Result<()> {
+    loop {
+        match elasticsearch.lines(path, body.clone()).await {
+            Ok(answer) => {
+                ensure!(answer["errors"] == false, "a document was refused");
+                return Ok(());
+            }
+            Err(ElasticsearchError::Unavailable(_)) => tokio::time::sleep(PAUSE).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Seconds for the rows of events and posts as RowBinary, into tables of the same kind that no view reads.

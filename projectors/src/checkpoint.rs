@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use event_log::position::Position;
 use event_log::record::Epoch;
-use read_model::{Checkpoint, Projection};
+use read_model::Checkpoint;
 
 use crate::projection::{Saved, StoreFailure};
 
-/// The document for a position.
+/// The document for a position, under an id of its projection.
 pub fn to_document(
-    projection: Projection,
+    id: String,
     log_id: u64,
     partition: u32,
     position: &Position,
@@ -19,7 +19,7 @@ pub fn to_document(
     // Offsets come from Kafka, where they are signed 64-bit numbers that are never negative.
     let signed = |offset: u64| i64::try_from(offset).unwrap_or(i64::MAX);
     Checkpoint {
-        id: projection.checkpoint_id(partition),
+        id,
         log_id,
         partition,
         next_offset: signed(position.next_offset),
@@ -76,7 +76,7 @@ mod tests {
     use uuid::Uuid;
 
     fn document() -> Checkpoint {
-        to_document(DOCUMENTS, 9, 4, &position(), 7, DateTime::UNIX_EPOCH)
+        to_document(DOCUMENTS.checkpoint_id(4), 9, 4, &position(), 7, DateTime::UNIX_EPOCH)
     }
 
     fn position() -> Position {
@@ -92,7 +92,7 @@ mod tests {
     fn a_position_comes_back_from_its_document() {
         let saved = |position| Saved { position, revision: 7, begun: None };
         assert_eq!(to_saved(&document(), 9), Ok(saved(position())));
-        let start = to_document(DOCUMENTS, 9, 4, &Position::START, 7, DateTime::UNIX_EPOCH);
+        let start = to_document(DOCUMENTS.checkpoint_id(4), 9, 4, &Position::START, 7, DateTime::UNIX_EPOCH);
         assert_eq!(to_saved(&start, 9), Ok(saved(Position::START)));
     }
 

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use event_schema::codec::{Codec, RegistryConfig};
 use projectors::dead_letter::{DeadLetter, Parked, Standing};
-use projectors::{analytics, documents, search};
+use projectors::runner::decode::any_event;
 use serde::Serialize;
 use service::config::without_credentials;
 use service::startup::{self, connect_with_retries};
 
 use crate::config::{DeadLettersCommand, StoreArgs};
-use crate::history::{Content, decode};
+use crate::history::Content;
 use crate::log::init_logging;
 use crate::stores::{Opened, Stores};
 use crate::table::{fields, table};
@@ -24,7 +24,7 @@ pub async fn run(command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::from(startup::EXIT_OK))
         }
         DeadLettersCommand::Show { key, limit, json, store, log } => {
-            let letters = open(&store).await?.of_key(&key, limit).await?;
+            let letters = open(&store).await?.letters(&key, limit).await?;
             if letters.is_empty() {
                 return Ok(nothing(&key));
             }
@@ -35,8 +35,8 @@ pub async fn run(command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
             let codec = codec.await?;
             let mut shown = Vec::new();
             for letter in &letters {
-                let decoded = decode(&codec, &letter.record).await;
-                let content = decoded.map_or_else(|error| Content::Undecodable { error }, |event| Content::of(&event));
+                let decoded = any_event(&codec, &letter.record).await;
+                let content = decoded.map_or_else(Content::undecodable, |event| Content::of(&event));
                 shown.push(Letter { offset: letter.record.offset, reason: &letter.reason, content });
             }
             print(&if json { to_json(&shown)? } else { show(&letters, &shown) })?;
@@ -47,48 +47,10 @@ pub async fn run(command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The letters of one projection, wherever it keeps them.
-enum DeadLetters {
-    Documents(documents::dead_letters::DeadLetters),
-    Search(search::dead_letters::DeadLetters),
-    Analytics(analytics::dead_letters::DeadLetters),
-}
-
-async fn open(args: &StoreArgs) -> anyhow::Result<DeadLetters> {
+async fn open(args: &StoreArgs) -> anyhow::Result<Opened> {
     init_logging(&args.logging)?;
     // Letters know no log.
-    let store = Stores::new(&args.stores, 0, "").of(args.projection);
-    Ok(match store.open().await? {
-        Opened::Documents(store) => DeadLetters::Documents(store.dead_letters().clone()),
-        Opened::Search(store) => DeadLetters::Search(store.dead_letters().clone()),
-        Opened::Analytics(store) | Opened::Activity(store) => DeadLetters::Analytics(store.dead_letters().clone()),
-    })
-}
-
-impl DeadLetters {
-    async fn parked(&self) -> anyhow::Result<Vec<Parked>> {
-        Ok(match self {
-            Self::Documents(letters) => letters.parked(None).await?,
-            Self::Search(letters) => letters.parked(None).await?,
-            Self::Analytics(letters) => letters.parked(None).await?,
-        })
-    }
-
-    async fn of_key(&self, key: &str, limit: u32) -> anyhow::Result<Vec<DeadLetter>> {
-        Ok(match self {
-            Self::Documents(letters) => letters.of_key(None, key, limit).await?,
-            Self::Search(letters) => letters.of_key(None, key, limit).await?,
-            Self::Analytics(letters) => letters.of_key(None, key, limit).await?,
-        })
-    }
-
-    async fn order(&self, key: &str, standing: Standing) -> anyhow::Result<bool> {
-        Ok(match self {
-            Self::Documents(letters) => letters.order(key, standing).await?,
-            Self::Search(letters) => letters.order(key, standing).await?,
-            Self::Analytics(letters) => letters.order(key, standing).await?,
-        })
-    }
+    Ok(Stores::new(&args.stores, 0, "").of(args.projection).open().await?)
 }
 
 async fn order(store: &StoreArgs, key: &str, standing: Standing, what: &str) -> anyhow::Result<ExitCode> {

@@ -8,13 +8,14 @@ use event_log::reader::Commit;
 use event_log::record::LogRecord;
 use event_schema::event::AggregateKind;
 use event_schema::meta::EventMeta;
+use projectors::runner::decode::any_event;
 use serde::Serialize;
 use service::config::ConfigError;
 use service::startup;
 use uuid::Uuid;
 
 use crate::config::EventsArgs;
-use crate::history::{Content, decode};
+use crate::history::Content;
 use crate::log::{Log, init_logging};
 use crate::table::{fields, table};
 use crate::{EXIT_NOTHING, print};
@@ -50,16 +51,16 @@ pub async fn run(args: EventsArgs) -> anyhow::Result<ExitCode> {
             if meta.as_ref().is_some_and(|meta| !fits(&args, meta)) {
                 continue;
             }
-            let (aggregate, time, content) = match decode(&log.codec, record).await {
+            let (aggregate, time, content) = match any_event(&log.codec, record).await {
                 Ok(event) => (event.meta.aggregate_id, event.meta.time, Content::of(&event)),
-                Err(error) => {
+                Err(cause) => {
                     // One of an aggregate that this build has never heard of is nothing to worry about.
                     let known =
                         meta.as_ref().is_none_or(|meta| AggregateKind::of_event_type(&meta.event_type).is_some());
                     undecodable += u64::from(known);
                     let aggregate = meta.as_ref().map_or(Uuid::nil(), |meta| meta.aggregate_id);
                     let time = meta.as_ref().map_or_else(|| appended(record), |meta| meta.time);
-                    (aggregate, time, Content::Undecodable { error })
+                    (aggregate, time, Content::undecodable(cause))
                 }
             };
             if !has_text(&args, &content) {

@@ -4,10 +4,9 @@ use std::process::ExitCode;
 
 use event_log::kafka::partition_for;
 use event_log::reader::Commit;
-use event_log::record::LogRecord;
-use event_schema::codec::Codec;
-use event_schema::meta::{EventMeta, header};
+use event_schema::meta::header;
 use projectors::event::LoggedEvent;
+use projectors::runner::decode::{Cause, any_event};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -75,9 +74,9 @@ pub async fn read(log: &Log, of: AggregateArgs) -> anyhow::Result<History> {
             if record.headers.get(header::SUBJECT) != Some(subject.as_bytes()) {
                 continue;
             }
-            let decoded = decode(&log.codec, record).await;
+            let decoded = any_event(&log.codec, record).await;
             let changes = decoded.as_ref().map(|event| unfolding.apply(event)).unwrap_or_default();
-            let content = decoded.map_or_else(|error| Content::Undecodable { error }, |event| Content::of(&event));
+            let content = decoded.map_or_else(Content::undecodable, |event| Content::of(&event));
             let epoch = commit.epoch.to_string();
             events.push(Entry { offset: record.offset, commit: commit.id, epoch, content, changes });
         }
@@ -101,15 +100,6 @@ pub fn nothing_of(aggregate: Uuid) -> ExitCode {
     ExitCode::from(EXIT_NOTHING)
 }
 
-/// What a record says.
-pub async fn decode(codec: &Codec, record: &LogRecord) -> Result<LoggedEvent, String> {
-    let (meta, schema_fp) =
-        EventMeta::from_headers(|name| record.headers.get(name)).map_err(|error| error.to_string())?;
-    let value = record.value.as_deref().ok_or("the record has no value")?;
-    let event = codec.decode(&meta.event_type, schema_fp, value).await.map_err(|error| error.to_string())?;
-    Ok(LoggedEvent::at(record, meta, event))
-}
-
 impl Content {
     pub fn of(logged: &LoggedEvent) -> Self {
         let meta = &logged.meta;
@@ -123,5 +113,9 @@ impl Content {
             correlation_id: meta.correlation_id,
             data: logged.event.to_json(),
         }
+    }
+
+    pub fn undecodable(cause: Cause) -> Self {
+        Self::Undecodable { error: cause.to_string() }
     }
 }

@@ -7,13 +7,13 @@ use event_log::reader::Commit;
 use event_schema::codec::Codec;
 use event_schema::event::AggregateKind;
 use event_schema::meta::EventMeta;
+use projectors::runner::decode::any_event;
 use rust_embed::RustEmbed;
 use serde::Serialize;
 use serde_json::Value;
 use service::startup;
 
 use crate::config::SchemaCheckArgs;
-use crate::history::decode;
 use crate::log::{Log, init_logging};
 use crate::table::table;
 use crate::{EXIT_FOUND, print, to_json};
@@ -53,7 +53,7 @@ pub async fn check(args: SchemaCheckArgs) -> anyhow::Result<ExitCode> {
                     report.foreign += 1;
                     continue;
                 }
-                match decode(&log.codec, record).await {
+                match any_event(&log.codec, record).await {
                     Ok(event) => {
                         let written = meta.map(|(_, fp)| fp.to_string()).unwrap_or_default();
                         let short: String = written.chars().take(12).collect();

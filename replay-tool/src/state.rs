@@ -7,12 +7,13 @@ use event_schema::event::AggregateKind;
 use event_schema::meta::header;
 use projectors::documents::fold::expected;
 use projectors::event::LoggedEvent;
+use projectors::runner::decode::any_event;
 use serde_json::json;
 use service::startup;
 
 use crate::changes::document;
 use crate::config::{Moment, StateArgs};
-use crate::history::{decode, nothing_of, partition_of};
+use crate::history::{nothing_of, partition_of};
 use crate::log::{Log, init_logging};
 use crate::{EXIT_NOTHING, print, to_json};
 
@@ -72,7 +73,7 @@ async fn of_the_root(log: &Log, args: &StateArgs) -> anyhow::Result<Vec<LoggedEv
     let mut events = Vec::new();
     log.scan(partition..partition + 1, async |_, commit: Commit| {
         for record in commit.records.iter().filter(|record| record.key.as_deref() == Some(root.as_bytes())) {
-            let event = decode(&log.codec, record).await.map_err(|error| {
+            let event = any_event(&log.codec, record).await.map_err(|error| {
                 let subject =
                     String::from_utf8_lossy(record.headers.get(header::SUBJECT).unwrap_or_default()).into_owned();
                 anyhow::anyhow!(

@@ -1,7 +1,7 @@
 //! The stores of the projections, as far as the tool asks them.
 
 use projectors::config::{ElasticsearchArgs, MongodbArgs};
-use projectors::dead_letter::Parked;
+use projectors::dead_letter::{DeadLetter, Parked, Standing};
 use projectors::{analytics, documents, search};
 use read_model::analytics::AnalyticsNames;
 use read_model::search::SearchNames;
@@ -131,6 +131,26 @@ impl Opened {
             Self::Search(store) => store.dead_letters().parked(None).await?,
             Self::Analytics(store) => store.dead_letters().parked(None).await?,
             Self::Activity(_) => Vec::new(),
+        })
+    }
+
+    /// The first parked records of a key.
+    pub async fn letters(&self, key: &str, limit: u32) -> anyhow::Result<Vec<DeadLetter>> {
+        Ok(match self {
+            Self::Documents(store) => store.dead_letters().of_key(None, key, limit).await?,
+            Self::Search(store) => store.dead_letters().of_key(None, key, limit).await?,
+            Self::Analytics(store) => store.dead_letters().of_key(None, key, limit).await?,
+            Self::Activity(_) => Vec::new(),
+        })
+    }
+
+    /// Says what is to become of the records of a key. False when none is parked, or they were given up.
+    pub async fn order(&self, key: &str, standing: Standing) -> anyhow::Result<bool> {
+        Ok(match self {
+            Self::Documents(store) => store.dead_letters().order(key, standing).await?,
+            Self::Search(store) => store.dead_letters().order(key, standing).await?,
+            Self::Analytics(store) => store.dead_letters().order(key, standing).await?,
+            Self::Activity(_) => false,
         })
     }
 }

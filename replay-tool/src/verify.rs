@@ -8,11 +8,10 @@ use anyhow::bail;
 use chrono::{TimeDelta, Utc};
 use event_log::kafka::partition_for;
 use event_log::reader::Commit;
-use event_schema::event::AggregateKind;
-use event_schema::meta::EventMeta;
 use projectors::analytics::fold as analytics;
 use projectors::documents::fold as documents;
 use projectors::event::LoggedEvent;
+use projectors::runner::decode;
 use projectors::verdict::{Difference, Only, Verdict};
 use read_model::analytics::rows::Millis;
 use serde::Serialize;
@@ -21,7 +20,6 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::config::VerifyArgs;
-use crate::history::decode;
 use crate::log::{Log, bar, init_logging};
 use crate::stores::{Opened, Stores};
 use crate::{EXIT_FOUND, print, to_json};
@@ -184,15 +182,11 @@ impl Check<'_> {
             if self.parked.get(key.as_ref()).is_some_and(|first| record.offset >= *first) {
                 continue;
             }
-            let meta = EventMeta::from_headers(|name| record.headers.get(name));
-            if meta.is_ok_and(|(meta, _)| AggregateKind::of_event_type(&meta.event_type).is_none()) {
-                continue;
-            }
-            match decode(&self.log.codec, record).await {
-                Ok(event) => events.push(event),
+            match decode::event(&self.log.codec, record).await {
+                Ok(event) => events.extend(event),
                 Err(error) => unread.push(Difference {
                     name: format!("record {partition}:{}", record.offset),
-                    what: format!("cannot be decoded and is not parked: {error}"),
+                    what: format!("cannot be decoded and is not parked: {}", error.source),
                 }),
             }
         }

@@ -16,11 +16,3 @@ pub async fn records(kafka: &KafkaConfig) -> Vec<LogRecord> {
     log.close().await;
     all
 }
-
-/// The end of every partition.
-pub async fn ends(kafka: &KafkaConfig) -> Vec<u64> {
-    let log = KafkaLog::connect(&kafka.of_activity()).expect("a client");
-    let ends = log.end_offsets().await.expect("the ends of the topic");
-    log.close().await;
-    ends
-}

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use event_log::record::LogRecord;
 use projectors::activity;
-use projectors::analytics::fold::{Analytics, Difference, differences, expected};
+use projectors::analytics::fold::{Analytics, differences, expected};
 use projectors::analytics::read::read_all;
 use projectors::analytics::write::Store;
 use projectors::event::LoggedEvent;
+use projectors::verdict::Difference;
 use read_model::ANALYTICS;
 use read_model::analytics::{AnalyticsNames, Clickhouse, ClickhouseAddress};
 

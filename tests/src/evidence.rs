@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use event_log::kafka::read_all;
-use projectors::documents::fold::{Difference, differences, expected};
+use projectors::documents::fold::{differences, expected};
 use projectors::documents::read;
 use projectors::documents::write::Store;
 use projectors::event::LoggedEvent;
 use projectors::runner::decode;
 use projectors::search::fold::expected as as_indexed;
+use projectors::verdict::Difference;
 use read_model::DOCUMENTS;
 use service::token::PositionToken;
 use uuid::Uuid;

@@ -4,7 +4,6 @@
 //! store puts together; here each event changes what is in memory, and what is counted is counted one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use event_schema::comment::CommentEvent;
 use event_schema::event::{AggregateKind, DomainEvent};
@@ -18,6 +17,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::event::LoggedEvent;
+use crate::verdict::{Difference, Verdict};
 
 /// Everything that readers are shown.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,7 +31,7 @@ pub struct Analytics {
     pub responses: BTreeMap<Uuid, Response>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Hour {
     pub events: u64,
     pub users: u64,
@@ -56,15 +56,6 @@ pub struct Response {
     pub kind: String,
     pub stands: bool,
     pub first_at: Millis,
-}
-
-/// Something that is not as it should be: where, what is stored, what should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    pub what: &'static str,
-    pub key: String,
-    pub stored: String,
-    pub expected: String,
 }
 
 /// Where a row of an event comes from.
@@ -209,34 +200,11 @@ fn change_post(post: &mut Post, at: Millis, event: &PostEvent) {
 
 /// Everything in which the store differs from what is expected.
 pub fn differences(stored: &Analytics, expected: &Analytics) -> Vec<Difference> {
-    let mut found = Vec::new();
-    compare("event", &stored.events, &expected.events, &mut found);
-    compare("hour", &stored.hourly, &expected.hourly, &mut found);
-    compare("post", &stored.posts, &expected.posts, &mut found);
-    compare("author", &stored.authors, &expected.authors, &mut found);
-    compare("response", &stored.responses, &expected.responses, &mut found);
-    found
-}
-
-fn compare<K: Ord + fmt::Display + Clone, V: PartialEq + fmt::Debug>(
-    what: &'static str,
-    stored: &BTreeMap<K, V>,
-    expected: &BTreeMap<K, V>,
-    found: &mut Vec<Difference>,
-) {
-    let keys: BTreeSet<&K> = stored.keys().chain(expected.keys()).collect();
-    for key in keys {
-        let (stored, expected) = (stored.get(key), expected.get(key));
-        if stored != expected {
-            let told = |value: Option<&V>| value.map_or_else(|| "nothing".to_owned(), |value| format!("{value:?}"));
-            found.push(Difference { what, key: key.to_string(), stored: told(stored), expected: told(expected) });
-        }
-    }
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, key, stored, expected } = self;
-        write!(f, "{what} {key} is {stored}, expected {expected}")
-    }
+    let mut verdict = Verdict::default();
+    verdict.compare("event", &stored.events, &expected.events, |_, _| false, None);
+    verdict.compare("hour", &stored.hourly, &expected.hourly, |_, _| false, None);
+    verdict.compare("post", &stored.posts, &expected.posts, |_, _| false, None);
+    verdict.compare("author", &stored.authors, &expected.authors, |_, _| false, None);
+    verdict.compare("response", &stored.responses, &expected.responses, |_, _| false, None);
+    verdict.differences
 }

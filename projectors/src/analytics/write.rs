@@ -18,9 +18,9 @@ use chrono::Utc;
 use clickhouse::Row;
 use clickhouse::sql::Identifier;
 use event_log::position::Position;
+use read_model::Checkpoint;
 use read_model::analytics::rows::{BEGUN, CheckpointRow, DONE};
 use read_model::analytics::{AnalyticsNames, Clickhouse, ClickhouseError};
-use read_model::{Checkpoint, Projection};
 use serde::Deserialize;
 
 use crate::analytics::batch::Batch;
@@ -38,10 +38,8 @@ const WRITE_LIMIT: Duration = Duration::from_secs(120);
 pub struct Store {
     pub(super) clickhouse: Clickhouse,
     pub(super) names: AnalyticsNames,
-    /// Under whose name positions are kept.
-    positions: Projection,
-    /// Of activity: one that is made anew under another name begins anew.
-    topic: Option<String>,
+    /// Where what is counted comes from, if that is a topic of activity: each has positions of its own.
+    activity: Option<String>,
     log_id: u64,
     dead_letters: DeadLetters,
     writes: Detached,
@@ -75,19 +73,18 @@ impl Store {
         Self {
             clickhouse,
             names,
-            positions: names.projection(),
             log_id,
             dead_letters,
             writes: Detached::default(),
             attempted: Arc::default(),
-            topic: None,
+            activity: None,
         }
     }
 
     /// The same tables, for what comes from this topic of activity: its positions are its own.
     #[must_use]
     pub fn of_activity(self, topic: &str) -> Self {
-        Self { positions: self.names.activity(), topic: Some(topic.to_owned()), attempted: Arc::default(), ..self }
+        Self { activity: Some(topic.to_owned()), attempted: Arc::default(), ..self }
     }
 
     pub fn dead_letters(&self) -> &DeadLetters {
@@ -277,8 +274,8 @@ impl Store {
 
     /// A revision of a kind is written once.
     async fn record(&self, kind: &str, partition: u32, revision: i64, to: Position) -> Result<(), StoreFailure> {
-        let mut checkpoint = checkpoint::to_document(self.positions, self.log_id, partition, &to, revision, Utc::now());
-        checkpoint.id = self.checkpoint_id(partition);
+        let id = self.checkpoint_id(partition);
+        let checkpoint = checkpoint::to_document(id, self.log_id, partition, &to, revision, Utc::now());
         let row = CheckpointRow {
             id: checkpoint.id.clone(),
             kind: kind.to_owned(),
@@ -292,9 +289,9 @@ impl Store {
     }
 
     fn checkpoint_id(&self, partition: u32) -> String {
-        match &self.topic {
-            None => self.positions.checkpoint_id(partition),
-            Some(topic) => format!("{}{topic}:{partition}", self.positions.checkpoint_prefix()),
+        match &self.activity {
+            None => self.names.projection().checkpoint_id(partition),
+            Some(topic) => format!("{}{topic}:{partition}", self.names.activity().checkpoint_prefix()),
         }
     }
 

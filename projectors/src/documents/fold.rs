@@ -5,7 +5,6 @@
 //! rendering of Markdown is shared.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use event_schema::comment::CommentEvent;
 use event_schema::event::DomainEvent;
@@ -17,6 +16,7 @@ use uuid::Uuid;
 
 use crate::event::LoggedEvent;
 use crate::markdown;
+use crate::verdict::{Difference, Only, Verdict};
 
 /// Every document of the projection by its key.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,26 +27,6 @@ pub struct Documents {
     pub people: BTreeMap<Uuid, Person>,
     pub slugs: BTreeMap<String, Slug>,
     pub history: BTreeMap<String, PostEventDoc>,
-}
-
-/// One document that is not as it should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    pub collection: &'static str,
-    pub key: String,
-    pub what: What,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
-    Missing,
-    /// It is there, and no event leads to it.
-    Unexpected,
-    /// Both, as text.
-    Unequal {
-        stored: String,
-        expected: String,
-    },
 }
 
 /// The documents that these events lead to. Events of one post and of all that is under it stand in the order of the log; the
@@ -83,27 +63,21 @@ pub fn apply(documents: &mut Documents, logged: &LoggedEvent) {
 
 /// Every document in which the store differs from what is expected.
 pub fn differences(stored: &Documents, expected: &Documents) -> Vec<Difference> {
-    let mut found = Vec::new();
-    compare("posts", &stored.posts, &expected.posts, &mut found);
-    compare("comments", &stored.comments, &expected.comments, &mut found);
-    compare("likes", &stored.likes, &expected.likes, &mut found);
-    compare("people", &stored.people, &expected.people, &mut found);
-    compare("slugs", &stored.slugs, &expected.slugs, &mut found);
-    compare("post_events", &stored.history, &expected.history, &mut found);
-    found
+    let mut verdict = Verdict::default();
+    compare(&mut verdict, stored, expected, i64::MAX, None);
+    verdict.differences
 }
 
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { collection, key, what } = self;
-        match what {
-            What::Missing => write!(f, "{collection} {key} is missing"),
-            What::Unexpected => write!(f, "{collection} {key} is there, and no event leads to it"),
-            What::Unequal { stored, expected } => {
-                write!(f, "{collection} {key} is {stored}, expected {expected}")
-            }
-        }
-    }
+/// Compares everything whose last event stands before `end`.
+pub(super) fn compare(verdict: &mut Verdict, stored: &Documents, expected: &Documents, end: i64, only: Only<'_>) {
+    verdict.compare("post", &stored.posts, &expected.posts, |_, post| post.last_offset() >= end, only);
+    verdict.compare("comment", &stored.comments, &expected.comments, |_, comment| comment.offset >= end, only);
+    verdict.compare("like", &stored.likes, &expected.likes, |_, like| like.offset >= end, only);
+    verdict.compare("person", &stored.people, &expected.people, |_, person| person.offset >= end, only);
+    verdict.compare("history", &stored.history, &expected.history, |_, event| event.offset >= end, only);
+    let of_a_newer_post =
+        |_: &String, slug: &Slug| stored.posts.get(&slug.post_id).is_some_and(|post| post.last_offset() >= end);
+    verdict.compare("slug", &stored.slugs, &expected.slugs, of_a_newer_post, only);
 }
 
 fn fold_post(documents: &mut Documents, logged: &LoggedEvent, event: &PostEvent) {
@@ -308,25 +282,4 @@ pub fn count(documents: &mut Documents) {
 
 fn type_of(name: &str) -> PostType {
     PostType::parse(name).expect("the types of the read model are those of the events")
-}
-
-fn compare<K: Ord + fmt::Display, V: PartialEq + fmt::Debug>(
-    collection: &'static str,
-    stored: &BTreeMap<K, V>,
-    expected: &BTreeMap<K, V>,
-    found: &mut Vec<Difference>,
-) {
-    let mut differs = |key: &K, what| found.push(Difference { collection, key: key.to_string(), what });
-    for (key, wanted) in expected {
-        match stored.get(key) {
-            None => differs(key, What::Missing),
-            Some(there) if there != wanted => {
-                differs(key, What::Unequal { stored: format!("{there:?}"), expected: format!("{wanted:?}") })
-            }
-            Some(_) => {}
-        }
-    }
-    for key in stored.keys().filter(|key| !expected.contains_key(key)) {
-        differs(key, What::Unexpected);
-    }
 }

@@ -14,7 +14,7 @@ use crate::documents::fold::Documents;
 
 /// Reads all collections, whole, into memory.
 pub async fn read_all(database: &Database, names: Projection) -> Result<Documents, Error> {
-    let slugs = collect(database, &names.slugs(), doc! {}, |slug: &Slug| slug.slug.clone()).await?;
+    let slugs = slugs(database, names).await?;
     Ok(Documents { slugs, ..read(database, names, doc! {}).await? })
 }
 
@@ -26,10 +26,14 @@ pub async fn read_partition(
     partitions: u32,
 ) -> Result<Documents, Error> {
     // A slug is where its post is, whether there is such a post or not. They come first: a post that is read after its slug has it.
-    let mut slugs = collect(database, &names.slugs(), doc! {}, |slug: &Slug| slug.slug.clone()).await?;
-    slugs.retain(|_, slug: &mut Slug| partition_for(slug.post_id.to_string().as_bytes(), partitions) == partition);
+    let mut slugs = slugs(database, names).await?;
+    slugs.retain(|_, slug| partition_for(slug.post_id.to_string().as_bytes(), partitions) == partition);
     let documents = read(database, names, doc! { "partition": i64::from(partition) }).await?;
     Ok(Documents { slugs, ..documents })
+}
+
+async fn slugs(database: &Database, names: Projection) -> Result<BTreeMap<String, Slug>, Error> {
+    collect(database, &names.slugs(), doc! {}, |slug: &Slug| slug.slug.clone()).await
 }
 
 /// All but the slugs, which name no partition.

@@ -1,8 +1,6 @@
 //! What the collections hold of a partition, beside what its events lead to.
 
-use read_model::Slug;
-
-use crate::documents::fold::Documents;
+use crate::documents::fold::{Documents, compare};
 use crate::documents::read::read_partition;
 use crate::documents::write::{Store, unavailable};
 use crate::projection::StoreFailure;
@@ -22,21 +20,8 @@ impl Store {
     ) -> Result<Verdict, StoreFailure> {
         let stored = read_partition(&self.database, self.names, partition, partitions).await;
         let stored = stored.map_err(|error| unavailable(&error))?;
-        Ok(judge(&stored, expected, end, only))
+        let mut verdict = Verdict::default();
+        compare(&mut verdict, &stored, expected, i64::try_from(end).unwrap_or(i64::MAX), only);
+        Ok(verdict)
     }
-}
-
-/// Compares what stands in a partition with what its events before `end` lead to.
-fn judge(stored: &Documents, expected: &Documents, end: u64, only: Only<'_>) -> Verdict {
-    let end = i64::try_from(end).unwrap_or(i64::MAX);
-    let mut verdict = Verdict::default();
-    verdict.compare("post", &stored.posts, &expected.posts, |_, post| post.last_offset() >= end, only);
-    verdict.compare("comment", &stored.comments, &expected.comments, |_, comment| comment.offset >= end, only);
-    verdict.compare("like", &stored.likes, &expected.likes, |_, like| like.offset >= end, only);
-    verdict.compare("person", &stored.people, &expected.people, |_, person| person.offset >= end, only);
-    verdict.compare("history", &stored.history, &expected.history, |_, event| event.offset >= end, only);
-    let of_a_newer_post =
-        |_: &String, slug: &Slug| stored.posts.get(&slug.post_id).is_some_and(|post| post.last_offset() >= end);
-    verdict.compare("slug", &stored.slugs, &expected.slugs, of_a_newer_post, only);
-    verdict
 }

@@ -310,7 +310,7 @@ impl Store {
 
     fn next_checkpoint(&self, partition: u32, from: Saved, to: Position, now: DateTime<Utc>) -> Checkpoint {
         let revision = from.revision + 1;
-        checkpoint::to_document(self.names, self.log_id, partition, &to, revision, now)
+        checkpoint::to_document(self.names.checkpoint_id(partition), self.log_id, partition, &to, revision, now)
     }
 
     fn checkpoints(&self) -> Collection<Checkpoint> {

@@ -4,6 +4,7 @@ use event_log::reader::Commit;
 use event_log::record::LogRecord;
 use event_schema::codec::{Codec, DecodeError};
 use event_schema::event::AggregateKind;
+use event_schema::hash::SchemaFp;
 use event_schema::meta::{EventMeta, HeaderError};
 use thiserror::Error;
 
@@ -57,23 +58,29 @@ pub async fn events(codec: &Codec, commits: &[Commit]) -> Result<Vec<LoggedEvent
 
 /// The event of a record, or none of an aggregate that this build has never heard of.
 pub async fn event(codec: &Codec, record: &LogRecord) -> Result<Option<LoggedEvent>, Undecodable> {
-    let event = read(codec, record).await.map_err(|source| Undecodable {
-        partition: record.partition,
-        offset: record.offset,
-        source,
-    })?;
-    if event.is_none() {
-        metrics::counter!("projection_foreign_events_total").increment(1);
-    }
-    Ok(event)
+    let read = async {
+        let (meta, schema_fp) = headers(record)?;
+        if AggregateKind::of_event_type(&meta.event_type).is_none() {
+            metrics::counter!("projection_foreign_events_total").increment(1);
+            return Ok(None);
+        }
+        value(codec, record, meta, schema_fp).await.map(Some)
+    };
+    read.await.map_err(|source| Undecodable { partition: record.partition, offset: record.offset, source })
 }
 
-async fn read(codec: &Codec, record: &LogRecord) -> Result<Option<LoggedEvent>, Cause> {
-    let (meta, schema_fp) = EventMeta::from_headers(|name| record.headers.get(name))?;
-    if AggregateKind::of_event_type(&meta.event_type).is_none() {
-        return Ok(None);
-    }
+/// The event of a record, of whatever aggregate: one that this build has never heard of is an error.
+pub async fn any_event(codec: &Codec, record: &LogRecord) -> Result<LoggedEvent, Cause> {
+    let (meta, schema_fp) = headers(record)?;
+    value(codec, record, meta, schema_fp).await
+}
+
+fn headers(record: &LogRecord) -> Result<(EventMeta, SchemaFp), Cause> {
+    Ok(EventMeta::from_headers(|name| record.headers.get(name))?)
+}
+
+async fn value(codec: &Codec, record: &LogRecord, meta: EventMeta, schema_fp: SchemaFp) -> Result<LoggedEvent, Cause> {
     let value = record.value.as_deref().ok_or(Cause::NoValue)?;
     let event = codec.decode(&meta.event_type, schema_fp, value).await?;
-    Ok(Some(LoggedEvent::at(record, meta, event)))
+    Ok(LoggedEvent::at(record, meta, event))
 }

@@ -241,8 +241,8 @@ impl Store {
     /// Compare and set: a revision is written once.
     async fn move_checkpoint(&self, partition: u32, from: Saved, to: Position) -> Result<Saved, StoreFailure> {
         let revision = from.revision + 1;
-        let projection = self.names.projection();
-        let checkpoint = checkpoint::to_document(projection, self.log_id, partition, &to, revision, Utc::now());
+        let id = self.names.projection().checkpoint_id(partition);
+        let checkpoint = checkpoint::to_document(id, self.log_id, partition, &to, revision, Utc::now());
         let body = serde_json::to_value(&checkpoint)
             .map_err(|error| StoreFailure::Halt(format!("the checkpoint cannot be stored: {error}")))?;
         let path = format!("{}?version={revision}&version_type=external", self.checkpoint_path(partition));

@@ -9,7 +9,7 @@ use event_log::position::Position;
 use event_schema::meta::ActorRef;
 use projectors::StoreAddress;
 use projectors::analytics::batch::Batch;
-use projectors::analytics::fold::{self, Analytics as Everything, differences, expected};
+use projectors::analytics::fold::{Analytics as Everything, differences, expected};
 use projectors::analytics::read::read_all;
 use projectors::analytics::write::Store;
 use projectors::analytics::{self, Analytics};
@@ -85,7 +85,7 @@ impl Db {
 
     pub async fn assert_is_fold_of(&self, events: &[LoggedEvent]) {
         let found = differences(&self.everything().await, &expected(events));
-        assert!(found.is_empty(), "{}", found.iter().map(|d: &fold::Difference| format!("{d}\n")).collect::<String>());
+        assert!(found.is_empty(), "{}", found.iter().map(|d| format!("{d}\n")).collect::<String>());
     }
 
     /// What a question for one number is answered.

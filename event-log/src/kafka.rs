@@ -41,5 +41,5 @@ pub use partitioning::partition_for;
 pub use record_stream::{Gone, RecordStream, Records};
 pub use replay::{ReadError, read_all, read_partition, walk_partition};
 pub use stream::{CommitStream, Delivery};
-pub use subscription::{AssignedPartition, Subscription};
+pub use subscription::{Alone, AssignedPartition, Subscription};
 pub use topics::{LogIdentity, identify, identify_activity, provision};

@@ -7,17 +7,21 @@
 //! - [`checkpoint`]: a position as stores keep it; [`detached`]: writes that nobody can drop half-way; [`markdown`]: content as safe
 //!   HTML and as plain text
 //! - [`verdict`]: what a store holds beside what the log leads to
+//! - [`catalog`]: the versions that a store has of a projection; [`fill`]: making one anew; [`follow`]: keeping them up with the log
 //! - [`mod@start`], [`config`]: the process
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod activity;
 pub mod analytics;
+pub mod catalog;
 mod checkpoint;
 pub mod config;
 pub mod dead_letter;
 pub mod detached;
 pub mod documents;
 pub mod event;
+pub mod fill;
+pub mod follow;
 pub mod markdown;
 pub mod projection;
 pub mod runner;

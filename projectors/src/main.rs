@@ -7,17 +7,15 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures::future::{BoxFuture, FutureExt, join_all};
 use projectors::activity;
-use projectors::analytics::{self, Analytics};
+use projectors::analytics::catalog::AnalyticsCatalog;
+use projectors::catalog::Catalog;
 use projectors::config::{
     Cli, ClickhouseArgs, ElasticsearchArgs, MongodbArgs, ProcessArgs, ProjectionCommand, SourceArgs,
 };
-use projectors::documents::{self, Documents};
-use projectors::projection::Projection;
-use projectors::search::{self, Search};
+use projectors::documents::catalog::DocumentsCatalog;
+use projectors::projection::StoreFailure;
+use projectors::search::catalog::SearchCatalog;
 use projectors::{Reporter, Source, StartError, StoreAddress, runner, start};
-use read_model::ANALYTICS;
-use read_model::analytics::AnalyticsNames;
-use read_model::search::SearchNames;
 use service::health::Health;
 use service::shutdown::{self, BUDGET, Stages};
 use service::supervise::{OnCancel, OnError, Supervisor};
@@ -72,29 +70,22 @@ impl Process {
     async fn documents(&self, source: &SourceArgs, store: &MongodbArgs) -> Result<Closing, StartError> {
         let MongodbArgs { mongodb_uri: uri, mongodb_database: database } = store;
         let address = StoreAddress { name: "MongoDB", url: uri };
-        let prepare = async || documents::connect::prepare(uri, database).await;
-        self.start(source, address, prepare, Documents::in_database).await
+        self.start(source, address, async || DocumentsCatalog::connect(uri, database).await).await
     }
 
     async fn search(&self, source: &SourceArgs, store: &ElasticsearchArgs) -> Result<Closing, StartError> {
         let ElasticsearchArgs { elasticsearch_url: url, elasticsearch_prefix: prefix } = store;
-        let names = SearchNames::new(prefix);
         let address = StoreAddress { name: "Elasticsearch", url };
-        let prepare = async || search::prepare(url, &names).await;
-        let projection = |connected, log_id| Search::new(search::write::Store::new(connected, names.clone(), log_id));
-        self.start(source, address, prepare, projection).await
+        self.start(source, address, async || SearchCatalog::connect(url, prefix).await).await
     }
 
     async fn analytics(&self, source: &SourceArgs, store: &ClickhouseArgs) -> Result<Closing, StartError> {
         let clickhouse = store.address();
         let address = StoreAddress { name: "ClickHouse", url: &clickhouse.url };
-        let prepare = async || analytics::prepare(&clickhouse).await;
-        let names = AnalyticsNames::of(ANALYTICS);
-        let store = |connected, log_id| analytics::write::Store::new(connected, names, log_id);
-        let events = self.start(source, address, prepare, |connected, log_id| Analytics::new(store(connected, log_id)));
-        let events = events.await?;
+        let connect = async || AnalyticsCatalog::connect(&clickhouse).await;
+        let events = self.start(source, address, connect).await?;
         let Self { health, supervisor, .. } = self;
-        let activity = activity::start(&Source::from(source), address, prepare, store, health, supervisor).await?;
+        let activity = activity::start(&Source::from(source), address, connect, health, supervisor).await?;
         self.report(activity.reporter());
         Ok(async {
             tokio::join!(events, activity.close());
@@ -102,15 +93,13 @@ impl Process {
         .boxed())
     }
 
-    async fn start<S, P: Projection, E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+    async fn start<C: Catalog>(
         &self,
         source: &SourceArgs,
         store: StoreAddress<'_>,
-        prepare: impl AsyncFnMut() -> Result<S, E>,
-        projection: impl FnOnce(S, u64) -> P,
+        connect: impl AsyncFnMut() -> Result<C, StoreFailure>,
     ) -> Result<Closing, StartError> {
-        let source = Source::from(source);
-        let running = start(&source, store, prepare, projection, &self.health, &self.supervisor).await?;
+        let running = start(&Source::from(source), store, connect, &self.health, &self.supervisor).await?;
         self.report(running.reporter());
         Ok(running.close().boxed())
     }
@@ -124,7 +113,7 @@ impl Process {
 fn projections(reports: Reports) -> Router {
     let report = async move || {
         let reporters = reports.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Json(join_all(reporters.iter().map(|report| report())).await)
+        Json(join_all(reporters.iter().map(|report| report())).await.concat())
     };
     Router::new().route("/projections", get(report))
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use event_log::position::Position;
+use read_model::Projection as Names;
 use thiserror::Error;
 
 use crate::dead_letter::{DeadLetter, Parked, Standing};
@@ -14,8 +15,13 @@ pub trait Projection: Send + Sync + 'static {
     /// The writes of some events of one partition.
     type Batch: Send + Sync + 'static;
 
-    /// Names the projection in metrics, logs and the group that shares its partitions.
-    fn name(&self) -> &'static str;
+    /// Bytes of the log that make a batch full.
+    const BATCH_BYTES: usize = 16 << 20;
+    /// Bytes of the log that are on their way to the store at a time, in all partitions together.
+    const UNDER_WAY_BYTES: usize = 16 << 20;
+
+    /// Names the projection and its version in metrics, logs and the group that shares its partitions.
+    fn names(&self) -> Names;
 
     /// Pure, and may take its time: the runner calls it where blocking is allowed.
     fn project(&self, events: &[LoggedEvent]) -> Result<Self::Batch, Unprojectable>;

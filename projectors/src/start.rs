@@ -3,30 +3,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
-use event_log::kafka::{KafkaConfig, KafkaError, KafkaLog, MembershipConfig, Subscription, identify};
+use event_log::kafka::{KafkaConfig, KafkaError, KafkaLog, identify};
 use event_schema::codec::{Codec, RegistryConfig};
 use futures::future::{BoxFuture, FutureExt};
-use serde::Serialize;
+use read_model::{Projection as Names, Versions};
 use service::config::without_credentials;
 use service::health::Health;
 use service::startup::{StartupError, connect_with_retries};
-use service::supervise::{OnCancel, OnError, Supervisor};
+use service::supervise::Supervisor;
 use thiserror::Error;
 
+use crate::catalog::Catalog;
 use crate::config::SourceArgs;
-use crate::dead_letter::Parked;
-use crate::projection::Projection;
+use crate::follow::{Follower, Follows, ProjectionReport, Topic};
+use crate::projection::{Projection, StoreFailure};
+use crate::runner::Shared;
+use crate::runner::partition::MAX_EVENTS;
 use crate::runner::room::Room;
-use crate::runner::status::{PartitionReport, Status};
-use crate::runner::{Reads, Runner, Shared, lag};
+use crate::runner::status::Status;
 
 /// What every projection needs to know, whatever it writes to.
 #[derive(Clone, Debug)]
 pub struct Source {
     pub kafka: KafkaConfig,
     pub schema_registry_url: String,
-    /// The consumer group is `<prefix>.<projection>`.
+    /// The consumer group is `<prefix>.<projection>_v<version>`.
     pub group_prefix: String,
     /// A partition further behind makes the readiness check fail.
     pub ready_lag: Duration,
@@ -44,33 +45,19 @@ pub enum StartError {
     Log(#[from] KafkaError),
 }
 
-/// A projection, running under the supervisor that it was started with.
-#[derive(Debug)]
-pub struct Running<P> {
-    shared: Arc<Shared<P>>,
+/// A projection, running under the supervisor that it was started with, in all versions that its store wants followed.
+pub struct Running<C: Catalog>(Arc<Follower<Events<C>>>);
+
+/// Tells how the versions of a projection are doing.
+pub type Reporter = Arc<dyn Fn() -> BoxFuture<'static, Vec<ProjectionReport>> + Send + Sync>;
+
+/// The events of the log, into the versions of a store.
+struct Events<C> {
+    catalog: C,
+    log_id: u64,
+    codec: Arc<Codec>,
+    parked_limit: usize,
 }
-
-/// How a projection is doing in this process, for people.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ProjectionReport {
-    pub projection: &'static str,
-    /// Of all partitions together; None until the ends of all of them are known.
-    pub lag_records: Option<u64>,
-    /// Of the one that is furthest behind.
-    pub lag_seconds: f64,
-    pub partitions: Vec<PartitionReport>,
-    /// To a hundred of them.
-    pub parked: Vec<Parked>,
-    /// Why not all that is parked is known.
-    pub parked_unknown: Option<String>,
-}
-
-/// Tells how a projection is doing.
-pub type Reporter = Arc<dyn Fn() -> BoxFuture<'static, ProjectionReport> + Send + Sync>;
-
-/// As many parked keys as are told.
-const MOST_PARKED: usize = 100;
 
 impl From<&SourceArgs> for Source {
     fn from(args: &SourceArgs) -> Self {
@@ -84,6 +71,12 @@ impl From<&SourceArgs> for Source {
     }
 }
 
+impl Source {
+    pub(crate) fn topic(&self, kafka: &KafkaConfig) -> Topic {
+        Topic { kafka: kafka.clone(), group_prefix: self.group_prefix.clone(), ready_lag: self.ready_lag }
+    }
+}
+
 /// A store, as a projection is told of it.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreAddress<'a> {
@@ -93,119 +86,89 @@ pub struct StoreAddress<'a> {
     pub url: &'a str,
 }
 
-/// Connects to Kafka, the registry and, by `prepare`, to the store; makes the projection of that and the id of the log, and starts
-/// to project. Adds a check with the projection's name to `health`.
+/// Connects to Kafka, the registry and, by `connect`, to the store, and starts to project into each version that the store wants
+/// followed. Adds a check with the projection's name to `health`.
 ///
 /// Cancel the supervisor's token to stop: running batches are finished and the partitions handed over.
-pub async fn start<S, P: Projection, E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+pub async fn start<C: Catalog>(
     source: &Source,
     store: StoreAddress<'_>,
-    prepare: impl AsyncFnMut() -> Result<S, E>,
-    projection: impl FnOnce(S, u64) -> P,
+    connect: impl AsyncFnMut() -> Result<C, StoreFailure>,
     health: &Health,
     supervisor: &Supervisor,
-) -> Result<Running<P>, StartError> {
+) -> Result<Running<C>, StartError> {
     let kafka = &source.kafka;
     let registry = RegistryConfig { url: source.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
-    let [address, registry_address] = [store.url, &registry.url].map(without_credentials);
-    let (identity, codec, store) = tokio::try_join!(
+    let registry_address = without_credentials(&registry.url);
+    let (identity, codec, (catalog, versions)) = tokio::try_join!(
         connect_with_retries("Kafka", &kafka.brokers, || identify(kafka)),
         connect_with_retries("the schema registry", &registry_address, || Codec::connect(registry.clone())),
-        connect_with_retries(store.name, &address, prepare),
+        prepared(store, connect),
     )?;
-    let projection = projection(store, identity.log_id);
-    let name = projection.name();
-    let group = format!("{}.{name}", source.group_prefix);
-    let log = KafkaLog::connect(kafka)?;
-    let subscription = Subscription::start(kafka, MembershipConfig::new(group), log.clone())?;
-    let status = Status::new(name);
-    let shared = Arc::new(Shared {
-        projection,
-        codec,
-        log: log.clone(),
-        status: status.clone(),
-        room: Room::default(),
-        parked_limit: source.parked_limit,
-    });
-    run(shared.clone(), Reading { status, log, subscription, ready_lag: source.ready_lag }, health, supervisor);
-    Ok(Running { shared })
+    let events = Events { catalog, log_id: identity.log_id, codec: Arc::new(codec), parked_limit: source.parked_limit };
+    let follower = Follower::start(events, source.topic(kafka), &versions, health, supervisor)?;
+    Ok(Running(follower))
 }
 
-impl<P: Projection> Running<P> {
-    /// How the partitions of this process are doing.
-    pub fn status(&self) -> &Status {
-        &self.shared.status
+/// The store, with all that its versions need to be written.
+pub(crate) async fn prepared<C: Catalog>(
+    store: StoreAddress<'_>,
+    mut connect: impl AsyncFnMut() -> Result<C, StoreFailure>,
+) -> Result<(C, Versions), StartupError> {
+    let prepare = async || {
+        let catalog = connect().await?;
+        let versions = catalog.versions().await?;
+        for version in &versions.followed {
+            catalog.prepare(*version).await?;
+        }
+        Ok::<_, StoreFailure>((catalog, versions))
+    };
+    connect_with_retries(store.name, &without_credentials(store.url), prepare).await
+}
+
+impl<C: Catalog> Running<C> {
+    /// How the partitions of the live version are doing in this process.
+    pub fn status(&self) -> Status {
+        self.0.status()
     }
 
     /// Tells how the projection is doing, again and again.
     pub fn reporter(&self) -> Reporter {
-        let shared = self.shared.clone();
-        Arc::new(move || report(shared.clone()).boxed())
+        let follower = self.0.clone();
+        Arc::new(move || {
+            let follower = follower.clone();
+            async move { follower.report().await }.boxed()
+        })
     }
 
     /// Lets the last write end and closes the connections. The supervisor's tasks must have finished.
     pub async fn close(self) {
-        self.shared.projection.settled().await;
-        self.shared.log.clone().close().await;
+        self.0.close().await;
     }
 }
 
-async fn report<P: Projection>(shared: Arc<Shared<P>>) -> ProjectionReport {
-    let mut report = ProjectionReport::measured(shared.projection.name(), &shared.status, &shared.log);
-    for partition in &report.partitions {
-        match shared.projection.parked(partition.partition).await {
-            Ok(keys) => report.parked.extend(keys),
-            Err(failure) => report.parked_unknown = Some(failure.to_string()),
-        }
-        if report.parked.len() >= MOST_PARKED {
-            report.parked.truncate(MOST_PARKED);
-            break;
+impl<C: Catalog> Follows for Events<C> {
+    type Reads = Shared<C::Projection>;
+
+    const FIRST: Names = C::FIRST;
+
+    fn versions(&self) -> impl Future<Output = Result<Versions, StoreFailure>> + Send {
+        self.catalog.versions()
+    }
+
+    fn prepare(&self, version: u32) -> impl Future<Output = Result<(), StoreFailure>> + Send {
+        self.catalog.prepare(version)
+    }
+
+    fn reads(&self, version: u32, log: KafkaLog, status: Status) -> Self::Reads {
+        Shared {
+            projection: self.catalog.projection(version, self.log_id),
+            codec: self.codec.clone(),
+            log,
+            status,
+            room: Room::new(C::Projection::UNDER_WAY_BYTES),
+            batch_events: MAX_EVENTS,
+            parked_limit: self.parked_limit,
         }
     }
-    report
-}
-
-impl ProjectionReport {
-    /// As of now, without what is parked.
-    pub(crate) fn measured(projection: &'static str, status: &Status, log: &KafkaLog) -> Self {
-        status.measure(|partition| log.end_offset(partition), Utc::now().timestamp_millis());
-        let partitions = status.report();
-        Self {
-            projection,
-            lag_records: partitions.iter().map(|partition| partition.lag_records).sum(),
-            lag_seconds: partitions.iter().map(|partition| partition.lag_seconds).fold(0.0, f64::max),
-            partitions,
-            parked: Vec::new(),
-            parked_unknown: None,
-        }
-    }
-}
-
-/// What is needed to read a topic and to tell how that goes.
-pub(crate) struct Reading {
-    pub status: Status,
-    pub log: KafkaLog,
-    pub subscription: Subscription,
-    pub ready_lag: Duration,
-}
-
-/// Reads what the group gives to this process, under the supervisor, and adds a check with the name of what reads.
-pub(crate) fn run<R: Reads>(reads: Arc<R>, reading: Reading, health: &Health, supervisor: &Supervisor) {
-    let Reading { status, log, subscription, ready_lag } = reading;
-    let (name, checked) = (reads.name(), status.clone());
-    health.check(name, move || std::future::ready(checked.readiness(ready_lag)));
-    supervisor.spawn(format!("{name} lag"), OnError::Restart, OnCancel::Finish, move |cancel| {
-        lag::keep_measuring(status.clone(), log.clone(), cancel)
-    });
-    let mut runner = Some(Runner::new(reads, subscription, supervisor.clone()));
-    // It can fail only by a panic, after which the process has to begin anew.
-    supervisor.spawn(name, OnError::Shutdown, OnCancel::Finish, move |cancel| {
-        let runner = runner.take();
-        async move {
-            if let Some(runner) = runner {
-                runner.run_until(cancel).await;
-            }
-            Ok::<_, std::convert::Infallible>(())
-        }
-    });
 }

@@ -13,6 +13,7 @@ mod dashboard;
 mod etag;
 mod freshness;
 mod live;
+mod live_version;
 mod page;
 mod path;
 mod people;

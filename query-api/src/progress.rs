@@ -19,20 +19,33 @@ use crate::store::QUERY_LIMIT;
 /// A store that says how far the projection in it has come.
 pub trait Checkpoints: Clone + Send + Sync + 'static {
     /// What a read has to be told, to see all that was visible when the checkpoints were read.
-    type Moment: Clone + Debug + Default + Send + Sync;
+    type Moment: Moment;
     type Error: Clone + Debug + Into<Problem> + Send + Sync;
 
-    /// What the checkpoints cover is visible to reads from the moment on.
+    /// Between two readings while somebody waits. A reading costs the store something that it then lacks for getting there.
+    const PAUSE: Duration;
+
+    /// Which version of the projection readers read.
+    fn live(&self) -> impl Future<Output = Result<u32, Self::Error>> + Send;
+
+    /// Of the version that is live. What the checkpoints cover is visible to reads from the moment on.
     fn checkpoints(&self) -> impl Future<Output = Result<(Vec<Checkpoint>, Self::Moment), Self::Error>> + Send;
 
     /// There is no answer.
     fn timed_out() -> Self::Error;
 }
 
+/// A point in a store's time, of the version that was live then.
+pub trait Moment: Clone + Debug + Default + Send + Sync {
+    /// None where nothing was read yet.
+    fn version(&self) -> Option<u32>;
+}
+
 /// Shared by the poller of a store and all requests that read it. Cheap to clone.
 pub struct Progress<S: Checkpoints>(Arc<Shared<S>>);
 
 struct Shared<S: Checkpoints> {
+    store: S,
     readings: watch::Sender<Option<Reading<S>>>,
     waiting: watch::Sender<usize>,
 }
@@ -69,8 +82,6 @@ enum Verdict {
     OtherLog,
 }
 
-/// Between two readings while somebody waits.
-const PAUSE: Duration = Duration::from_millis(10);
 /// How long a log id that was read is taken for true in position headers.
 const LOG_ID_HOLDS: Duration = Duration::from_secs(5);
 /// A reading is over after the limit of a query or two, the session's and the checkpoints'.
@@ -89,16 +100,21 @@ impl<S: Checkpoints> Clone for Reading<S> {
 }
 
 impl<S: Checkpoints> Progress<S> {
-    pub fn new() -> Self {
-        Self(Arc::new(Shared { readings: watch::Sender::new(None), waiting: watch::Sender::new(0) }))
+    pub fn new(store: S) -> Self {
+        Self(Arc::new(Shared { store, readings: watch::Sender::new(None), waiting: watch::Sender::new(0) }))
     }
 
     /// Waits until the documents hold all that the tokens name, at most `limit` but at least for one reading.
     pub async fn wait_for(&self, tokens: &[PositionToken], limit: Duration) -> Waited<S> {
         let asked = Instant::now();
         let mut readings = self.0.readings.subscribe();
-        // A projection never goes back, so any reading may prove that it is there; only a new one that it is not.
+        let live = match self.0.store.live().await {
+            Ok(version) => version,
+            Err(error) => return Waited::Unavailable(error),
+        };
+        // A version never goes back, so any reading may prove that it is there; only a new one that it is not.
         if let Some(Reading { result: Ok(positions), .. }) = &*readings.borrow_and_update()
+            && positions.moment.version() == Some(live)
             && positions.judge(tokens) == Verdict::Reached
         {
             return Waited::Reached(positions.moment.clone());
@@ -136,21 +152,21 @@ impl<S: Checkpoints> Progress<S> {
     }
 
     /// Reads the checkpoints again and again while somebody waits. Runs until cancelled.
-    pub async fn poll(&self, store: S, cancel: CancellationToken) {
+    pub async fn poll(&self, cancel: CancellationToken) {
         let mut waiting = self.0.waiting.subscribe();
         let forever = async {
             // The sender lives in `self`: waiting cannot fail.
             while waiting.wait_for(|count| *count > 0).await.is_ok() {
-                self.step(&store).await;
-                sleep(PAUSE).await;
+                self.step().await;
+                sleep(S::PAUSE).await;
             }
         };
         cancel.run_until_cancelled(forever).await;
     }
 
-    async fn step(&self, store: &S) {
+    async fn step(&self) {
         let began = Instant::now();
-        let read = store.checkpoints().await;
+        let read = self.0.store.checkpoints().await;
         let result = read.map(|(checkpoints, moment)| Arc::new(Positions::new(checkpoints, moment)));
         self.0.readings.send_replace(Some(Reading { began, result }));
     }
@@ -158,12 +174,6 @@ impl<S: Checkpoints> Progress<S> {
     fn count_in(&self) -> CountedIn<'_> {
         self.0.waiting.send_modify(|count| *count += 1);
         CountedIn(&self.0.waiting)
-    }
-}
-
-impl<S: Checkpoints> Default for Progress<S> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -228,8 +238,45 @@ mod tests {
     use super::*;
     use chrono::DateTime;
     use read_model::DOCUMENTS;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
-    use crate::store::{Moment, Store, StoreError};
+    use crate::store::StoreError;
+
+    /// A store that says which version is live; what is read of it is published by the tests.
+    #[derive(Clone, Debug)]
+    struct Live(Arc<AtomicU32>);
+
+    #[derive(Clone, Debug, Default)]
+    struct Of(Option<u32>);
+
+    impl super::Moment for Of {
+        fn version(&self) -> Option<u32> {
+            self.0
+        }
+    }
+
+    impl Checkpoints for Live {
+        type Moment = Of;
+        type Error = StoreError;
+
+        const PAUSE: Duration = Duration::ZERO;
+
+        async fn live(&self) -> Result<u32, StoreError> {
+            Ok(self.0.load(Ordering::Relaxed))
+        }
+
+        async fn checkpoints(&self) -> Result<(Vec<Checkpoint>, Of), StoreError> {
+            std::future::pending().await
+        }
+
+        fn timed_out() -> StoreError {
+            StoreError::TimedOut
+        }
+    }
+
+    fn progress() -> Progress<Live> {
+        Progress::new(Live(Arc::new(AtomicU32::new(1))))
+    }
 
     const LOG: u64 = u64::MAX - 1;
 
@@ -252,11 +299,11 @@ mod tests {
         PositionToken { log_id: LOG, partition, offset }
     }
 
-    fn positions(checkpoints: &[Checkpoint]) -> Positions<Moment> {
-        Positions::new(checkpoints.to_vec(), Moment::default())
+    fn positions(checkpoints: &[Checkpoint]) -> Positions<Of> {
+        Positions::new(checkpoints.to_vec(), Of(Some(1)))
     }
 
-    fn publish(progress: &Progress<Store>, result: Result<Positions<Moment>, StoreError>) {
+    fn publish(progress: &Progress<Live>, result: Result<Positions<Of>, StoreError>) {
         let reading = Reading { began: Instant::now(), result: result.map(Arc::new) };
         progress.0.readings.send_replace(Some(reading));
     }
@@ -278,7 +325,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_is_woken_by_the_reading_that_gets_there() {
-        let progress = Progress::<Store>::new();
+        let progress = progress();
         let asking = progress.clone();
         let waiting = tokio::spawn(async move { asking.wait_for(&[token(0, 5)], Duration::from_secs(2)).await });
         progress.0.waiting.subscribe().wait_for(|count| *count == 1).await.unwrap();
@@ -291,14 +338,26 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_an_earlier_reading_proved_needs_no_new_one() {
-        let progress = Progress::<Store>::new();
+        let progress = progress();
         publish(&progress, Ok(positions(&[at(0, 6)])));
         assert!(matches!(progress.wait_for(&[token(0, 5)], Duration::ZERO).await, Waited::Reached(_)));
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_a_reading_of_another_version_proved_holds_no_longer() {
+        let progress = progress();
+        publish(&progress, Ok(positions(&[at(0, 6)])));
+        progress.0.store.0.store(2, Ordering::Relaxed);
+        let asking = progress.clone();
+        let waiting = tokio::spawn(async move { asking.wait_for(&[token(0, 5)], Duration::ZERO).await });
+        progress.0.waiting.subscribe().wait_for(|count| *count == 1).await.unwrap();
+        publish(&progress, Ok(Positions::new(vec![at(0, 3)], Of(Some(2)))));
+        assert!(matches!(waiting.await.unwrap(), Waited::Behind(Of(Some(2)))));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_reading_from_before_the_question_never_says_no() {
-        let progress = Progress::<Store>::new();
+        let progress = progress();
         publish(&progress, Err(StoreError::TimedOut));
         tokio::time::advance(Duration::from_millis(1)).await;
         let asking = progress.clone();
@@ -310,7 +369,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn behind_is_said_when_the_time_is_over_and_unavailable_at_once() {
-        let progress = Progress::<Store>::new();
+        let progress = progress();
         let ask = |limit| {
             let asking = progress.clone();
             tokio::spawn(async move { asking.wait_for(&[token(0, 5)], limit).await })

@@ -84,13 +84,14 @@ pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result
         let store = pinged.clone();
         async move { store.ping().await.map_err(|error| error.to_string()) }
     });
-    let progress = Progress::new();
+    let progress = Progress::new(store.clone());
     let index = Index::new(&config.elasticsearch_url, &config.elasticsearch_prefix)
         .map_err(|error| refused("GROOT_ELASTICSEARCH_URL", &error))?;
     let projectors =
         Projectors::new(config.projectors_urls.clone()).map_err(|error| refused("GROOT_PROJECTORS_URLS", &error))?;
-    let search = Searches { index, progress: Progress::new() };
-    let analytics = Figures { tables: Tables::new(&config.clickhouse()), progress: Progress::new() };
+    let search = Searches { progress: Progress::new(index.clone()), index };
+    let tables = Tables::new(&config.clickhouse());
+    let analytics = Figures { progress: Progress::new(tables.clone()), tables };
     let reads = Reads {
         store: store.clone(),
         progress: progress.clone(),
@@ -136,9 +137,9 @@ impl App {
         let Self { http, admin, public, operators, health, store, progress, search, analytics, live, stopping: over } =
             self;
         let supervisor = Supervisor::new(cancel);
-        poll(&supervisor, "documents-poller", progress, store.clone());
-        poll(&supervisor, "search-poller", search.progress, search.index);
-        poll(&supervisor, "analytics-poller", analytics.progress, analytics.tables);
+        poll(&supervisor, "documents-poller", progress);
+        poll(&supervisor, "search-poller", search.progress);
+        poll(&supervisor, "analytics-poller", analytics.progress);
         tell(&supervisor, live, store.clone());
         // Operators are served to the very end, so that a slow shutdown can be watched.
         let ended = CancellationToken::new();
@@ -168,11 +169,11 @@ impl App {
 }
 
 /// Reads the checkpoints of a store while somebody waits for them.
-fn poll<S: Checkpoints>(supervisor: &Supervisor, name: &str, progress: Progress<S>, store: S) {
+fn poll<S: Checkpoints>(supervisor: &Supervisor, name: &str, progress: Progress<S>) {
     supervisor.spawn(name, OnError::Restart, OnCancel::Drop, move |cancel| {
-        let (progress, store) = (progress.clone(), store.clone());
+        let progress = progress.clone();
         async move {
-            progress.poll(store, cancel).await;
+            progress.poll(cancel).await;
             Ok::<_, Infallible>(())
         }
     });

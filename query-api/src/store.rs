@@ -10,11 +10,12 @@ use mongodb::{
     error::ErrorKind,
     options::{ClientOptions, FindOptions, ReadConcern, ReadPreference, SelectionCriteria},
 };
-use read_model::{Checkpoint, DOCUMENTS, Projection};
+use read_model::{Checkpoint, DOCUMENTS, Projection, versions};
 use serde::de::DeserializeOwned;
 use service::problem::Problem;
 
-use crate::progress::Checkpoints;
+use crate::live_version::LiveVersion;
+use crate::progress::{self, Checkpoints};
 
 /// A query that takes longer is given up, by the server and by us.
 pub const QUERY_LIMIT: Duration = Duration::from_secs(3);
@@ -25,22 +26,24 @@ const IDLE_LIMIT: Duration = Duration::from_secs(30);
 const SELECTION_LIMIT: Duration = Duration::from_secs(5);
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// The documents of one projection version. Cheap to clone.
+/// The documents, in whichever version of the projection is live. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
     database: Database,
-    projection: Projection,
+    live: LiveVersion,
 }
 
-/// Reads one after another, each seeing at least what the one before it saw, whichever servers answer.
+/// Reads one after another, each seeing at least what the one before it saw, whichever servers answer, and all of one version.
 pub struct Session {
     inner: ClientSession,
     store: Store,
+    names: Projection,
 }
 
 /// A point in the store's time: a session that is opened after it sees all that was visible then.
 #[derive(Clone, Debug, Default)]
 pub struct Moment {
+    version: Option<u32>,
     cluster: Option<ClusterTime>,
     operation: Option<Timestamp>,
 }
@@ -81,11 +84,12 @@ impl Store {
         options.read_concern = Some(ReadConcern::majority());
         options.selection_criteria = Some(readable());
         let database = Client::with_options(options)?.database(database);
-        Ok(Self { database, projection: DOCUMENTS })
+        Ok(Self { database, live: LiveVersion::default() })
     }
 
-    pub fn projection(&self) -> Projection {
-        self.projection
+    /// The names of the version that is live.
+    pub async fn names(&self) -> Result<Projection, StoreError> {
+        Ok(DOCUMENTS.in_version(self.live().await?))
     }
 
     /// Whether a server answers that reads may go to; a primary is not needed for them.
@@ -97,6 +101,10 @@ impl Store {
 
     /// A session whose reads see at least what was visible at `moment`.
     pub async fn session(&self, moment: &Moment) -> Result<Session, StoreError> {
+        let version = match moment.version {
+            Some(version) => version,
+            None => self.live().await?,
+        };
         let client = self.database.client();
         let mut inner = within_limit(async { client.start_session().causal_consistency(true).await }).await?;
         if let Some(time) = &moment.cluster {
@@ -105,7 +113,7 @@ impl Store {
         if let Some(time) = moment.operation {
             inner.advance_operation_time(time);
         }
-        Ok(Session { inner, store: self.clone() })
+        Ok(Session { inner, store: self.clone(), names: DOCUMENTS.in_version(version) })
     }
 
     /// What is inserted into these collections from now on, with the collection's name.
@@ -120,9 +128,22 @@ impl Store {
     }
 }
 
+impl progress::Moment for Moment {
+    fn version(&self) -> Option<u32> {
+        self.version
+    }
+}
+
 impl Checkpoints for Store {
     type Moment = Moment;
     type Error = StoreError;
+
+    const PAUSE: Duration = Duration::from_millis(10);
+
+    async fn live(&self) -> Result<u32, StoreError> {
+        let load = async || within_limit(versions::documents::load(&self.database)).await.map(|versions| versions.live);
+        self.live.get(load).await
+    }
 
     async fn checkpoints(&self) -> Result<(Vec<Checkpoint>, Moment), StoreError> {
         let mut session = self.session(&Moment::default()).await?;
@@ -168,23 +189,25 @@ impl Session {
             .await
     }
 
-    /// The checkpoints of the projection that this store reads.
+    /// The checkpoints of the version that this session reads.
     async fn checkpoints(&mut self) -> Result<Vec<Checkpoint>, StoreError> {
-        let projection = self.store.projection;
-        let first = projection.checkpoint_prefix();
-        // The prefix ends in a colon; the next character after it bounds all ids that begin so.
-        let end = format!("{};", first.trim_end_matches(':'));
+        let projection = self.names;
+        let (first, end) = projection.checkpoint_ids();
         let filter = doc! { "_id": { "$gte": first, "$lt": end } };
         self.find(projection.checkpoints(), filter, FindOptions::default()).await
     }
 
     pub fn names(&self) -> Projection {
-        self.store.projection
+        self.names
     }
 
     /// The time of the latest read of this session.
     fn moment(&self) -> Moment {
-        Moment { cluster: self.inner.cluster_time().cloned(), operation: self.inner.operation_time() }
+        Moment {
+            version: Some(self.names.version),
+            cluster: self.inner.cluster_time().cloned(),
+            operation: self.inner.operation_time(),
+        }
     }
 }
 

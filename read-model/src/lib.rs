@@ -21,6 +21,7 @@ pub mod post;
 pub mod post_event;
 pub mod search;
 pub mod stored;
+pub mod versions;
 
 pub use checkpoint::Checkpoint;
 pub use comment::{Comment, Like};
@@ -30,3 +31,4 @@ pub use names::{ANALYTICS, DOCUMENTS, Projection, SEARCH};
 pub use person::Person;
 pub use post::{Post, PostStatus, PostType, Slug};
 pub use post_event::PostEventDoc;
+pub use versions::Versions;

@@ -8,16 +8,27 @@ pub struct Projection {
     pub version: u32,
 }
 
-/// The projection of posts, comments, likes, slugs, people and post events into MongoDB documents, in the version that readers read.
+/// The projection of posts, comments, likes, slugs, people and post events into MongoDB documents, in its first version.
 pub const DOCUMENTS: Projection = Projection { name: "documents", version: 1 };
 
-/// The projection of posts into Elasticsearch, in the version that is written.
+/// The projection of posts into Elasticsearch, in its first version.
 pub const SEARCH: Projection = Projection { name: "search", version: 1 };
 
-/// The projection of all events and of activity into ClickHouse, in the version that is written.
+/// The projection of all events and of activity into ClickHouse, in its first version.
 pub const ANALYTICS: Projection = Projection { name: "analytics", version: 1 };
 
 impl Projection {
+    /// The same projection in another version.
+    #[must_use]
+    pub const fn in_version(self, version: u32) -> Self {
+        Self { version, ..self }
+    }
+
+    /// `documents_v1`, which no other projection or version is called.
+    pub fn full_name(self) -> String {
+        format!("{}_v{}", self.name, self.version)
+    }
+
     /// [`crate::Post`] by id.
     pub fn posts(self) -> String {
         self.versioned("posts")
@@ -65,7 +76,26 @@ impl Projection {
 
     /// `documents_v1:`, with which every checkpoint id of this projection and version begins, and no other one's.
     pub fn checkpoint_prefix(self) -> String {
-        format!("{}_v{}:", self.name, self.version)
+        format!("{}:", self.full_name())
+    }
+
+    /// Every checkpoint id of this projection and version is not less than the first of these and less than the second.
+    pub fn checkpoint_ids(self) -> (String, String) {
+        // The prefix ends in a colon, and this is the next character.
+        (self.checkpoint_prefix(), format!("{};", self.full_name()))
+    }
+
+    /// The collections of this version, which no other one shares.
+    pub fn collections(self) -> [String; 7] {
+        [
+            self.posts(),
+            self.people(),
+            self.comments(),
+            self.likes(),
+            self.slugs(),
+            self.post_events(),
+            self.dead_letters(),
+        ]
     }
 
     fn versioned(self, collection: &str) -> String {

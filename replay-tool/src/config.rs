@@ -11,8 +11,9 @@ use uuid::Uuid;
 
 /// Looks into Groot's log and after its projections, for operators.
 ///
-/// It takes no part in any consumer group and disturbs nothing that runs. Only `dead-letters retry` and `drop` change what is
-/// projected; whatever decodes events registers the schemas of this build, as every program does at its start.
+/// It takes no part in any consumer group and disturbs nothing that runs. Only `rebuild`, `promote`, `rollback`, `retire`, `repair` and
+/// `dead-letters retry` and `drop` change anything, and `verify` notes what it has found; whatever decodes events registers the schemas of
+/// this build, as every program does at its start.
 ///
 /// What a person reads goes to standard output, and so does JSON with --json; progress and errors go to standard error.
 ///
@@ -54,6 +55,25 @@ pub enum ToolCommand {
     ///
     /// Exit code 5: something differs, or changed each time it was looked at.
     Verify(VerifyArgs),
+    /// Makes a projection anew from the log, as a new version beside the one that readers read, which is not touched.
+    ///
+    /// It may be stopped at any time, also by kill -9: said again, it goes on where it was. When the new version has come to the end of the
+    /// log, running projectors follow the log for it within a second or two; `verify` it then, and `promote` it. Nothing outside the store is
+    /// told of anything: mail and the like are never sent by a rebuild.
+    Rebuild(RebuildArgs),
+    /// Lets readers read another version, at once and as a whole. The one before is kept up with the log, to roll back to.
+    ///
+    /// It is refused (exit code 5) unless the version was verified, follows the log closely, and has nothing parked that the live one has not.
+    Promote(PromoteArgs),
+    /// Lets readers read the version again that they read before the last promotion.
+    Rollback(RollbackArgs),
+    /// Removes a version that is not live, and what is stored of it. It cannot be undone, but by `rebuild`.
+    Retire(RetireArgs),
+    /// Puts what a projection holds of one aggregate right: of a post with its comments and likes, or of a person.
+    ///
+    /// All that is stored of it is replaced by what its events lead to, up to where the projection is, while projectors run on. What
+    /// analytics counts cannot be put right that way (exit code 5): rebuild it.
+    Repair(RepairArgs),
     /// Checks that today's code reads everything that was ever written.
     #[command(subcommand)]
     Schema(SchemaCommand),
@@ -124,6 +144,9 @@ pub struct StoreArgs {
     /// Which projection parked them.
     #[arg(long, value_enum, default_value_t = ProjectionName::Documents)]
     pub projection: ProjectionName,
+    /// In which version; the live one where left out.
+    #[arg(long, value_name = "NUMBER")]
+    pub version: Option<u32>,
     #[command(flatten)]
     pub stores: StoresArgs,
     #[command(flatten)]
@@ -246,6 +269,9 @@ pub struct VerifyArgs {
     /// Which projection.
     #[arg(value_enum)]
     pub projection: ProjectionName,
+    /// Which version; the live one where left out.
+    #[arg(long, value_name = "NUMBER")]
+    pub version: Option<u32>,
     /// How long the projection may take to come to where the log ends now, before each partition is compared.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = config::duration)]
     pub wait: Duration,
@@ -259,6 +285,117 @@ pub struct VerifyArgs {
     pub stores: StoresArgs,
     #[command(flatten)]
     pub log: LogArgs,
+    #[command(flatten)]
+    pub logging: LoggingArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct RebuildArgs {
+    /// Which projection.
+    #[arg(value_enum)]
+    pub projection: ProjectionName,
+    /// Stop at what was in the log at this time. Such a version is there to be looked at, and is never promoted.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub until: Option<DateTime<Utc>>,
+    /// How many partitions are filled at the same time.
+    #[arg(long, value_name = "COUNT", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub parallel: u32,
+    /// Take at most so many records of the log a second, so that readers and projectors have the store too. As many as it takes if left out.
+    #[arg(long, value_name = "RECORDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_rate: Option<u32>,
+    /// A partition with more parked aggregates than this ends the rebuild.
+    #[arg(long, env = "GROOT_PARKED_LIMIT", value_name = "COUNT", default_value_t = 100)]
+    pub parked_limit: usize,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print a line of JSON each second rather than text.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub stores: StoresArgs,
+    #[command(flatten)]
+    pub log: LogArgs,
+    #[command(flatten)]
+    pub logging: LoggingArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct PromoteArgs {
+    /// Which projection.
+    #[arg(value_enum)]
+    pub projection: ProjectionName,
+    /// Which version: the newest that follows the log where left out.
+    #[arg(long, value_name = "NUMBER")]
+    pub version: Option<u32>,
+    #[command(flatten)]
+    pub switch: SwitchArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct RollbackArgs {
+    /// Which projection.
+    #[arg(value_enum)]
+    pub projection: ProjectionName,
+    #[command(flatten)]
+    pub switch: SwitchArgs,
+}
+
+/// How readers are given another version.
+#[derive(Clone, Debug, Args)]
+pub struct SwitchArgs {
+    /// How many records of the log it may be behind, in all partitions together.
+    #[arg(long, value_name = "RECORDS", default_value_t = 1_000)]
+    pub max_lag: u64,
+    /// How long it may take to come as far as the version that is live now has.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = config::duration)]
+    pub wait: Duration,
+    /// Say whether it would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub stores: StoresArgs,
+    #[command(flatten)]
+    pub log: LogArgs,
+    #[command(flatten)]
+    pub logging: LoggingArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct RepairArgs {
+    /// Which projection.
+    #[arg(value_enum)]
+    pub projection: ProjectionName,
+    /// The id of a post or a person: a UUID, as the API gives it.
+    #[arg(long, value_name = "AGGREGATE", value_parser = aggregate_id)]
+    pub aggregate: Uuid,
+    /// In which version; the live one where left out.
+    #[arg(long, value_name = "NUMBER")]
+    pub version: Option<u32>,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub stores: StoresArgs,
+    #[command(flatten)]
+    pub log: LogArgs,
+    #[command(flatten)]
+    pub logging: LoggingArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct RetireArgs {
+    /// Which projection.
+    #[arg(value_enum)]
+    pub projection: ProjectionName,
+    /// Which version.
+    #[arg(long, value_name = "NUMBER")]
+    pub version: u32,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub stores: StoresArgs,
     #[command(flatten)]
     pub logging: LoggingArgs,
 }

@@ -50,7 +50,8 @@ pub async fn run(command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
 async fn open(args: &StoreArgs) -> anyhow::Result<Opened> {
     init_logging(&args.logging)?;
     // Letters know no log.
-    Ok(Stores::new(&args.stores, 0, "").of(args.projection).open().await?)
+    let store = Stores::new(&args.stores, 0, "").of(args.projection).connect().await?;
+    Ok(store.open_or_live(args.version).await?.1)
 }
 
 async fn order(store: &StoreArgs, key: &str, standing: Standing, what: &str) -> anyhow::Result<ExitCode> {

@@ -1,7 +1,9 @@
 //! The log, as the tool reads it.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use event_log::kafka::{KafkaLog, LogIdentity, ReadError, identify, walk_partition};
 use event_log::position::Position;
 use event_log::reader::Commit;
@@ -16,7 +18,7 @@ use crate::config::LoggingArgs;
 /// The log, and what its values are decoded with.
 pub struct Log {
     pub identity: LogIdentity,
-    pub codec: Codec,
+    pub codec: Arc<Codec>,
     kafka: KafkaLog,
 }
 
@@ -33,7 +35,7 @@ impl Log {
             connect_with_retries("Kafka", &kafka.brokers, || identify(&kafka)),
             connect_with_retries("the schema registry", &address, || Codec::connect(registry.clone())),
         )?;
-        Ok(Self { identity, codec, kafka: KafkaLog::connect(&kafka)? })
+        Ok(Self { identity, codec: Arc::new(codec), kafka: KafkaLog::connect(&kafka)? })
     }
 
     pub fn partitions(&self) -> u32 {
@@ -42,6 +44,16 @@ impl Log {
 
     pub async fn ends(&self) -> anyhow::Result<Vec<u64>> {
         Ok(self.kafka.end_offsets().await?)
+    }
+
+    /// Where in each partition what was appended at a time or later begins.
+    pub async fn offsets_at(&self, time: DateTime<Utc>) -> anyhow::Result<Vec<u64>> {
+        Ok(self.kafka.offsets_at(time.timestamp_millis()).await?)
+    }
+
+    /// The log's own client.
+    pub fn kafka(&self) -> &KafkaLog {
+        &self.kafka
     }
 
     /// Gives every commit that counts of these partitions, from the beginning of each to the end that it has now, and shows a
@@ -67,9 +79,21 @@ impl Log {
         partition: u32,
         end: u64,
         progress: &ProgressBar,
-        mut each: impl AsyncFnMut(Commit) -> anyhow::Result<()>,
+        each: impl AsyncFnMut(Commit) -> anyhow::Result<()>,
     ) -> anyhow::Result<u64> {
-        let walked = walk_partition(&self.kafka, partition, Position::START, end, async |delivery| {
+        Ok(self.walk_from(partition, Position::START, end, progress, each).await?.next_offset)
+    }
+
+    /// The same from a position on, and answers where a reader goes on.
+    pub async fn walk_from(
+        &self,
+        partition: u32,
+        from: Position,
+        end: u64,
+        progress: &ProgressBar,
+        mut each: impl AsyncFnMut(Commit) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Position> {
+        let walked = walk_partition(&self.kafka, partition, from, end, async |delivery| {
             progress.inc(delivery.records);
             for commit in delivery.commits {
                 each(commit).await.map_err(Stopped::Here)?;
@@ -77,7 +101,7 @@ impl Log {
             Ok::<_, Stopped>(())
         });
         match walked.await {
-            Ok(position) => Ok(position.next_offset),
+            Ok(position) => Ok(position),
             Err(Stopped::Log(error)) => Err(error.into()),
             Err(Stopped::Here(error)) => Err(error),
         }

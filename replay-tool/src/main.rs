@@ -7,12 +7,15 @@ mod dead_letters;
 mod events;
 mod history;
 mod log;
+mod rebuild;
+mod repair;
 mod schema;
 mod state;
 mod status;
 mod stores;
 mod table;
 mod verify;
+mod versions;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -37,6 +40,11 @@ async fn main() -> ExitCode {
         ToolCommand::Events(args) => events::run(args).await,
         ToolCommand::Status(args) => status::run(args).await,
         ToolCommand::Verify(args) => verify::run(args).await,
+        ToolCommand::Rebuild(args) => rebuild::run(args).await,
+        ToolCommand::Promote(args) => versions::promote(args).await,
+        ToolCommand::Rollback(args) => versions::roll_back(args).await,
+        ToolCommand::Retire(args) => versions::retire(args).await,
+        ToolCommand::Repair(args) => repair::run(args).await,
         ToolCommand::Schema(SchemaCommand::Check(args)) => schema::check(args).await,
         ToolCommand::DeadLetters(command) => dead_letters::run(command).await,
     };

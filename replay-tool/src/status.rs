@@ -6,13 +6,15 @@ use std::time::Duration;
 use event_log::kafka::KafkaLog;
 use futures::future::join_all;
 use projectors::config::LogArgs;
+use read_model::Versions;
+use read_model::versions::FIRST;
 use serde::Serialize;
 use service::startup;
 use tokio::time::Instant;
 
 use crate::config::StatusArgs;
 use crate::log::{Log, init_logging};
-use crate::stores::{Opened, Stores};
+use crate::stores::{Connected, Opened, Store, Stores};
 use crate::table::table;
 use crate::{print, to_json};
 
@@ -29,8 +31,10 @@ struct Report {
 #[serde(rename_all = "camelCase")]
 struct ProjectionStatus {
     projection: &'static str,
-    /// The version that readers read and projectors write.
-    active_version: u32,
+    /// What is known of its versions; null where the store does not answer.
+    versions: Option<Versions>,
+    /// Which one the rest is about: the one that readers read first, then those that are followed or filled beside it.
+    version: u32,
     partitions: Vec<PartitionStatus>,
     parked_keys: usize,
     /// Why nothing else is known.
@@ -53,41 +57,50 @@ pub async fn run(args: StatusArgs) -> anyhow::Result<ExitCode> {
     init_logging(&args.logging)?;
     let log = Log::open(&args.log).await?;
     let stores = Stores::new(&args.stores, log.identity.log_id, &args.log.activity_topic);
-    let mut projections = Vec::new();
     // All at once: one that hangs takes a minute to be given up.
-    let opened = join_all(stores.all().map(async |store| (store, store.open().await))).await;
+    let connected = join_all(stores.all().map(async |store| (store, connect(store).await))).await;
+    let mut shown = Vec::new();
+    for (store, connected) in &connected {
+        match connected {
+            Ok((connected, versions)) => {
+                let beside = versions.all().into_iter().filter(|version| *version != versions.live);
+                for version in std::iter::once(versions.live).chain(beside) {
+                    shown.push((store.name(), version, Ok((versions, connected.open(version)))));
+                }
+            }
+            Err(error) => shown.push((store.name(), FIRST, Err(error.to_string()))),
+        }
+    }
     let mut firsts = Vec::new();
     let began = Instant::now();
-    for (_, store) in &opened {
-        firsts.push(positions(store.as_ref().ok(), log.partitions()).await);
+    for (.., opened) in &shown {
+        firsts.push(positions(opened.as_ref().ok().map(|(_, opened)| opened), log.partitions()).await);
     }
-    let activity = ends_of_activity(&args.log).await;
+    let activity = ends_of_activity(&args.log).await.map_err(|error| error.to_string());
     tokio::time::sleep(APART).await;
     let elapsed = began.elapsed().as_secs_f64();
     let ends = log.ends().await?;
-    for ((store, opened), first) in opened.iter().zip(firsts) {
-        let ends = match &activity {
-            Ok(activity) if store.name() == "activity" => activity,
-            Err(error) if store.name() == "activity" => {
-                projections.push(unknown(store.name(), store.version(), error.to_string()));
-                continue;
-            }
-            _ => &ends,
+    let mut projections = Vec::new();
+    for ((name, version, opened), first) in shown.iter().zip(firsts) {
+        let told = async {
+            let (versions, opened) = opened.as_ref().map_err(Clone::clone)?;
+            let ends = if *name == "activity" { activity.as_ref().map_err(Clone::clone)? } else { &ends };
+            let text = |error: anyhow::Error| error.to_string();
+            let (first, second) =
+                (first.map_err(text)?, positions(Some(opened), log.partitions()).await.map_err(text)?);
+            let parked = opened.parked().await.map_err(text)?;
+            Ok::<_, String>((Versions::clone(versions), partitions(&first, &second, ends, elapsed), parked.len()))
         };
-        projections.push(match opened {
-            Err(error) => unknown(store.name(), store.version(), error.to_string()),
-            Ok(opened) => match (first, positions(Some(opened), log.partitions()).await, opened.parked().await) {
-                (Ok(first), Ok(second), Ok(parked)) => ProjectionStatus {
-                    projection: store.name(),
-                    active_version: store.version(),
-                    partitions: partitions(&first, &second, ends, elapsed),
-                    parked_keys: parked.len(),
-                    error: None,
-                },
-                (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
-                    unknown(store.name(), store.version(), error.to_string())
-                }
+        projections.push(match told.await {
+            Ok((versions, partitions, parked_keys)) => ProjectionStatus {
+                projection: name,
+                versions: Some(versions),
+                version: *version,
+                partitions,
+                parked_keys,
+                error: None,
             },
+            Err(error) => unknown(name, *version, error),
         });
     }
     log.close().await;
@@ -97,8 +110,32 @@ pub async fn run(args: StatusArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(if all_known { startup::EXIT_OK } else { startup::EXIT_DEPENDENCY }))
 }
 
-fn unknown(projection: &'static str, active_version: u32, error: String) -> ProjectionStatus {
-    ProjectionStatus { projection, active_version, partitions: Vec::new(), parked_keys: 0, error: Some(error) }
+async fn connect(store: Store<'_>) -> anyhow::Result<(Connected<'_>, Versions)> {
+    let connected = store.connect().await?;
+    let versions = connected.versions().await?;
+    Ok((connected, versions))
+}
+
+fn unknown(projection: &'static str, version: u32, error: String) -> ProjectionStatus {
+    let (versions, partitions) = (None, Vec::new());
+    ProjectionStatus { projection, versions, version, partitions, parked_keys: 0, error: Some(error) }
+}
+
+/// What a version is to the others.
+fn part(versions: &Versions, version: u32) -> String {
+    let verified = versions.verified_at(version).map_or(String::new(), |at| format!(", verified {at:.0?}"));
+    let part = if versions.live == version {
+        "live"
+    } else if versions.filling.as_ref().is_some_and(|filling| filling.version == version) {
+        "being filled"
+    } else if versions.previous == Some(version) {
+        "live before, kept to roll back to"
+    } else if versions.followed.contains(&version) {
+        "followed, to be promoted"
+    } else {
+        "of a time in the past"
+    };
+    format!("{part}{verified}")
 }
 
 async fn positions(store: Option<&Opened>, partitions: u32) -> anyhow::Result<Vec<u64>> {
@@ -133,7 +170,7 @@ fn partitions(first: &[u64], second: &[u64], ends: &[u64], elapsed: f64) -> Vec<
 
 fn render(report: &Report) -> String {
     let mut text = String::new();
-    for ProjectionStatus { projection, active_version, partitions, parked_keys, error } in &report.projections {
+    for ProjectionStatus { projection, versions, version, partitions, parked_keys, error } in &report.projections {
         let lag: u64 = partitions.iter().map(|partition| partition.lag_records).sum();
         let records = if lag == 1 { "record" } else { "records" };
         let parked = match parked_keys {
@@ -142,9 +179,11 @@ fn render(report: &Report) -> String {
             count => format!("{count} keys are parked"),
         };
         match error {
-            Some(error) => text.push_str(&format!("{projection}, version {active_version}: not known, {error}\n\n")),
+            Some(error) => text.push_str(&format!("{projection}, version {version}: not known, {error}\n\n")),
             None => {
-                text.push_str(&format!("{projection}, version {active_version}: {lag} {records} behind, {parked}\n"));
+                let part =
+                    versions.as_ref().map_or(String::new(), |versions| format!(" ({})", part(versions, *version)));
+                text.push_str(&format!("{projection}, version {version}{part}: {lag} {records} behind, {parked}\n"));
                 let row = |of: &PartitionStatus| {
                     let left = of.seconds_left.map_or("-".to_owned(), |left| format!("{left:.0} s"));
                     let rate = format!("{:.0}", of.records_per_second);

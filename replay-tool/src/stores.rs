@@ -1,11 +1,14 @@
 //! The stores of the projections, as far as the tool asks them.
 
+use projectors::analytics::catalog::AnalyticsCatalog;
+use projectors::catalog::Catalog;
 use projectors::config::{ElasticsearchArgs, MongodbArgs};
 use projectors::dead_letter::{DeadLetter, Parked, Standing};
+use projectors::documents::catalog::DocumentsCatalog;
+use projectors::projection::StoreFailure;
+use projectors::search::catalog::SearchCatalog;
 use projectors::{analytics, documents, search};
-use read_model::analytics::AnalyticsNames;
-use read_model::search::SearchNames;
-use read_model::{ANALYTICS, DOCUMENTS, SEARCH};
+use read_model::Versions;
 use service::config::without_credentials;
 use service::startup::{StartupError, connect_with_retries};
 
@@ -26,7 +29,7 @@ pub struct Store<'a> {
     kind: Kind,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Documents,
     Search,
@@ -34,7 +37,20 @@ enum Kind {
     Activity,
 }
 
-/// One that answers.
+/// One that answers, with all its versions.
+pub struct Connected<'a> {
+    store: Store<'a>,
+    pub catalog: AnyCatalog,
+}
+
+/// The versions of any projection.
+pub enum AnyCatalog {
+    Documents(DocumentsCatalog),
+    Search(SearchCatalog),
+    Analytics(AnalyticsCatalog),
+}
+
+/// One version in one that answers.
 pub enum Opened {
     Documents(documents::write::Store),
     Search(search::write::Store),
@@ -61,55 +77,112 @@ impl<'a> Stores<'a> {
     }
 }
 
-impl Store<'_> {
+impl<'a> Store<'a> {
     pub fn name(self) -> &'static str {
         match self.kind {
-            Kind::Documents => DOCUMENTS.name,
-            Kind::Search => SEARCH.name,
-            Kind::Analytics => ANALYTICS.name,
+            Kind::Documents => DocumentsCatalog::FIRST.name,
+            Kind::Search => SearchCatalog::FIRST.name,
+            Kind::Analytics => AnalyticsCatalog::FIRST.name,
             Kind::Activity => "activity",
         }
     }
 
-    /// In which version it is written and read.
-    pub fn version(self) -> u32 {
-        match self.kind {
-            Kind::Documents => DOCUMENTS.version,
-            Kind::Search => SEARCH.version,
-            Kind::Analytics | Kind::Activity => ANALYTICS.version,
-        }
-    }
-
-    pub async fn open(self) -> Result<Opened, StartupError> {
-        let Stores { args, log_id, activity_topic } = self.stores;
-        Ok(match self.kind {
+    pub async fn connect(self) -> Result<Connected<'a>, StartupError> {
+        let Stores { args, .. } = self.stores;
+        let catalog = match self.kind {
             Kind::Documents => {
-                let MongodbArgs { mongodb_uri, mongodb_database } = &args.mongodb;
-                let address = without_credentials(mongodb_uri);
-                let connect = || documents::connect::connect(mongodb_uri);
-                let client = connect_with_retries("MongoDB", &address, connect).await?;
-                Opened::Documents(documents::write::Store::new(client.database(mongodb_database), DOCUMENTS, log_id))
+                let MongodbArgs { mongodb_uri: uri, mongodb_database: database } = &args.mongodb;
+                let connect = || DocumentsCatalog::connect(uri, database);
+                AnyCatalog::Documents(connect_with_retries("MongoDB", &without_credentials(uri), connect).await?)
             }
             Kind::Search => {
-                let ElasticsearchArgs { elasticsearch_url, elasticsearch_prefix } = &args.elasticsearch;
-                let names = SearchNames::new(elasticsearch_prefix);
-                let address = without_credentials(elasticsearch_url);
-                let connect = || search::connect(elasticsearch_url);
-                let elasticsearch = connect_with_retries("Elasticsearch", &address, connect).await?;
-                Opened::Search(search::write::Store::new(elasticsearch, names, log_id))
+                let ElasticsearchArgs { elasticsearch_url: url, elasticsearch_prefix: prefix } = &args.elasticsearch;
+                let connect = || SearchCatalog::connect(url, prefix);
+                AnyCatalog::Search(connect_with_retries("Elasticsearch", &without_credentials(url), connect).await?)
             }
             Kind::Analytics | Kind::Activity => {
-                let clickhouse = args.clickhouse.address();
-                let address = without_credentials(&clickhouse.url);
-                let connect = || analytics::connect(&clickhouse);
-                let connected = connect_with_retries("ClickHouse", &address, connect).await?;
-                let store = analytics::write::Store::new(connected, AnalyticsNames::of(ANALYTICS), log_id);
-                match self.kind {
+                let address = args.clickhouse.address();
+                let connect = || AnalyticsCatalog::connect(&address);
+                let url = without_credentials(&address.url);
+                AnyCatalog::Analytics(connect_with_retries("ClickHouse", &url, connect).await?)
+            }
+        };
+        Ok(Connected { store: self, catalog })
+    }
+}
+
+impl Connected<'_> {
+    pub fn name(&self) -> &'static str {
+        self.store.name()
+    }
+
+    /// What the store has of one version.
+    pub fn open(&self, version: u32) -> Opened {
+        let Stores { log_id, activity_topic, .. } = self.store.stores;
+        match &self.catalog {
+            AnyCatalog::Documents(catalog) => Opened::Documents(catalog.store(version, log_id)),
+            AnyCatalog::Search(catalog) => Opened::Search(catalog.store(version, log_id)),
+            AnyCatalog::Analytics(catalog) => {
+                let store = catalog.store(version, log_id);
+                match self.store.kind {
                     Kind::Activity => Opened::Activity(store.of_activity(activity_topic)),
                     _ => Opened::Analytics(store),
                 }
             }
-        })
+        }
+    }
+
+    /// This version or, where none is named, the one that readers read, with its number.
+    ///
+    /// # Errors
+    /// When there is no such version.
+    pub async fn open_or_live(&self, version: Option<u32>) -> anyhow::Result<(u32, Opened)> {
+        let versions = self.versions().await?;
+        let version = version.unwrap_or(versions.live);
+        if !versions.all().contains(&version) {
+            let known: Vec<_> = versions.all().iter().map(u32::to_string).collect();
+            anyhow::bail!("{} has no version {version}; it has {}", self.name(), known.join(", "));
+        }
+        Ok((version, self.open(version)))
+    }
+
+    pub async fn versions(&self) -> Result<Versions, StoreFailure> {
+        match &self.catalog {
+            AnyCatalog::Documents(catalog) => catalog.versions().await,
+            AnyCatalog::Search(catalog) => catalog.versions().await,
+            AnyCatalog::Analytics(catalog) => catalog.versions().await,
+        }
+    }
+
+    /// Changes the versions, whoever else does meanwhile, and answers what they are then.
+    ///
+    /// # Errors
+    /// Why the change cannot be made.
+    pub async fn change(&self, change: impl Fn(&Versions) -> anyhow::Result<Versions>) -> anyhow::Result<Versions> {
+        loop {
+            let versions = self.versions().await?;
+            let next = change(&versions)?;
+            if next == versions || self.replace(&next).await? {
+                return Ok(next);
+            }
+        }
+    }
+
+    async fn replace(&self, versions: &Versions) -> Result<bool, StoreFailure> {
+        match &self.catalog {
+            AnyCatalog::Documents(catalog) => catalog.replace(versions).await,
+            AnyCatalog::Search(catalog) => catalog.replace(versions).await,
+            AnyCatalog::Analytics(catalog) => catalog.replace(versions).await,
+        }
+    }
+
+    /// Removes all that the store has of a version that nobody writes.
+    pub async fn remove(&self, version: u32) -> Result<(), StoreFailure> {
+        match &self.catalog {
+            AnyCatalog::Documents(catalog) => catalog.remove(version).await,
+            AnyCatalog::Search(catalog) => catalog.remove(version).await,
+            AnyCatalog::Analytics(catalog) => catalog.remove(version).await,
+        }
     }
 }
 

@@ -36,6 +36,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[serde(rename_all = "camelCase")]
 struct Report<'a> {
     projection: &'static str,
+    version: u32,
     /// Documents or rows.
     compared: u64,
     /// To as many as were asked for.
@@ -61,7 +62,8 @@ pub async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     init_logging(&args.logging)?;
     let log = Log::open(&args.log).await?;
     let store = Stores::new(&args.stores, log.identity.log_id, &args.log.activity_topic).of(args.projection);
-    let opened = store.open().await?;
+    let connected = store.connect().await?;
+    let (version, opened) = connected.open_or_live(args.version).await?;
     let since = Millis::from(Utc::now() - KEPT);
     let mut total = Verdict::default();
     let mut parked_keys = 0;
@@ -79,9 +81,12 @@ pub async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     }
     total.differences.extend(statistics(&opened, since).await?);
     log.close().await;
+    let is_good = total.differences.is_empty() && total.newer.is_empty();
+    connected.change(|versions| Ok(versions.compared(version, is_good, Utc::now()))).await?;
     let shown = &total.differences[..total.differences.len().min(args.limit as usize)];
     let report = Report {
         projection: store.name(),
+        version,
         compared: total.compared,
         differences: shown,
         differing: total.differences.len(),
@@ -89,7 +94,6 @@ pub async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
         parked_keys,
     };
     print(&if args.json { to_json(&report)? } else { render(&report) })?;
-    let is_good = report.differing == 0 && report.changing == 0;
     Ok(ExitCode::from(if is_good { startup::EXIT_OK } else { EXIT_FOUND }))
 }
 
@@ -214,7 +218,7 @@ impl Check<'_> {
 }
 
 fn render(report: &Report<'_>) -> String {
-    let Report { projection, compared, differences, differing, changing, parked_keys } = report;
+    let Report { projection, version, compared, differences, differing, changing, parked_keys } = report;
     let mut text = String::new();
     for difference in *differences {
         text.push_str(&format!("{difference}\n"));
@@ -229,8 +233,8 @@ fn render(report: &Report<'_>) -> String {
         text.push_str(&format!("{parked_keys} keys are parked: what waits of them is left out\n"));
     }
     text.push_str(&match differing {
-        0 => format!("{projection}: {compared} compared, all as the log says\n"),
-        differing => format!("{projection}: {compared} compared, {differing} differ from the log\n"),
+        0 => format!("{projection}, version {version}: {compared} compared, all as the log says\n"),
+        differing => format!("{projection}, version {version}: {compared} compared, {differing} differ from the log\n"),
     });
     text
 }

@@ -11,6 +11,7 @@ use projectors::event::LoggedEvent;
 use projectors::verdict::Difference;
 use read_model::ANALYTICS;
 use read_model::analytics::{AnalyticsNames, Clickhouse, ClickhouseAddress};
+use read_model::versions::{self, FIRST};
 
 /// The tables of one system.
 #[derive(Debug)]
@@ -46,6 +47,10 @@ impl Events {
     }
 
     pub(crate) async fn remove(&self) {
-        self.clickhouse.drop_database().await.expect("the database is dropped");
+        let versions = versions::analytics::load(&self.clickhouse).await.expect("the versions are known");
+        for version in FIRST..=versions.last {
+            let of = self.clickhouse.of_version(AnalyticsNames::of(ANALYTICS.in_version(version)));
+            of.drop_database().await.expect("the database is dropped");
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! The posts that searches are answered from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use projectors::search::read::read_all;
 use projectors::search::write::Store;
 use read_model::search::{Elasticsearch, SearchNames, SearchPost};
+use read_model::versions::{self, FIRST};
 use uuid::Uuid;
 
 /// The indexes of one system.
@@ -31,8 +32,11 @@ impl Posts {
     }
 
     pub(crate) async fn remove(&self) {
-        for index in self.names.indexes() {
-            self.elasticsearch.delete(&index).await.expect("the index is removed");
+        let versions = versions::search::load(&self.elasticsearch, &self.names).await.expect("the versions are known");
+        let all = (FIRST..=versions.last).flat_map(|version| self.names.in_version(version).indexes());
+        for index in all.collect::<BTreeSet<_>>() {
+            let path = format!("{index}?ignore_unavailable=true");
+            self.elasticsearch.delete(&path).await.expect("the index is removed");
         }
     }
 }

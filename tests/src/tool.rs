@@ -1,6 +1,9 @@
 //! The operators' tool, as they call it.
 
+use std::process::Stdio;
+
 use serde_json::Value;
+use tokio::process::{Child, Command};
 use xtask::stack::Stack;
 
 use crate::binaries::binary;
@@ -16,17 +19,17 @@ pub struct Said {
 
 /// Runs `replay-tool` against these servers, with some settings beside their addresses.
 pub async fn replay_tool(stack: &Stack, arguments: &[&str], settings: &[(&str, &str)]) -> Said {
-    let program = tokio::task::spawn_blocking(|| binary("replay-tool")).await.expect("the programs are built");
-    let output = tokio::process::Command::new(program)
-        .args(arguments)
-        .envs(stack.addresses().env())
-        .envs(settings.iter().copied())
-        .output()
-        .await
-        .expect("the tool runs");
+    let output = command(stack, arguments, settings).await.output().await.expect("the tool runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the tool says UTF-8");
     let code = output.status.code().expect("the tool ends by itself");
     Said { code, out: text(output.stdout), err: text(output.stderr) }
+}
+
+async fn command(stack: &Stack, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
+    let program = tokio::task::spawn_blocking(|| binary("replay-tool")).await.expect("the programs are built");
+    let mut command = Command::new(program);
+    command.args(arguments).envs(stack.addresses().env()).envs(settings.iter().copied());
+    command
 }
 
 impl Said {
@@ -59,7 +62,16 @@ impl Said {
 impl System {
     /// Runs the tool in the surroundings of this system.
     pub async fn tool(&self, arguments: &[&str]) -> Said {
-        let settings: Vec<_> = self.env().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        replay_tool(self.stack, arguments, &settings).await
+        replay_tool(self.stack, arguments, &self.settings()).await
+    }
+
+    /// Begins to run the tool, and does not wait for its end; what it prints is to be read from it. It is killed when it is dropped.
+    pub async fn begin_tool(&self, arguments: &[&str]) -> Child {
+        let mut command = command(self.stack, arguments, &self.settings()).await;
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn().expect("the tool runs")
+    }
+
+    fn settings(&self) -> Vec<(&str, &str)> {
+        self.env().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use metrics::Counter;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError as ClientError;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::{Mutex as Turn, mpsc};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -118,6 +119,37 @@ impl KafkaLog {
         Ok(bounds.into_iter().map(|bounds| bounds.end).collect())
     }
 
+    /// Asks the cluster for the first record of each partition that was appended at a time or later, in milliseconds since 1970; where there
+    /// is none, for the end.
+    pub async fn offsets_at(&self, millis: i64) -> Result<Vec<u64>, KafkaError> {
+        let ends = self.end_offsets().await?;
+        let shared = self.shared.clone();
+        let asked = tokio::task::spawn_blocking(move || {
+            let mut times = TopicPartitionList::new();
+            for partition in 0..shared.turns.len() {
+                times.add_partition_offset(&shared.topic, partition as i32, Offset::Offset(millis))?;
+            }
+            shared.client.offsets_for_times(times, QUERY_LIMIT)
+        });
+        let found = match asked.await {
+            Ok(Ok(found)) => found,
+            Ok(Err(source)) => {
+                let action = format!("ask for times of topic {}", self.shared.topic);
+                return Err(KafkaError::cluster(action, &self.shared.brokers, source));
+            }
+            Err(_) => return Err(self.shut_down(QUERY_LIMIT)),
+        };
+        let offset = |(partition, end): (i32, u64)| {
+            let element = found.find_partition(&self.shared.topic, partition);
+            let offset = element.and_then(|element| match element.offset() {
+                Offset::Offset(offset) => u64::try_from(offset).ok(),
+                _ => None,
+            });
+            offset.map_or(end, |offset| offset.min(end))
+        };
+        Ok((0..).zip(ends).map(offset).collect())
+    }
+
     /// Asks the cluster what it holds of one partition: from its first record to one past its last.
     pub async fn bounds(&self, partition: u32) -> Result<Range<u64>, KafkaError> {
         let bounds = self.ask_bounds(partition..partition + 1, QUERY_LIMIT).await?;
@@ -148,11 +180,15 @@ impl KafkaLog {
                 &self.shared.brokers,
                 source,
             )),
-            Err(_) => Err(KafkaError::TimedOut {
-                action: "answer before this process shut down".to_owned(),
-                brokers: self.shared.brokers.clone(),
-                seconds: limit.as_secs(),
-            }),
+            Err(_) => Err(self.shut_down(limit)),
+        }
+    }
+
+    fn shut_down(&self, limit: Duration) -> KafkaError {
+        KafkaError::TimedOut {
+            action: "answer before this process shut down".to_owned(),
+            brokers: self.shared.brokers.clone(),
+            seconds: limit.as_secs(),
         }
     }
 

@@ -180,7 +180,7 @@ impl CommitStream {
     }
 
     /// As [`CommitStream::next`], and also returns when all records before `end` have been read.
-    pub(super) async fn next_until(&mut self, end: u64) -> Result<Option<Delivery>, Halt> {
+    pub async fn next_until(&mut self, end: u64) -> Result<Option<Delivery>, Halt> {
         loop {
             if self.is_revoked() {
                 return Ok(None);
@@ -244,7 +244,8 @@ impl CommitStream {
         }
     }
 
-    pub(super) fn next_offset(&self) -> u64 {
+    /// The offset of the record that is read next.
+    pub fn next_offset(&self) -> u64 {
         self.reader.next_offset()
     }
 }

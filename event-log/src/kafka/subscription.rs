@@ -56,7 +56,19 @@ pub struct AssignedPartition {
     revocable: Revocable,
 }
 
+/// A partition that is read outside any group, for as long as this is held.
+#[derive(Debug)]
+pub struct Alone {
+    _given: Given,
+}
+
 impl AssignedPartition {
+    /// Reads a partition without a group that gives it: whoever reads it as well is not asked. Dropping the second takes it back.
+    pub fn alone(log: &KafkaLog, partition: u32) -> (Self, Alone) {
+        let (revocable, given) = give();
+        (Self { partition, log: log.clone(), revocable }, Alone { _given: given })
+    }
+
     pub fn partition(&self) -> u32 {
         self.partition
     }
@@ -83,6 +95,7 @@ impl AssignedPartition {
 }
 
 /// A partition that was given out.
+#[derive(Debug)]
 struct Given {
     revoke: watch::Sender<bool>,
     /// Yields its end when the reader has dropped the partition.

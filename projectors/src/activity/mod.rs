@@ -4,100 +4,123 @@
 //! in batches with recorded bounds, by [`crate::analytics::write`]; it counts once in effect.
 //!
 //! - [`row`]: a record becomes a row, pure; [`fold`]: what a topic must lead to
-//! - [`partition`]: reads a partition and writes it
+//! - [`partition`]: reads a partition and writes it; [`copy`]: the same from the tables of another version
 
+pub mod copy;
 pub mod fold;
 pub mod partition;
 pub mod row;
 
 use std::sync::Arc;
 
-use event_log::kafka::{AssignedPartition, KafkaLog, MembershipConfig, Subscription, identify_activity};
+use event_log::kafka::{AssignedPartition, KafkaLog, identify_activity};
 use futures::future::FutureExt;
-use read_model::analytics::Clickhouse;
-use service::config::without_credentials;
+use read_model::analytics::AnalyticsNames;
+use read_model::{ANALYTICS, Projection as Names, Versions};
 use service::health::Health;
 use service::startup::connect_with_retries;
 use service::supervise::Supervisor;
 
 use crate::activity::partition::Worker;
+use crate::analytics::catalog::AnalyticsCatalog;
 use crate::analytics::write::Store;
+use crate::catalog::Catalog;
+use crate::dead_letter::Parked;
+use crate::follow::{Follower, Follows};
+use crate::projection::StoreFailure;
 use crate::runner::Reads;
 use crate::runner::status::Status;
-use crate::start::{ProjectionReport, Reading, Reporter, Source, StartError, StoreAddress, run};
+use crate::start::{Reporter, Source, StartError, StoreAddress, prepared};
 
-/// Names the group, the metrics' label and the readiness check.
-pub const NAME: &str = "activity";
-
-/// What the partitions share.
+/// What the partitions of one version share.
 #[derive(Debug)]
 pub struct Shared {
     store: Store,
-    log: KafkaLog,
     status: Status,
 }
 
-/// The counting of activity, running under the supervisor that it was started with.
-#[derive(Debug)]
-pub struct Running {
-    shared: Arc<Shared>,
+/// The counting of activity, running under the supervisor that it was started with, into each version that is followed.
+pub struct Running(Arc<Follower<Activity>>);
+
+/// The topic of activity, into the versions of the tables.
+pub(crate) struct Activity {
+    catalog: AnalyticsCatalog,
+    log_id: u64,
+    topic: String,
 }
 
 /// Connects to Kafka and to ClickHouse, and starts to count. Adds a check to `health`; stops as [`crate::start`] does.
-pub async fn start<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+pub async fn start(
     source: &Source,
     store: StoreAddress<'_>,
-    prepare: impl AsyncFnMut() -> Result<Clickhouse, E>,
-    of: impl FnOnce(Clickhouse, u64) -> Store,
+    connect: impl AsyncFnMut() -> Result<AnalyticsCatalog, StoreFailure>,
     health: &Health,
     supervisor: &Supervisor,
 ) -> Result<Running, StartError> {
-    let address = without_credentials(store.url);
-    let (identity, connected) = tokio::try_join!(
+    let (identity, (catalog, versions)) = tokio::try_join!(
         connect_with_retries("Kafka", &source.kafka.brokers, || identify_activity(&source.kafka)),
-        connect_with_retries(store.name, &address, prepare),
+        prepared(store, connect),
     )?;
     let kafka = source.kafka.of_activity();
-    let log = KafkaLog::connect(&kafka)?;
-    let group = MembershipConfig::new(format!("{}.{NAME}", source.group_prefix));
-    let subscription = Subscription::start(&kafka, group, log.clone())?;
-    let status = Status::new(NAME);
-    let store = of(connected, identity.log_id).of_activity(&kafka.events_topic);
-    let shared = Arc::new(Shared { store, log: log.clone(), status: status.clone() });
-    let reading = Reading { status, log, subscription, ready_lag: source.ready_lag };
-    run(shared.clone(), reading, health, supervisor);
-    Ok(Running { shared })
+    let activity = Activity { catalog, log_id: identity.log_id, topic: kafka.events_topic.clone() };
+    Ok(Running(Follower::start(activity, source.topic(&kafka), &versions, health, supervisor)?))
 }
 
 impl Running {
-    /// How the partitions of this process are doing.
-    pub fn status(&self) -> &Status {
-        &self.shared.status
+    /// How the partitions of the live version are doing in this process.
+    pub fn status(&self) -> Status {
+        self.0.status()
     }
 
     /// Tells how it is doing, again and again.
     pub fn reporter(&self) -> Reporter {
-        let shared = self.shared.clone();
+        let follower = self.0.clone();
         Arc::new(move || {
-            let shared = shared.clone();
-            async move { ProjectionReport::measured(NAME, &shared.status, &shared.log) }.boxed()
+            let follower = follower.clone();
+            async move { follower.report().await }.boxed()
         })
     }
 
     /// Lets the last write end and closes the connections. The supervisor's tasks must have finished.
     pub async fn close(self) {
-        self.shared.store.settled().await;
-        self.shared.log.clone().close().await;
+        self.0.close().await;
+    }
+}
+
+impl Follows for Activity {
+    type Reads = Shared;
+
+    const FIRST: Names = AnalyticsNames::of(ANALYTICS).activity();
+
+    fn versions(&self) -> impl Future<Output = Result<Versions, StoreFailure>> + Send {
+        self.catalog.versions()
+    }
+
+    fn prepare(&self, version: u32) -> impl Future<Output = Result<(), StoreFailure>> + Send {
+        self.catalog.prepare(version)
+    }
+
+    fn reads(&self, version: u32, _: KafkaLog, status: Status) -> Shared {
+        Shared { store: self.catalog.store(version, self.log_id).of_activity(&self.topic), status }
     }
 }
 
 impl Reads for Shared {
-    fn name(&self) -> &'static str {
-        NAME
+    fn names(&self) -> Names {
+        self.store.names.activity()
     }
 
     async fn read(self: Arc<Self>, assigned: AssignedPartition) {
         let partition = assigned.partition();
         Worker::new(self.store.clone(), self.status.clone(), partition).run(assigned).await;
+    }
+
+    /// Nothing is decided by activity, so none of it waits for anybody.
+    async fn parked(&self, _: u32) -> Result<Vec<Parked>, StoreFailure> {
+        Ok(Vec::new())
+    }
+
+    async fn settled(&self) {
+        self.store.settled().await;
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use chrono::Utc;
 use event_log::kafka::{AssignedPartition, Gone, RecordStream, Records};
 use event_log::position::Position;
+use read_model::Projection as Names;
 use tokio::time::Instant;
 
-use crate::activity::NAME;
 use crate::activity::row::{Rows, rows};
 use crate::analytics::batch::Batch;
 use crate::analytics::write::Store;
@@ -24,6 +24,7 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Worker {
     store: Store,
+    names: Names,
     status: Status,
     partition: u32,
     patience: Patience,
@@ -38,8 +39,9 @@ struct Place {
 
 impl Worker {
     pub fn new(store: Store, status: Status, partition: u32) -> Self {
-        let patience = Patience::new(NAME, partition, status.clone());
-        Self { store, status, partition, patience }
+        let names = store.names.activity();
+        let patience = Patience::new(names, partition, status.clone());
+        Self { store, names, status, partition, patience }
     }
 
     /// Counts until the partition is revoked. A halted partition is held until then, so that its state can be seen.
@@ -48,7 +50,7 @@ impl Worker {
         match self.load(|| assigned.is_revoked()).await {
             Ok(saved) => {
                 let offset = saved.position.next_offset;
-                tracing::info!(projection = NAME, partition = self.partition, offset, "projecting");
+                tracing::info!(projection = self.names.name, partition = self.partition, offset, "projecting");
                 self.status.written(self.partition, offset);
                 let stream = assigned.read_records_from(offset).limits(MAX_RECORDS, MAX_BYTES);
                 let mut place = Place { stream, saved };
@@ -97,7 +99,7 @@ impl Worker {
             let now = Utc::now().timestamp_millis();
             let write_seconds = begin.elapsed().as_secs_f64();
             let oldest_age_seconds = oldest.map(|oldest| (now - oldest).max(0) as f64 / 1000.0);
-            meters::written(NAME, Written { events, bytes, write_seconds, oldest_age_seconds });
+            meters::written(self.names, Written { events, bytes, write_seconds, oldest_age_seconds });
         }
         self.status.written(self.partition, place.saved.position.next_offset);
         Ok(())
@@ -151,7 +153,7 @@ impl Worker {
                     return Ok(true);
                 }
                 Err(StoreFailure::Superseded) => {
-                    meters::superseded(NAME);
+                    meters::superseded(self.names);
                     let why = "another one counts this partition as well".to_owned();
                     self.patience.wait("store", why, &mut pause, || place.stream.is_revoked()).await?;
                     place.saved = self.load(|| place.stream.is_revoked()).await?;

@@ -3,10 +3,12 @@
 //! - [`batch`]: the rows of events, pure; [`properties`]: what of an event is a property of its row
 //! - [`inserts`]: which rows go together, and the token by which they are told to be the same
 //! - [`write`](mod@write): records a batch, inserts its rows, and records that it is done
+//! - [`catalog`]: the versions that there are
 //! - [`dead_letters`]: records that could not be projected, and those behind them
 //! - [`read`]: what the store holds; [`fold`]: what it should hold
 
 pub mod batch;
+pub mod catalog;
 pub mod dead_letters;
 pub mod fold;
 pub mod inserts;
@@ -18,8 +20,8 @@ pub mod write;
 use std::time::Duration;
 
 use event_log::position::Position;
-use read_model::ANALYTICS;
-use read_model::analytics::{Clickhouse, ClickhouseAddress, ClickhouseError, ensure};
+use read_model::Projection as Names;
+use read_model::analytics::{Clickhouse, ClickhouseAddress, ClickhouseError};
 
 use crate::analytics::batch::Batch;
 use crate::analytics::write::Store;
@@ -34,13 +36,6 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Analytics {
     store: Store,
-}
-
-/// Connects and sees that the tables are there. One try.
-pub async fn prepare(address: &ClickhouseAddress) -> Result<Clickhouse, ClickhouseError> {
-    let clickhouse = connect(address).await?;
-    ensure(&clickhouse).await?;
-    Ok(clickhouse)
 }
 
 /// Connects and sees that the server answers. One try.
@@ -59,8 +54,8 @@ impl Analytics {
 impl Projection for Analytics {
     type Batch = Batch;
 
-    fn name(&self) -> &'static str {
-        ANALYTICS.name
+    fn names(&self) -> Names {
+        self.store.names.projection()
     }
 
     fn project(&self, events: &[LoggedEvent]) -> Result<Batch, Unprojectable> {

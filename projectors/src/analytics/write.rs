@@ -36,8 +36,8 @@ const WRITE_LIMIT: Duration = Duration::from_secs(120);
 /// The tables of one log. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pub(super) clickhouse: Clickhouse,
-    pub(super) names: AnalyticsNames,
+    pub(crate) clickhouse: Clickhouse,
+    pub(crate) names: AnalyticsNames,
     /// Where what is counted comes from, if that is a topic of activity: each has positions of its own.
     activity: Option<String>,
     log_id: u64,

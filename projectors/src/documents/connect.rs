@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use mongodb::Client;
 use mongodb::bson::doc;
 use mongodb::error::Error;
 use mongodb::options::{ClientOptions, ReadConcern, WriteConcern};
-use mongodb::{Client, Database};
-use read_model::{DOCUMENTS, ensure_indexes};
 
 const POOL_MAX: u32 = 100;
 const POOL_MIN: u32 = 10;
@@ -14,13 +13,6 @@ const IDLE: Duration = Duration::from_secs(30);
 const SELECTION: Duration = Duration::from_secs(5);
 /// How long a majority may take to have a write on disk before the write counts as failed.
 pub(super) const WRITE_LIMIT: Duration = Duration::from_secs(5);
-
-/// Connects and sees that collections and indexes are there. One try.
-pub async fn prepare(uri: &str, database: &str) -> Result<Database, Error> {
-    let database = connect(uri).await?.database(database);
-    ensure_indexes(&database, DOCUMENTS).await?;
-    Ok(database)
-}
 
 /// Connects and sees that the server answers. One try; an address that cannot be parsed is an error as well.
 pub async fn connect(uri: &str) -> Result<Client, Error> {

@@ -3,24 +3,26 @@
 //! - [`project`](mod@project): what one event writes; [`change`]: how writes to one post fold; [`response`]: comments, likes and
 //!   how many there are
 //! - [`batch`]: the writes of many events; [`statements`]: those as MongoDB updates; [`write`](mod@write): the transaction
+//! - [`catalog`]: the versions that there are
 //! - [`dead_letters`]: records that could not be projected, and those behind them
 //! - [`fold`]: the same documents told a second time, for comparing; [`read`]: what the store holds
 
 pub mod batch;
+pub mod catalog;
 pub mod change;
 pub mod connect;
 pub mod dead_letters;
 pub mod fold;
 pub mod project;
 pub mod read;
+mod repair;
 pub mod response;
 pub mod statements;
 mod verify;
 pub mod write;
 
 use event_log::position::Position;
-use mongodb::Database;
-use read_model::DOCUMENTS;
+use read_model::Projection as Names;
 
 use crate::dead_letter::{DeadLetter, Parked, Standing};
 use crate::documents::batch::Batch;
@@ -38,18 +40,18 @@ impl Documents {
     pub fn new(store: Store) -> Self {
         Self { store }
     }
-
-    /// Into a database whose indexes are there, of the log with this id.
-    pub fn in_database(database: Database, log_id: u64) -> Self {
-        Self::new(Store::new(database, DOCUMENTS, log_id))
-    }
 }
 
 impl Projection for Documents {
     type Batch = Batch;
 
-    fn name(&self) -> &'static str {
-        DOCUMENTS.name
+    /// What a transaction has changed stays in MongoDB's cache until it ends, several times as large with its indexes. Where that is half a GiB,
+    /// transactions of 16 MiB were rolled back for one another once the indexes had outgrown it.
+    const BATCH_BYTES: usize = 4 << 20;
+    const UNDER_WAY_BYTES: usize = 8 << 20;
+
+    fn names(&self) -> Names {
+        self.store.names
     }
 
     fn project(&self, events: &[LoggedEvent]) -> Result<Batch, Unprojectable> {

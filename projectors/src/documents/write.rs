@@ -21,10 +21,11 @@ use crate::documents::dead_letters::DeadLetters;
 use crate::documents::response::CommentWrite;
 use crate::documents::statements;
 use crate::projection::{Changes, Saved, StoreFailure};
+use crate::runner::meters;
 
 /// A write that the server has not answered for this long counts as failed. It is left to its task, not dropped: if it
 /// still comes to pass, the checkpoint shows it.
-const ANSWER_LIMIT: Duration = Duration::from_secs(45);
+pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(45);
 /// For how long a transaction that met a passing conflict is begun anew, and a commit of unknown outcome repeated, before the
 /// batch counts as failed.
 const RETRY_FOR: Duration = Duration::from_secs(2);
@@ -41,7 +42,7 @@ pub struct Store {
     pub(super) names: Names,
     log_id: u64,
     dead_letters: DeadLetters,
-    writes: Detached,
+    pub(super) writes: Detached,
 }
 
 impl Store {
@@ -118,15 +119,13 @@ impl Store {
                 }
                 Err(Failure::NotNew) => {
                     novelty = Novelty::Unknown;
-                    metrics::counter!("projection_repeated_batches_total", "projection" => self.names.name)
-                        .increment(1);
+                    meters::repeated(self.names);
                     commands = self.commands(batch, novelty)?;
                 }
                 Err(Failure::Server(error))
                     if error.contains_label(TRANSIENT_TRANSACTION_ERROR) && begin.elapsed() < RETRY_FOR =>
                 {
-                    metrics::counter!("projection_transaction_retries_total", "projection" => self.names.name)
-                        .increment(1);
+                    meters::transaction_retried(self.names);
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
@@ -178,7 +177,7 @@ impl Store {
     }
 
     /// Compare and set: only from the revision that the batch was made for.
-    async fn move_checkpoint(
+    pub(super) async fn move_checkpoint(
         &self,
         session: &mut ClientSession,
         from: Saved,
@@ -308,7 +307,7 @@ impl Store {
         Ok(commands)
     }
 
-    fn next_checkpoint(&self, partition: u32, from: Saved, to: Position, now: DateTime<Utc>) -> Checkpoint {
+    pub(super) fn next_checkpoint(&self, partition: u32, from: Saved, to: Position, now: DateTime<Utc>) -> Checkpoint {
         let revision = from.revision + 1;
         checkpoint::to_document(self.names.checkpoint_id(partition), self.log_id, partition, &to, revision, now)
     }
@@ -352,7 +351,7 @@ enum Check {
     Counts,
 }
 
-enum Failure {
+pub(super) enum Failure {
     Store(StoreFailure),
     Server(Error),
     /// An insert met a document that is there.
@@ -372,7 +371,7 @@ impl From<Error> for Failure {
 }
 
 /// Commits until the server says how it ended, as the label of the error asks for.
-async fn commit(session: &mut ClientSession) -> Result<(), Failure> {
+pub(super) async fn commit(session: &mut ClientSession) -> Result<(), Failure> {
     let begin = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {

@@ -1,6 +1,7 @@
-//! The metrics of projections. Each bears the label `projection`; those of partitions bear `partition` as well.
+//! The metrics of projections. Each bears the labels `projection` and `version`; those of partitions bear `partition` as well.
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use read_model::Projection;
 
 /// Tells the exporter what each metric means.
 pub fn describe() {
@@ -86,41 +87,59 @@ pub(crate) struct Written {
     pub oldest_age_seconds: Option<f64>,
 }
 
-pub(crate) fn written(projection: &'static str, batch: Written) {
-    counter!("projection_events_total", "projection" => projection).increment(batch.events);
-    histogram!("projection_batch_events", "projection" => projection).record(batch.events as f64);
-    histogram!("projection_batch_bytes", "projection" => projection).record(batch.bytes as f64);
-    histogram!("projection_write_seconds", "projection" => projection).record(batch.write_seconds);
+pub(crate) fn written(projection: Projection, batch: Written) {
+    counter!("projection_events_total", "projection" => projection.name, "version" => projection.version.to_string())
+        .increment(batch.events);
+    histogram!("projection_batch_events", "projection" => projection.name, "version" => projection.version.to_string())
+        .record(batch.events as f64);
+    histogram!("projection_batch_bytes", "projection" => projection.name, "version" => projection.version.to_string())
+        .record(batch.bytes as f64);
+    histogram!("projection_write_seconds", "projection" => projection.name, "version" => projection.version.to_string()).record(batch.write_seconds);
     if let Some(age) = batch.oldest_age_seconds {
-        histogram!("projection_oldest_event_age_seconds", "projection" => projection).record(age);
+        histogram!("projection_oldest_event_age_seconds", "projection" => projection.name, "version" => projection.version.to_string()).record(age);
     }
 }
 
-pub(crate) fn waited(projection: &'static str, what: &'static str) {
-    counter!("projection_waits_total", "projection" => projection, "for" => what).increment(1);
+pub(crate) fn waited(projection: Projection, what: &'static str) {
+    counter!("projection_waits_total", "projection" => projection.name, "version" => projection.version.to_string(), "for" => what).increment(1);
 }
 
-pub(crate) fn superseded(projection: &'static str) {
-    counter!("projection_superseded_total", "projection" => projection).increment(1);
+pub(crate) fn superseded(projection: Projection) {
+    counter!("projection_superseded_total", "projection" => projection.name, "version" => projection.version.to_string()).increment(1);
 }
 
-pub(crate) fn parked(projection: &'static str, partition: u32, aggregates: usize) {
-    gauge!("projection_parked_aggregates", "projection" => projection, "partition" => partition.to_string())
+pub(crate) fn parked(projection: Projection, partition: u32, aggregates: usize) {
+    gauge!("projection_parked_aggregates", "projection" => projection.name, "version" => projection.version.to_string(), "partition" => partition.to_string())
         .set(aggregates as f64);
 }
 
-pub(crate) fn parked_events(projection: &'static str, events: usize) {
-    counter!("projection_parked_events_total", "projection" => projection).increment(events as u64);
+pub(crate) fn parked_events(projection: Projection, events: usize) {
+    counter!("projection_parked_events_total", "projection" => projection.name, "version" => projection.version.to_string()).increment(events as u64);
 }
 
-pub(crate) fn partitions(projection: &'static str, state: &'static str, count: usize) {
-    gauge!("projection_partitions", "projection" => projection, "state" => state).set(count as f64);
+pub(crate) fn partitions(projection: Projection, state: &'static str, count: usize) {
+    gauge!("projection_partitions", "projection" => projection.name, "version" => projection.version.to_string(), "state" => state).set(count as f64);
 }
 
-pub(crate) fn lag(projection: &'static str, partition: u32, records: u64, seconds: f64) {
+pub(crate) fn lag(projection: Projection, partition: u32, records: u64, seconds: f64) {
     let partition = partition.to_string();
-    gauge!("projection_lag_records", "projection" => projection, "partition" => partition.clone()).set(records as f64);
-    gauge!("projection_lag_seconds", "projection" => projection, "partition" => partition).set(seconds);
+    gauge!("projection_lag_records", "projection" => projection.name, "version" => projection.version.to_string(), "partition" => partition.clone()).set(records as f64);
+    gauge!("projection_lag_seconds", "projection" => projection.name, "version" => projection.version.to_string(), "partition" => partition).set(seconds);
+}
+
+pub(crate) fn repeated(projection: Projection) {
+    counter!("projection_repeated_batches_total", "projection" => projection.name, "version" => projection.version.to_string())
+        .increment(1);
+}
+
+pub(crate) fn transaction_retried(projection: Projection) {
+    counter!("projection_transaction_retries_total", "projection" => projection.name, "version" => projection.version.to_string())
+        .increment(1);
+}
+
+pub(crate) fn documents_resent(projection: Projection, documents: u64) {
+    counter!("projection_documents_resent_total", "projection" => projection.name, "version" => projection.version.to_string())
+        .increment(documents);
 }
 
 pub(crate) fn activity_expired(records: u64) {

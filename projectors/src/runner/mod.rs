@@ -20,10 +20,12 @@ use std::sync::Arc;
 
 use event_log::kafka::{AssignedPartition, KafkaLog, Subscription};
 use event_schema::codec::Codec;
+use read_model::Projection as Names;
 use service::supervise::{OnCancel, OnError, Supervisor};
 use tokio_util::sync::CancellationToken;
 
-use crate::projection::Projection;
+use crate::dead_letter::Parked;
+use crate::projection::{Projection, StoreFailure};
 use crate::runner::partition::Worker;
 use crate::runner::room::Room;
 use crate::runner::status::Status;
@@ -32,31 +34,47 @@ use crate::runner::status::Status;
 #[derive(Debug)]
 pub struct Shared<P> {
     pub projection: P,
-    pub codec: Codec,
+    pub codec: Arc<Codec>,
     pub log: KafkaLog,
     pub status: Status,
     pub room: Room,
+    /// The bound of a batch; the commit that reaches it is still part of it.
+    pub batch_events: usize,
     /// A partition with more parked keys than this halts.
     pub parked_limit: usize,
 }
 
 /// What is done with the partitions that the group gives to this process.
 pub trait Reads: Send + Sync + 'static {
-    /// Names it in metrics, logs, the group that shares its partitions and the readiness check.
-    fn name(&self) -> &'static str;
+    /// Names it in metrics, logs and the group that shares its partitions.
+    fn names(&self) -> Names;
 
     /// Reads a partition until it is revoked.
     fn read(self: Arc<Self>, assigned: AssignedPartition) -> impl Future<Output = ()> + Send;
+
+    /// The keys of a partition whose records are parked.
+    fn parked(&self, partition: u32) -> impl Future<Output = Result<Vec<Parked>, StoreFailure>> + Send;
+
+    /// Waits until no write runs any more.
+    fn settled(&self) -> impl Future<Output = ()> + Send;
 }
 
 impl<P: Projection> Reads for Shared<P> {
-    fn name(&self) -> &'static str {
-        self.projection.name()
+    fn names(&self) -> Names {
+        self.projection.names()
     }
 
     async fn read(self: Arc<Self>, assigned: AssignedPartition) {
         let partition = assigned.partition();
         Worker::new(self, partition).run(assigned).await;
+    }
+
+    async fn parked(&self, partition: u32) -> Result<Vec<Parked>, StoreFailure> {
+        self.projection.parked(partition).await
+    }
+
+    async fn settled(&self) {
+        self.projection.settled().await;
     }
 }
 
@@ -93,7 +111,7 @@ impl<R: Reads> Runner<R> {
         let Some(assigned) = self.subscription.next().await else {
             return false;
         };
-        let task = format!("{} partition {}", self.reads.name(), assigned.partition());
+        let task = format!("{} partition {}", self.reads.names().full_name(), assigned.partition());
         let mut taken = Some((self.reads.clone(), assigned));
         // It ends when the partition is revoked, and fails only by a panic.
         self.supervisor.spawn(task, OnError::Shutdown, OnCancel::Finish, move |_| {

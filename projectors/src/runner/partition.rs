@@ -8,6 +8,7 @@ use event_log::kafka::{AssignedPartition, CommitStream, Delivery};
 use event_log::position::Position;
 use event_log::reader::{Commit, Halt};
 use event_log::record::LogRecord;
+use read_model::Projection as Names;
 use tokio::time::Instant;
 
 use crate::dead_letter::{DeadLetter, Parked, Standing};
@@ -19,9 +20,8 @@ use crate::runner::sorting::{Read, Sorted, sort};
 use crate::runner::status::State;
 use crate::runner::{Shared, decode};
 
-/// The bounds of a batch; the commit that reaches one is still part of it.
-const MAX_EVENTS: usize = 10_000;
-const MAX_BYTES: usize = 16 * 1024 * 1024;
+/// The bound of a batch; the commit that reaches it is still part of it. That of its bytes is the projection's.
+pub const MAX_EVENTS: usize = 10_000;
 
 /// Letters of a key that one transaction projects, so that it stays within the time that the store gives it.
 const RETRIED_AT_ONCE: u32 = 1_000;
@@ -44,11 +44,25 @@ pub struct Place {
     parked: ParkedKeys,
     /// Events that the store has refused in a batch which has to be made anew, and why.
     refused: BTreeMap<u64, String>,
+    /// Nothing from this offset on is read.
+    end: u64,
+}
+
+impl Place {
+    /// The offset after the last record that is in the store.
+    pub fn next_offset(&self) -> u64 {
+        self.saved.position.next_offset
+    }
+
+    /// Whether all records before the end were read, and what counts of them is in the store.
+    pub fn is_at_end(&self) -> bool {
+        self.stream.next_offset() >= self.end && self.saved.begun.is_none()
+    }
 }
 
 impl<P: Projection> Worker<P> {
     pub fn new(shared: Arc<Shared<P>>, partition: u32) -> Self {
-        let patience = Patience::new(shared.projection.name(), partition, shared.status.clone());
+        let patience = Patience::new(shared.projection.names(), partition, shared.status.clone());
         Self { shared, partition, patience }
     }
 
@@ -56,9 +70,9 @@ impl<P: Projection> Worker<P> {
     pub async fn run(self, assigned: AssignedPartition) {
         let status = &self.shared.status;
         status.set(self.partition, State::Loading);
-        if let Ok(mut place) = self.begin(assigned).await {
+        if let Ok(mut place) = self.begin(assigned, u64::MAX).await {
             tracing::info!(
-                projection = self.name(),
+                projection = self.names().name,
                 partition = self.partition,
                 offset = place.saved.position.next_offset,
                 "projecting"
@@ -75,18 +89,18 @@ impl<P: Projection> Worker<P> {
         status.forget(self.partition);
     }
 
-    /// Asks the store where it is and starts to read there. Waits for a store that is away.
+    /// Asks the store where it is and starts to read there, up to an offset. Waits for a store that is away.
     ///
     /// # Errors
     /// [`End`], once the partition was revoked.
-    pub async fn begin(&self, assigned: AssignedPartition) -> Result<Place, End> {
+    pub async fn begin(&self, assigned: AssignedPartition, end: u64) -> Result<Place, End> {
         let loaded = self.load(|| assigned.is_revoked()).await;
         match loaded {
             Ok((saved, parked)) => {
                 self.shared.status.written(self.partition, saved.position.next_offset);
-                let stream = assigned.read_from(saved.position).limits(MAX_EVENTS, MAX_BYTES);
+                let stream = assigned.read_from(saved.position).limits(self.shared.batch_events, P::BATCH_BYTES);
                 let (parked_keys, refused) = (ParkedKeys::new(Vec::new()), BTreeMap::new());
-                let mut place = Place { stream, saved, parked: parked_keys, refused };
+                let mut place = Place { stream, saved, parked: parked_keys, refused, end };
                 self.hold(&mut place, parked);
                 Ok(place)
             }
@@ -119,7 +133,10 @@ impl<P: Projection> Worker<P> {
         let oldest = oldest(&delivery);
         self.shared.status.read(self.partition, oldest);
         let Delivery { commits, position, bytes, .. } = delivery;
-        let records = commits.into_iter().flat_map(|Commit { records, .. }| records).collect();
+        let records: Vec<_> = commits.into_iter().flat_map(|Commit { records, .. }| records).collect();
+        if records.is_empty() && position == place.saved.position {
+            return Ok(());
+        }
         let read = self.read(place, records).await?;
         let Sorted { batch, events, letters } = self.sort(place, read).await?;
         self.tell_of(&place.parked, &letters);
@@ -129,7 +146,7 @@ impl<P: Projection> Worker<P> {
             self.add(place, &changes.letters);
             let now = Utc::now().timestamp_millis();
             meters::written(
-                self.name(),
+                self.names(),
                 Written {
                     events,
                     bytes,
@@ -176,7 +193,12 @@ impl<P: Projection> Worker<P> {
         let cleared = Some(Cleared { key: key.clone(), through: u64::MAX, rest_waits: false });
         let batch = self.nothing()?;
         if self.write(place, &Changes { batch, cleared, letters }, place.saved.position, 0).await? {
-            tracing::warn!(projection = self.name(), partition = self.partition, key, "given up, as an operator wants");
+            tracing::warn!(
+                projection = self.names().name,
+                partition = self.partition,
+                key,
+                "given up, as an operator wants"
+            );
         }
         Ok(())
     }
@@ -193,7 +215,14 @@ impl<P: Projection> Worker<P> {
         let changes = Changes { batch: Arc::new(batch), cleared: Some(cleared.clone()), letters: remain };
         match self.write(place, &changes, to, LETTERS_BYTES).await {
             Ok(true) => {
-                tracing::warn!(projection = self.name(), partition = self.partition, key, events, left, "tried again");
+                tracing::warn!(
+                    projection = self.names().name,
+                    partition = self.partition,
+                    key,
+                    events,
+                    left,
+                    "tried again"
+                );
                 Ok(())
             }
             Ok(false) => Ok(()),
@@ -217,12 +246,17 @@ impl<P: Projection> Worker<P> {
 
     fn hold(&self, place: &mut Place, parked: Vec<Parked>) {
         place.parked = ParkedKeys::new(parked);
-        meters::parked(self.name(), self.partition, place.parked.waiting());
+        meters::parked(self.names(), self.partition, place.parked.waiting());
     }
 
     fn add(&self, place: &mut Place, letters: &[DeadLetter]) {
         place.parked.add(letters);
-        meters::parked(self.name(), self.partition, place.parked.waiting());
+        meters::parked(self.names(), self.partition, place.parked.waiting());
+    }
+
+    /// Why nothing goes on before an operator has seen to what is parked.
+    pub fn stands_still(&self, place: &Place) -> Option<String> {
+        self.too_many(&place.parked)
     }
 
     /// Why the partition stands still, if more is parked than may be.
@@ -238,7 +272,7 @@ impl<P: Projection> Worker<P> {
 
     /// Says of each key that is parked now why it is.
     fn tell_of(&self, parked: &ParkedKeys, letters: &[DeadLetter]) {
-        meters::parked_events(self.name(), letters.len());
+        meters::parked_events(self.names(), letters.len());
         let mut told = HashSet::new();
         for letter in letters {
             let (DeadLetter { record, reason, .. }, key) = (letter, letter.key());
@@ -246,7 +280,7 @@ impl<P: Projection> Worker<P> {
                 continue;
             }
             tracing::error!(
-                projection = self.name(),
+                projection = self.names().name,
                 partition = self.partition,
                 offset = record.offset,
                 key,
@@ -324,12 +358,12 @@ impl<P: Projection> Worker<P> {
                     return Ok(true);
                 }
                 Err(StoreFailure::Superseded) => {
-                    meters::superseded(self.name());
+                    meters::superseded(self.names());
                     let (saved, parked) = self.load(|| place.stream.is_revoked()).await?;
                     place.saved = saved;
                     self.hold(place, parked);
                     tracing::warn!(
-                        projection = self.name(),
+                        projection = self.names().name,
                         partition = self.partition,
                         offset = place.saved.position.next_offset,
                         "the checkpoint had moved already: going on from there"
@@ -359,8 +393,8 @@ impl<P: Projection> Worker<P> {
         Ok((saved, parked))
     }
 
-    fn name(&self) -> &'static str {
-        self.shared.projection.name()
+    fn names(&self) -> Names {
+        self.shared.projection.names()
     }
 }
 
@@ -372,12 +406,12 @@ async fn next(place: &mut Place) -> Option<Result<Option<Delivery>, Halt>> {
         return Some(place.stream.through(end).await);
     }
     let Some(look_at) = place.parked.look_at() else {
-        return Some(place.stream.next().await);
+        return Some(place.stream.next_until(place.end).await);
     };
     tokio::select! {
         biased;
         () = tokio::time::sleep_until(look_at) => None,
-        delivery = place.stream.next() => Some(delivery),
+        delivery = place.stream.next_until(place.end) => Some(delivery),
     }
 }
 

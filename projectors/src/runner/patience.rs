@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rand::RngExt;
+use read_model::Projection;
 use tokio::time::Instant;
 
 use crate::projection::StoreFailure;
@@ -26,13 +27,13 @@ pub enum End {
 /// Of one partition, which tells of it in the log, the metrics and `/ready`.
 #[derive(Clone, Debug)]
 pub struct Patience {
-    projection: &'static str,
+    projection: Projection,
     partition: u32,
     status: Status,
 }
 
 impl Patience {
-    pub fn new(projection: &'static str, partition: u32, status: Status) -> Self {
+    pub fn new(projection: Projection, partition: u32, status: Status) -> Self {
         Self { projection, partition, status }
     }
 
@@ -62,7 +63,8 @@ impl Patience {
     ) -> Result<(), End> {
         meters::waited(self.projection, what);
         tracing::warn!(
-            projection = self.projection,
+            projection = self.projection.name,
+            version = self.projection.version,
             partition = self.partition,
             pause_ms = pause.as_millis() as u64,
             error = why,
@@ -80,7 +82,8 @@ impl Patience {
         let state = State::Halted(why.clone());
         if self.status.states().get(&self.partition) != Some(&state) {
             tracing::error!(
-                projection = self.projection,
+                projection = self.projection.name,
+                version = self.projection.version,
                 partition = self.partition,
                 error = why,
                 "halted: nothing more of this partition is projected until the cause is mended"

@@ -11,28 +11,29 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::runner::patience::End;
 
-/// As much as the largest batch.
-const ROOM_KIB: u32 = 16 * 1024;
 /// How often who waits for room looks whether the partition was revoked.
 const GLANCE: Duration = Duration::from_millis(200);
 
 #[derive(Clone, Debug)]
-pub struct Room(Arc<Semaphore>);
-
-impl Default for Room {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(ROOM_KIB as usize)))
-    }
+pub struct Room {
+    kib: u32,
+    free: Arc<Semaphore>,
 }
 
 impl Room {
-    /// Waits until there is room for so many bytes, in the order of those who ask. It is given back when what this answers is dropped.
+    /// For so many bytes.
+    pub fn new(bytes: usize) -> Self {
+        let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).max(1);
+        Self { kib, free: Arc::new(Semaphore::new(kib as usize)) }
+    }
+
+    /// Waits until there is room for so many bytes, or all of it for more, in the order of those who ask. It is given back when what this answers is dropped.
     ///
     /// # Errors
     /// When the partition is revoked before.
     pub async fn take(&self, bytes: u64, is_revoked: impl Fn() -> bool) -> Result<OwnedSemaphorePermit, End> {
-        let kib = u32::try_from(bytes / 1024).unwrap_or(ROOM_KIB).clamp(1, ROOM_KIB);
-        let room = self.0.clone().acquire_many_owned(kib);
+        let kib = u32::try_from(bytes / 1024).unwrap_or(self.kib).clamp(1, self.kib);
+        let room = self.free.clone().acquire_many_owned(kib);
         tokio::pin!(room);
         loop {
             tokio::select! {
@@ -55,7 +56,7 @@ mod tests {
 
     #[tokio::test]
     async fn small_batches_go_beside_each_other_and_a_large_one_waits_for_them() {
-        let room = Room::default();
+        let room = Room::new(16 << 20);
         let take = |bytes| room.take(bytes, || false);
         let small = [take(10).await.unwrap(), take(MIB).await.unwrap(), take(0).await.unwrap()];
         let mut large = Box::pin(take(100 * MIB));
@@ -72,7 +73,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_for_room_stops_when_the_partition_is_revoked() {
-        let room = Room::default();
+        let room = Room::new(16 << 20);
         let _all = room.take(100 * MIB, || false).await.unwrap();
         assert_eq!(room.take(1, || true).await.err(), Some(End::Revoked));
     }

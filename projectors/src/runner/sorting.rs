@@ -140,8 +140,8 @@ mod tests {
     impl Projection for Names {
         type Batch = Vec<u64>;
 
-        fn name(&self) -> &'static str {
-            "names"
+        fn names(&self) -> read_model::Projection {
+            read_model::DOCUMENTS
         }
 
         fn project(&self, events: &[LoggedEvent]) -> Result<Vec<u64>, Unprojectable> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use read_model::Projection;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -12,7 +13,7 @@ use crate::runner::meters;
 /// The states of the partitions of one projection. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Status {
-    projection: &'static str,
+    projection: Projection,
     partitions: Arc<Mutex<BTreeMap<u32, Entry>>>,
 }
 
@@ -59,7 +60,7 @@ struct Entry {
 }
 
 impl Status {
-    pub fn new(projection: &'static str) -> Self {
+    pub fn new(projection: Projection) -> Self {
         Self { projection, partitions: Arc::default() }
     }
 
@@ -191,13 +192,15 @@ fn trouble(partition: u32, entry: &Entry, lag_limit: Duration) -> Option<String>
 
 #[cfg(test)]
 mod tests {
+    use read_model::DOCUMENTS;
+
     use super::*;
 
     const LIMIT: Duration = Duration::from_secs(30);
 
     #[test]
     fn readiness_names_what_is_halted_waiting_or_behind() {
-        let status = Status::new("documents");
+        let status = Status::new(DOCUMENTS);
         assert_eq!(status.readiness(LIMIT), Ok(()));
         status.written(1, 10);
         assert_eq!(status.readiness(LIMIT), Ok(()));
@@ -214,7 +217,7 @@ mod tests {
 
     #[test]
     fn lag_is_the_age_of_the_oldest_record_that_is_not_written() {
-        let status = Status::new("documents");
+        let status = Status::new(DOCUMENTS);
         status.written(1, 10);
         status.read(1, Some(1_000));
         status.measure(|_| Some(12), 41_000);

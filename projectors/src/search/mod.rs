@@ -2,21 +2,24 @@
 //!
 //! - [`batch`]: the events of a batch, by post; [`fold`]: what they make of a post, pure
 //! - [`write`](mod@write): reads the posts that change, folds, writes documents and then the checkpoint
+//! - [`catalog`]: the versions that there are
 //! - [`dead_letters`]: records that could not be projected, and those behind them
 //! - [`read`]: what the store holds
 
 pub mod batch;
+pub mod catalog;
 pub mod dead_letters;
 pub mod fold;
 pub mod read;
+mod repair;
 mod verify;
 pub mod write;
 
 use std::time::Duration;
 
 use event_log::position::Position;
-use read_model::SEARCH;
-use read_model::search::{Elasticsearch, ElasticsearchError, SearchNames, ensure};
+use read_model::Projection as Names;
+use read_model::search::{Elasticsearch, ElasticsearchError};
 
 use crate::dead_letter::{DeadLetter, Parked, Standing};
 use crate::event::LoggedEvent;
@@ -31,13 +34,6 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Search {
     store: Store,
-}
-
-/// Connects and sees that the indexes are there. One try.
-pub async fn prepare(url: &str, names: &SearchNames) -> Result<Elasticsearch, ElasticsearchError> {
-    let elasticsearch = connect(url).await?;
-    ensure(&elasticsearch, names).await?;
-    Ok(elasticsearch)
 }
 
 /// Connects and sees that the server answers. One try.
@@ -56,8 +52,8 @@ impl Search {
 impl Projection for Search {
     type Batch = Batch;
 
-    fn name(&self) -> &'static str {
-        SEARCH.name
+    fn names(&self) -> Names {
+        self.store.names.projection()
     }
 
     fn project(&self, events: &[LoggedEvent]) -> Result<Batch, Unprojectable> {

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::checkpoint;
 use crate::detached::Detached;
 use crate::projection::{Changes, Refused, Saved, StoreFailure};
+use crate::runner::meters;
 use crate::search::batch::{Batch, PostEvents};
 use crate::search::dead_letters::DeadLetters;
 use crate::search::fold::fold;
@@ -34,7 +35,7 @@ const REQUEST_BYTES: usize = 8 << 20;
 const TRIES: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-const CONFLICT: u16 = 409;
+pub(super) const CONFLICT: u16 = 409;
 const BAD_DOCUMENT: u16 = 400;
 const FORBIDDEN: u16 = 403;
 
@@ -228,8 +229,7 @@ impl Store {
                 if attempt == TRIES {
                     return Err(StoreFailure::Unavailable(why_busy));
                 }
-                metrics::counter!("projection_documents_resent_total", "projection" => self.names.projection().name)
-                    .increment(busy.len() as u64);
+                meters::documents_resent(self.names.projection(), busy.len() as u64);
                 tokio::time::sleep(pause).await;
                 pause *= 2;
             }

@@ -33,7 +33,8 @@ use crate::read::ReadRequest;
 pub async fn overview(request: ReadRequest) -> Result<Response, Problem> {
     let figures = request.reads.analytics.clone();
     let (params, asked) = request.check::<OverviewParams>()?;
-    let ((), reply) = asked.admit(&figures.progress).await?;
-    let totals = figures.tables.totals(params.span, Utc::now()).await?;
+    let (moment, reply) = asked.admit(&figures.progress).await?;
+    let tables = figures.tables.at(moment).await?;
+    let totals = tables.totals(params.span, Utc::now()).await?;
     reply.not_kept().with(&Overview::from(totals), None)
 }

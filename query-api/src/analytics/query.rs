@@ -1,14 +1,17 @@
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use clickhouse::Row;
 use read_model::analytics::rows::Millis;
 use read_model::analytics::{AnalyticsNames, Clickhouse, ClickhouseAddress, ClickhouseError};
-use read_model::{ANALYTICS, Checkpoint};
+use read_model::{ANALYTICS, Checkpoint, versions};
 use serde::Deserialize;
 use service::problem::Problem;
 use uuid::Uuid;
 
 use super::params::{CountriesParams, SeriesParams, Span, TopParams};
-use crate::progress::{Checkpoints, Progress};
+use crate::live_version::LiveVersion;
+use crate::progress::{self, Checkpoints, Progress};
 use crate::store::QUERY_LIMIT;
 
 /// The tables, and how far they have come. Cheap to clone.
@@ -18,11 +21,28 @@ pub struct Figures {
     pub progress: Progress<Tables>,
 }
 
-/// The events of one installation in ClickHouse. Cheap to clone.
+/// The events of one installation in ClickHouse, in whichever version is live. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Tables {
+    /// Of the first version, which also says which one is live.
     clickhouse: Clickhouse,
-    names: AnalyticsNames,
+    live: LiveVersion,
+}
+
+/// The events in one version. Each question is asked in that one's database.
+#[derive(Clone, Debug)]
+pub struct TablesOf {
+    clickhouse: Clickhouse,
+}
+
+/// The version whose checkpoints were read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Moment(Option<u32>);
+
+impl progress::Moment for Moment {
+    fn version(&self) -> Option<u32> {
+        self.0
+    }
 }
 
 /// A question was not answered.
@@ -112,9 +132,24 @@ const BY_POST: &str = "\
 impl Tables {
     /// Prepares the client without connecting.
     pub fn new(address: &ClickhouseAddress) -> Self {
-        Self { clickhouse: Clickhouse::new(address, QUERY_LIMIT), names: AnalyticsNames::of(ANALYTICS) }
+        Self { clickhouse: Clickhouse::new(address, QUERY_LIMIT), live: LiveVersion::default() }
     }
 
+    /// The tables as of a moment.
+    pub async fn at(&self, moment: Moment) -> Result<TablesOf, FiguresError> {
+        let version = match moment {
+            Moment(Some(version)) => version,
+            Moment(None) => self.live().await?,
+        };
+        Ok(self.of(version))
+    }
+
+    fn of(&self, version: u32) -> TablesOf {
+        TablesOf { clickhouse: self.clickhouse.of_version(AnalyticsNames::of(ANALYTICS.in_version(version))) }
+    }
+}
+
+impl TablesOf {
     pub async fn totals(&self, span: Span, now: DateTime<Utc>) -> Result<Totals, FiguresError> {
         // What a part gives could be no row at all, for all that the server knows.
         let statement = "\
@@ -211,11 +246,18 @@ fn hour(time: DateTime<Utc>) -> i64 {
 }
 
 impl Checkpoints for Tables {
-    type Moment = ();
+    type Moment = Moment;
     type Error = FiguresError;
 
+    const PAUSE: Duration = Duration::from_millis(50);
+
+    async fn live(&self) -> Result<u32, FiguresError> {
+        let load = async || versions::analytics::load(&self.clickhouse).await.map(|versions| versions.live);
+        Ok(self.live.get(load).await?)
+    }
+
     /// Rows are inserted before the checkpoint that covers them, and what is inserted is seen at once.
-    async fn checkpoints(&self) -> Result<(Vec<Checkpoint>, ()), FiguresError> {
+    async fn checkpoints(&self) -> Result<(Vec<Checkpoint>, Moment), FiguresError> {
         #[derive(Row, Deserialize)]
         struct Found {
             checkpoint: String,
@@ -223,11 +265,13 @@ impl Checkpoints for Tables {
         let statement = "\
             SELECT checkpoint FROM checkpoints WHERE kind = 'done' AND startsWith(id, ?) \
             ORDER BY revision DESC LIMIT 1 BY id";
-        let projection = self.names.projection();
-        let query = self.clickhouse.query(statement).bind(projection.checkpoint_prefix());
-        let found: Vec<Found> = self.clickhouse.rows(query).await?;
+        let version = self.live().await?;
+        let projection = ANALYTICS.in_version(version);
+        let TablesOf { clickhouse } = self.of(version);
+        let query = clickhouse.query(statement).bind(projection.checkpoint_prefix());
+        let found: Vec<Found> = clickhouse.rows(query).await?;
         let checkpoints = found.iter().filter_map(|found| serde_json::from_str::<Checkpoint>(&found.checkpoint).ok());
-        Ok((checkpoints.filter(|checkpoint| checkpoint.is_of(projection)).collect(), ()))
+        Ok((checkpoints.filter(|checkpoint| checkpoint.is_of(projection)).collect(), Moment(Some(version))))
     }
 
     fn timed_out() -> FiguresError {

@@ -72,7 +72,8 @@ async fn answer<P: FromParams>(
     let figures = request.reads.analytics.clone();
     let (params, asked) = request.check::<P>()?;
     let params = series(params);
-    let ((), reply) = asked.admit(&figures.progress).await?;
-    let counted = figures.tables.series(&params).await?;
+    let (moment, reply) = asked.admit(&figures.progress).await?;
+    let tables = figures.tables.at(moment).await?;
+    let counted = tables.series(&params).await?;
     reply.not_kept().with(&Series::new(&params, &counted), None)
 }

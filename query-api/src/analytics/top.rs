@@ -33,8 +33,9 @@ use crate::read::ReadRequest;
 pub async fn top_posts(request: ReadRequest) -> Result<Response, Problem> {
     let figures = request.reads.analytics.clone();
     let (params, asked) = request.check::<TopParams>()?;
-    let ((), reply) = asked.admit(&figures.progress).await?;
-    let found = figures.tables.top_posts(&params).await?;
+    let (moment, reply) = asked.admit(&figures.progress).await?;
+    let tables = figures.tables.at(moment).await?;
+    let found = tables.top_posts(&params).await?;
     reply.not_kept().with(&TopPosts { data: found.into_iter().map(Into::into).collect() }, None)
 }
 
@@ -66,8 +67,9 @@ pub async fn top_posts(request: ReadRequest) -> Result<Response, Problem> {
 pub async fn top_authors(request: ReadRequest) -> Result<Response, Problem> {
     let figures = request.reads.analytics.clone();
     let (params, asked) = request.check::<TopParams>()?;
-    let ((), reply) = asked.admit(&figures.progress).await?;
-    let found = figures.tables.top_authors(&params).await?;
+    let (moment, reply) = asked.admit(&figures.progress).await?;
+    let tables = figures.tables.at(moment).await?;
+    let found = tables.top_authors(&params).await?;
     reply.not_kept().with(&TopAuthors { data: found.into_iter().map(Into::into).collect() }, None)
 }
 
@@ -100,7 +102,8 @@ pub async fn top_authors(request: ReadRequest) -> Result<Response, Problem> {
 pub async fn countries(request: ReadRequest) -> Result<Response, Problem> {
     let figures = request.reads.analytics.clone();
     let (params, asked) = request.check::<CountriesParams>()?;
-    let ((), reply) = asked.admit(&figures.progress).await?;
-    let found = figures.tables.countries(&params).await?;
+    let (moment, reply) = asked.admit(&figures.progress).await?;
+    let tables = figures.tables.at(moment).await?;
+    let found = tables.countries(&params).await?;
     reply.not_kept().with(&Countries { data: found.into_iter().map(Into::into).collect() }, None)
 }

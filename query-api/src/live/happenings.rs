@@ -12,6 +12,7 @@ use read_model::{Comment, Like, Post, PostEventDoc, PostStatus, stored};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::broadcast;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -34,6 +35,8 @@ pub struct Happening {
 
 /// How long nobody may listen before the stream is let go.
 const LINGER: Duration = Duration::from_secs(10);
+/// How often it is looked whether anybody listens, and whether another version is live.
+const GLANCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Follows the store while somebody listens, until cancelled.
@@ -52,13 +55,19 @@ pub async fn keep_following(store: Store, told: broadcast::Sender<Arc<Happening>
 }
 
 async fn follow(store: &Store, told: &broadcast::Sender<Arc<Happening>>) -> Result<(), StoreError> {
-    let names = store.projection();
+    let names = store.names().await?;
     let (events, comments, likes) = (names.post_events(), names.comments(), names.likes());
     let mut changes = store.inserts([events.as_str(), comments.as_str(), likes.as_str()]).await?;
+    let mut quiet_since = Instant::now();
     loop {
-        let next = match tokio::time::timeout(LINGER, changes.next_insert()).await {
-            Ok(next) => next?,
-            Err(_) if told.receiver_count() == 0 => return Ok(()),
+        let next = match tokio::time::timeout(GLANCE, changes.next_insert()).await {
+            Ok(next) => {
+                quiet_since = Instant::now();
+                next?
+            }
+            Err(_) if told.receiver_count() == 0 && quiet_since.elapsed() >= LINGER => return Ok(()),
+            // What happens is told of the version that readers read.
+            Err(_) if store.names().await? != names => return Ok(()),
             Err(_) => continue,
         };
         let Some((collection, document)) = next else { continue };
@@ -90,6 +99,6 @@ fn read<T: DeserializeOwned>(document: mongodb::bson::Document) -> Option<T> {
 async fn title(store: &Store, post: Uuid) -> Result<Option<String>, StoreError> {
     let mut session = store.session(&Moment::default()).await?;
     let published = doc! { "_id": stored::id(post), "status": PostStatus::Published.as_str() };
-    let found: Vec<Post> = session.find(&store.projection().posts(), published, without_texts()).await?;
+    let found: Vec<Post> = session.find(&session.names().posts(), published, without_texts()).await?;
     Ok(found.into_iter().next().map(|post| post.title))
 }

@@ -1,9 +1,12 @@
-use read_model::Checkpoint;
+use std::time::Duration;
+
 use read_model::search::{Elasticsearch, ElasticsearchError, SearchNames};
+use read_model::{Checkpoint, versions};
 use serde_json::{Value, json};
 use service::problem::{FieldError, Problem};
 
-use crate::progress::{Checkpoints, Progress};
+use crate::live_version::LiveVersion;
+use crate::progress::{self, Checkpoints, Progress};
 use crate::store::QUERY_LIMIT;
 
 /// More partitions than any log of ours has.
@@ -16,11 +19,22 @@ pub struct Searches {
     pub progress: Progress<Index>,
 }
 
-/// The posts of one installation in Elasticsearch. Cheap to clone.
+/// The posts of one installation in Elasticsearch, in whichever version is live. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Index {
     elasticsearch: Elasticsearch,
     names: SearchNames,
+    live: LiveVersion,
+}
+
+/// The version whose checkpoints were read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Moment(Option<u32>);
+
+impl progress::Moment for Moment {
+    fn version(&self) -> Option<u32> {
+        self.0
+    }
 }
 
 /// A search did not succeed.
@@ -35,25 +49,41 @@ pub enum SearchError {
 impl Index {
     /// Prepares the client without connecting; the address is checked.
     pub fn new(url: &str, prefix: &str) -> Result<Self, ElasticsearchError> {
-        Ok(Self { elasticsearch: Elasticsearch::new(url, QUERY_LIMIT)?, names: SearchNames::new(prefix) })
+        let elasticsearch = Elasticsearch::new(url, QUERY_LIMIT)?;
+        Ok(Self { elasticsearch, names: SearchNames::new(prefix), live: LiveVersion::default() })
     }
 
-    /// Asks all posts; an answer that some of them are missing from is none.
-    pub async fn search(&self, body: &Value) -> Result<Value, SearchError> {
-        let path = format!("{}/_search?allow_partial_search_results=false", self.names.posts_alias());
+    /// Asks all posts as of a moment; an answer that some of them are missing from is none.
+    pub async fn search(&self, moment: Moment, body: &Value) -> Result<Value, SearchError> {
+        let version = match moment {
+            Moment(Some(version)) => version,
+            Moment(None) => self.live().await?,
+        };
+        let posts = self.names.in_version(version).posts();
+        let path = format!("{posts}/_search?allow_partial_search_results=false");
         let answer = self.elasticsearch.post(&path, body).await?;
         if answer["timed_out"] == true { Err(SearchError::TimedOut) } else { Ok(answer) }
     }
 }
 
 impl Checkpoints for Index {
-    type Moment = ();
+    type Moment = Moment;
     type Error = SearchError;
+
+    /// Each reading makes a segment of what was indexed since the last one.
+    const PAUSE: Duration = Duration::from_millis(100);
+
+    async fn live(&self) -> Result<u32, SearchError> {
+        let load =
+            async || versions::search::load(&self.elasticsearch, &self.names).await.map(|versions| versions.live);
+        Ok(self.live.get(load).await?)
+    }
 
     /// A checkpoint is written after the posts that it covers. So those are made visible when the checkpoints have been read, and a
     /// search from then on sees them.
-    async fn checkpoints(&self) -> Result<(Vec<Checkpoint>, ()), SearchError> {
-        let Self { elasticsearch, names } = self;
+    async fn checkpoints(&self) -> Result<(Vec<Checkpoint>, Moment), SearchError> {
+        let version = self.live().await?;
+        let (elasticsearch, names) = (&self.elasticsearch, self.names.in_version(version));
         elasticsearch.refresh(&names.checkpoints()).await?;
         let all = json!({ "size": CHECKPOINTS, "query": { "match_all": {} } });
         let mut found = elasticsearch.post(&format!("{}/_search", names.checkpoints()), &all).await?;
@@ -61,7 +91,7 @@ impl Checkpoints for Index {
         let hits = found["hits"]["hits"].as_array_mut().map(std::mem::take).unwrap_or_default();
         let checkpoints = hits.into_iter().filter_map(|mut hit| serde_json::from_value(hit["_source"].take()).ok());
         let ours = |checkpoint: &Checkpoint| checkpoint.is_of(names.projection());
-        Ok((checkpoints.filter(ours).collect(), ()))
+        Ok((checkpoints.filter(ours).collect(), Moment(Some(version))))
     }
 
     fn timed_out() -> SearchError {

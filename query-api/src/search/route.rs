@@ -49,8 +49,8 @@ pub async fn search(request: ReadRequest) -> Result<Response, Problem> {
     let reads = request.reads.clone();
     let (params, asked) = request.check::<SearchParams>()?;
     let viewer = asked.viewer;
-    let ((), reply) = asked.admit(&reads.search.progress).await?;
-    let mut answer = reads.search.index.search(&body::search(&params, viewer)).await?;
+    let (moment, reply) = asked.admit(&reads.search.progress).await?;
+    let mut answer = reads.search.index.search(moment, &body::search(&params, viewer)).await?;
     let total = answer["hits"]["total"]["value"].as_u64().unwrap_or_default();
     let found: Vec<Found> = serde_json::from_value(answer["hits"]["hits"].take()).map_err(Problem::internal)?;
     let aggregations = answer["aggregations"].take();

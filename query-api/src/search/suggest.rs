@@ -33,8 +33,8 @@ pub async fn suggest(request: ReadRequest) -> Result<Response, Problem> {
     }
     let reads = request.reads.clone();
     let (params, asked) = request.check::<SuggestParams>()?;
-    let ((), reply) = asked.admit(&reads.search.progress).await?;
-    let mut answer = reads.search.index.search(&body::suggest(&params)).await?;
+    let (moment, reply) = asked.admit(&reads.search.progress).await?;
+    let mut answer = reads.search.index.search(moment, &body::suggest(&params)).await?;
     let found: Vec<Found> = serde_json::from_value(answer["hits"]["hits"].take()).map_err(Problem::internal)?;
     reply.with(&Suggestions { data: found.into_iter().map(|found| found.suggestion).collect() }, None)
 }

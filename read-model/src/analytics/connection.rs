@@ -7,6 +7,8 @@ use clickhouse::query::Query;
 use clickhouse::sql::Identifier;
 use clickhouse::{Client, Compression, RowOwned, RowRead, RowWrite};
 
+use super::names::AnalyticsNames;
+
 /// Where a database is. The password is shown to nobody.
 #[derive(Clone)]
 pub struct ClickhouseAddress {
@@ -20,6 +22,8 @@ pub struct ClickhouseAddress {
 #[derive(Clone)]
 pub struct Clickhouse {
     client: Arc<Client>,
+    /// That of the first version.
+    first: String,
     database: String,
     limit: Duration,
 }
@@ -79,7 +83,15 @@ impl Clickhouse {
         if !user.is_empty() {
             client = client.with_user(user).with_password(password);
         }
-        Self { client: Arc::new(client), database: database.clone(), limit }
+        Self { client: Arc::new(client), first: database.clone(), database: database.clone(), limit }
+    }
+
+    /// The same server and installation, in the database of a version.
+    #[must_use]
+    pub fn of_version(&self, names: AnalyticsNames) -> Self {
+        let database = names.database(&self.first);
+        let client = Client::clone(&self.client).with_database(&database);
+        Self { client: Arc::new(client), database, ..self.clone() }
     }
 
     pub fn database(&self) -> &str {
@@ -101,6 +113,11 @@ impl Clickhouse {
     pub async fn drop_database(&self) -> Result<(), ClickhouseError> {
         let drop = self.outside().query("DROP DATABASE IF EXISTS ?").bind(Identifier(&self.database));
         self.within(drop.execute()).await
+    }
+
+    /// Drops a table or a view, if it is there.
+    pub async fn drop_table(&self, table: &str) -> Result<(), ClickhouseError> {
+        self.within(self.client.query("DROP TABLE IF EXISTS ?").bind(Identifier(table)).execute()).await
     }
 
     /// A statement as it stands, which must be ours and hold nothing that anybody else has said.

@@ -2,11 +2,14 @@
 //!
 //! A migration that was released is never changed; what is to be different is a migration of its own. Every statement may run again,
 //! by several processes at once: a process that dies between a statement and the record leaves it to the next one.
+//!
+//! They are written for the first version of the projection. In the database of another one the same tables bear its number.
 
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 
 use super::connection::{Clickhouse, ClickhouseError};
+use super::names::AnalyticsNames;
 use super::rows::Millis;
 
 struct Migration {
@@ -36,8 +39,12 @@ pub struct Applied {
     pub applied_at: Millis,
 }
 
+/// What the names of tables end in, as the migrations have it.
+const VERSION: &str = "_v1";
+
 /// Creates the database and applies the migrations that it lacks. May run at every start and by several processes at once.
-pub async fn ensure(clickhouse: &Clickhouse) -> Result<(), ClickhouseError> {
+pub async fn ensure(clickhouse: &Clickhouse, names: AnalyticsNames) -> Result<(), ClickhouseError> {
+    let version = format!("_v{}", names.projection().version);
     clickhouse.create_database().await?;
     clickhouse.run(CREATE_RECORDS).await?;
     let applied = applied(clickhouse).await?;
@@ -46,7 +53,7 @@ pub async fn ensure(clickhouse: &Clickhouse) -> Result<(), ClickhouseError> {
             continue;
         }
         for statement in statements(migration.statements) {
-            clickhouse.run(statement).await?;
+            clickhouse.run(&statement.replace(VERSION, &version)).await?;
         }
         let row = Applied {
             number: migration.number,

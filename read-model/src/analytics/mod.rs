@@ -1,5 +1,5 @@
-//! What the analytics projection keeps in ClickHouse: tables that carry its version, views by which readers find those that are in
-//! force, and the positions.
+//! What the analytics projection keeps in ClickHouse: a database for each version, with tables, views by which readers read them, and
+//! the positions. That of the first version also says which one is live.
 
 pub mod connection;
 pub mod migrations;

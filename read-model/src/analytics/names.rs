@@ -1,7 +1,8 @@
 use crate::Projection;
+use crate::versions::FIRST;
 
-/// The tables of one version of the projection. The database tells installations apart; views without a version show readers the
-/// tables that are in force.
+/// The tables of one version of the projection. The database tells installations and versions apart; views without a version show
+/// readers its tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnalyticsNames {
     projection: Projection,
@@ -27,8 +28,16 @@ impl AnalyticsNames {
         self.projection
     }
 
+    /// The database of this version, where that of the first one has this name.
+    pub fn database(self, first: &str) -> String {
+        match self.projection.version {
+            FIRST => first.to_owned(),
+            version => format!("{first}_v{version}"),
+        }
+    }
+
     /// Under which name the positions in the topic of activity are kept, whose rows stand in the same tables.
-    pub fn activity(self) -> Projection {
+    pub const fn activity(self) -> Projection {
         Projection { name: "activity", version: self.projection.version }
     }
 
@@ -67,6 +76,14 @@ impl AnalyticsNames {
         self.projection.dead_letters()
     }
 
+    /// Everything that only this version has: views, and what they are made of behind them.
+    pub fn tables(self) -> Vec<String> {
+        let views = [EVENTS, HOURLY, POSTS, AUTHORS, RESPONSES].map(str::to_owned);
+        let tables =
+            [self.events(), self.hourly(), self.posts(), self.authors(), self.responses(), self.dead_letters()];
+        views.into_iter().chain([self.versioned("events_to_hourly")]).chain(tables).collect()
+    }
+
     fn versioned(self, table: &str) -> String {
         format!("{table}_v{}", self.projection.version)
     }
@@ -83,6 +100,8 @@ mod tests {
         assert_eq!(names.events(), "events_analytics_v1");
         assert_eq!(names.hourly(), "events_hourly_v1");
         assert_eq!(names.posts(), "posts_v1");
+        assert_eq!(names.database("groot"), "groot");
+        assert_eq!(AnalyticsNames::of(ANALYTICS.in_version(2)).database("groot"), "groot_v2");
         assert_eq!(names.checkpoints(), "checkpoints");
         assert_eq!(names.dead_letters(), "analytics_dead_letters_v1");
     }

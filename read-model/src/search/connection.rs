@@ -74,6 +74,14 @@ impl Elasticsearch {
         self.ask(Method::Post, path, None).await.map(drop)
     }
 
+    /// The same of what may not be there.
+    pub async fn delete_if_there(&self, path: &str) -> Result<(), ElasticsearchError> {
+        match self.delete(path).await {
+            Err(ElasticsearchError::Refused { status: NOT_FOUND, .. }) => Ok(()),
+            deleted => deleted,
+        }
+    }
+
     pub async fn delete(&self, path: &str) -> Result<(), ElasticsearchError> {
         self.ask(Method::Delete, path, None).await.map(drop)
     }

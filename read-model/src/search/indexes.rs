@@ -4,21 +4,21 @@ use serde_json::{Value, json};
 
 use super::connection::{Elasticsearch, ElasticsearchError};
 use super::names::SearchNames;
+use crate::versions;
 
 /// Longer words cannot be a term in Lucene.
 const LONGEST_KEYWORD: u32 = 8_000;
 /// Texts to this many characters are highlighted whole: the longest content and more.
 const HIGHLIGHTED: u32 = 2_000_000;
 
-/// Creates the indexes that are missing, and the alias if there is none, and changes nothing else. May run at every start and
-/// by several processes at once.
+/// Creates the indexes that are missing, lets the alias name the version that is live if it is this one, and changes nothing else. May
+/// run at every start and by several processes at once.
 pub async fn ensure(elasticsearch: &Elasticsearch, names: &SearchNames) -> Result<(), ElasticsearchError> {
     create(elasticsearch, &names.checkpoints(), &kept_only()).await?;
     create(elasticsearch, &names.dead_letters(), &dead_letters()).await?;
     create(elasticsearch, &names.posts(), &posts()).await?;
-    let alias = names.posts_alias();
-    if elasticsearch.get(&format!("_alias/{alias}")).await?.is_none() {
-        elasticsearch.put(&format!("{}/_alias/{alias}", names.posts()), &json!({})).await?;
+    if versions::search::load(elasticsearch, names).await?.live == names.projection().version {
+        versions::search::point_alias(elasticsearch, names).await?;
     }
     Ok(())
 }

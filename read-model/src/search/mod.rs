@@ -1,5 +1,5 @@
-//! What the search projection keeps in Elasticsearch: one index of posts for each version of the projection, an alias by which
-//! readers find the one that is in force, and the checkpoints.
+//! What the search projection keeps in Elasticsearch: one index of posts for each version of the projection, the checkpoints and which
+//! version is live, and an alias by which people find that.
 
 pub mod connection;
 pub mod indexes;

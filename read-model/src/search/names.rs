@@ -8,9 +8,15 @@ pub struct SearchNames {
 }
 
 impl SearchNames {
-    /// Of the version that readers read.
+    /// Of the first version.
     pub fn new(prefix: &str) -> Self {
         Self { prefix: prefix.to_owned(), projection: SEARCH }
+    }
+
+    /// The same installation in another version.
+    #[must_use]
+    pub fn in_version(&self, version: u32) -> Self {
+        Self { prefix: self.prefix.clone(), projection: self.projection.in_version(version) }
     }
 
     pub fn projection(&self) -> Projection {
@@ -22,12 +28,12 @@ impl SearchNames {
         format!("{}_{}", self.prefix, self.projection.posts())
     }
 
-    /// The posts as readers find them, whatever the version.
+    /// The posts of the version that is live, for people.
     pub fn posts_alias(&self) -> String {
         format!("{}_posts", self.prefix)
     }
 
-    /// [`crate::Checkpoint`] of every version, by [`Projection::checkpoint_id`].
+    /// [`crate::Checkpoint`] of every version, by [`Projection::checkpoint_id`], and [`crate::Versions`] by the projection's name.
     pub fn checkpoints(&self) -> String {
         format!("{}_search_{}", self.prefix, self.projection.checkpoints())
     }

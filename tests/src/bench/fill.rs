@@ -1,6 +1,6 @@
 //! Posts in the log as command-api would write them, made from a seed and appended by owners of our own.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use bytes::Bytes;
@@ -19,12 +19,15 @@ use event_schema::post::{PostCreated, PostPublished, PostType};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::body;
 
 /// Commits under way for one partition.
 const WINDOW: usize = 1_000;
+/// How long nothing may come before the owner looks at its deadlines: a claim that got lost is made again.
+const TICK: Duration = Duration::from_millis(500);
 
 pub struct Filler {
     log: KafkaLog,
@@ -100,10 +103,11 @@ impl Partition {
                 under_way += 1;
             }
             owner.flush(&mut log);
-            match inbox.recv().await {
-                Some(LogEvent::Record(record)) => owner.record(&mut log, began.elapsed(), record),
-                Some(LogEvent::Appended { id, .. }) => owner.appended(id),
-                other => bail!("the log cannot be filled: {other:?}"),
+            match timeout(TICK, inbox.recv()).await {
+                Ok(Some(LogEvent::Record(record))) => owner.record(&mut log, began.elapsed(), record),
+                Ok(Some(LogEvent::Appended { id, .. })) => owner.appended(id),
+                Ok(other) => bail!("the log cannot be filled: {other:?}"),
+                Err(_) => owner.tick(&mut log, began.elapsed()),
             }
             while let Some(told) = owner.poll() {
                 match told {

@@ -7,4 +7,4 @@ mod killed;
 mod runner;
 mod steps;
 mod store;
-mod world;
+pub mod world;

@@ -9,6 +9,7 @@ mod outages;
 mod projections;
 mod ranking;
 mod read_your_writes;
+mod rebuild;
 mod replay_tool;
 mod sample_corpus;
 mod starts;

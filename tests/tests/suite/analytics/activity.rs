@@ -11,8 +11,8 @@ use projectors::StoreAddress;
 use projectors::activity::row::rows;
 use projectors::activity::{self, Running, fold};
 use projectors::analytics::batch::Batch;
+use projectors::analytics::catalog::AnalyticsCatalog;
 use projectors::analytics::fold::{Analytics, differences};
-use projectors::analytics::prepare;
 use projectors::analytics::write::Store;
 use projectors::projection::{Changes, Saved, StoreFailure};
 use projectors::runner::status::State;
@@ -25,7 +25,7 @@ use service::supervise::Supervisor;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::world::{Db, NAMES, UP, World, stack};
+use super::world::{Db, UP, World, stack};
 use crate::ledger::soon;
 
 /// What counts activity, as a process would run it.
@@ -39,9 +39,8 @@ impl Process {
         let supervisor = Supervisor::new(CancellationToken::new());
         let address = &world.db.address;
         let store = StoreAddress { name: "ClickHouse", url: &address.url };
-        let connect = async || prepare(address).await;
-        let of = |connected, log_id| Store::new(connected, NAMES, log_id);
-        let running = activity::start(&world.source, store, connect, of, &Health::new(), &supervisor).await.unwrap();
+        let connect = async || AnalyticsCatalog::connect(address).await;
+        let running = activity::start(&world.source, store, connect, &Health::new(), &supervisor).await.unwrap();
         Self { running, supervisor }
     }
 

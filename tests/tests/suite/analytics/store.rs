@@ -4,7 +4,6 @@ use chrono::{DateTime, Duration, Utc};
 use event_schema::person::PersonCreated;
 use event_schema::post::{PostCreated, PostPublished, PostType};
 use futures::future::join_all;
-use projectors::analytics;
 use projectors::event::LoggedEvent;
 use projectors::projection::{Saved, StoreFailure};
 use rand::rngs::StdRng;
@@ -13,7 +12,7 @@ use read_model::analytics::migrations::applied;
 use read_model::analytics::rows::Millis;
 use uuid::Uuid;
 
-use super::world::{Db, NAMES, changes, position, take};
+use super::world::{Db, NAMES, changes, position, prepare, take};
 use crate::ledger::histories::{Happened, Story, meta, placed};
 
 const LOG: u64 = u64::MAX - 1;
@@ -166,14 +165,14 @@ async fn a_table_that_is_gone_halts_and_says_what_to_do() {
 async fn migrations_are_applied_once_however_many_start_at_once() {
     let db = Db::new().await;
     db.clickhouse.drop_database().await.unwrap();
-    for result in join_all((0..4).map(|_| analytics::prepare(&db.address))).await {
+    for result in join_all((0..4).map(|_| prepare(&db.address))).await {
         result.unwrap();
     }
     let numbers = async || applied(&db.clickhouse).await.unwrap().iter().map(|found| found.number).collect::<Vec<_>>();
     assert_eq!(numbers().await, [1, 2, 3]);
     let events = placed(take(&mut Story::new(4, 3), 20), 0);
     db.write(LOG, &events).await.unwrap();
-    analytics::prepare(&db.address).await.unwrap();
+    prepare(&db.address).await.unwrap();
     assert_eq!(numbers().await, [1, 2, 3]);
     db.assert_is_fold_of(&events).await;
     db.drop_it().await;

@@ -9,14 +9,17 @@ use event_log::position::Position;
 use event_schema::meta::ActorRef;
 use projectors::StoreAddress;
 use projectors::analytics::batch::Batch;
+use projectors::analytics::catalog::AnalyticsCatalog;
 use projectors::analytics::fold::{Analytics as Everything, differences, expected};
 use projectors::analytics::read::read_all;
 use projectors::analytics::write::Store;
-use projectors::analytics::{self, Analytics};
+use projectors::analytics::{Analytics, connect};
+use projectors::catalog::Catalog;
 use projectors::event::LoggedEvent;
 use projectors::projection::{Changes, Saved, StoreFailure};
 use read_model::ANALYTICS;
 use read_model::analytics::{AnalyticsNames, Clickhouse, ClickhouseAddress};
+use read_model::versions::FIRST;
 use serde::Deserialize;
 use tokio::sync::{RwLock, RwLockReadGuard};
 use uuid::Uuid;
@@ -26,7 +29,7 @@ use xtask::stack::{Options, Stack};
 use crate::ledger::histories::{Happened, Story};
 use crate::ledger::{self, Ledger, soon};
 
-pub type Process = ledger::Process<Analytics>;
+pub type Process = ledger::Process<AnalyticsCatalog>;
 
 pub const NAMES: AnalyticsNames = AnalyticsNames::of(ANALYTICS);
 
@@ -39,6 +42,13 @@ pub fn stack() -> &'static Stack {
         let services = [Service::Kafka, Service::Registry, Service::Clickhouse];
         Stack::start("analytics", &Options::for_test(&services)).unwrap()
     })
+}
+
+/// Connects, and creates what is missing of the tables.
+pub async fn prepare(address: &ClickhouseAddress) -> Result<Clickhouse, StoreFailure> {
+    let clickhouse = connect(address).await?;
+    AnalyticsCatalog::new(clickhouse.clone()).prepare(FIRST).await?;
+    Ok(clickhouse)
 }
 
 /// A database of its own for one test. Removed at the end by [`Db::drop_it`]; the servers go with the test binary anyway.
@@ -63,7 +73,7 @@ impl Db {
             user: String::new(),
             password: String::new(),
         };
-        let clickhouse = analytics::prepare(&address).await.unwrap();
+        let clickhouse = prepare(&address).await.unwrap();
         Self { clickhouse, address, _up: None }
     }
 
@@ -163,10 +173,9 @@ impl World {
     pub async fn start(&self) -> Process {
         let address = &self.db.address;
         let store = StoreAddress { name: "ClickHouse", url: &address.url };
-        let connect = async || analytics::prepare(address).await;
-        let projection = |connected, log_id| Analytics::new(Store::new(connected, NAMES, log_id));
+        let connect = async || AnalyticsCatalog::connect(address).await;
         Process::start(async |health, supervisor| {
-            projectors::start(&self.source, store, connect, projection, health, supervisor).await
+            projectors::start(&self.source, store, connect, health, supervisor).await
         })
         .await
     }

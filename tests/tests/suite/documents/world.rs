@@ -7,7 +7,8 @@ use mongodb::bson::{Document, doc};
 use mongodb::{Client, Collection, Database};
 use projectors::StoreAddress;
 use projectors::documents::Documents as Projected;
-use projectors::documents::connect::{connect, prepare};
+use projectors::documents::catalog::DocumentsCatalog;
+use projectors::documents::connect::connect;
 use projectors::documents::fold::{self, Documents, differences};
 use projectors::documents::read;
 use projectors::documents::write::Store;
@@ -20,7 +21,7 @@ use xtask::stack::{Options, Stack};
 
 use crate::ledger::{self, Ledger};
 
-pub type Process = ledger::Process<Projected>;
+pub type Process = ledger::Process<DocumentsCatalog>;
 
 /// Written to by the tests that take a server away, read by all others.
 pub static UP: RwLock<()> = RwLock::const_new(());
@@ -132,15 +133,15 @@ impl World {
 
     /// Waits until the store is at the ends that the partitions have now.
     pub async fn has_read_everything(&self) {
-        let projection = Projected::in_database(self.db.database.clone(), self.identity.log_id);
+        let projection = Projected::new(self.db.store(self.identity.log_id));
         self.has_been_read_by(&projection).await;
     }
 
     pub async fn start(&self) -> Process {
         let store = StoreAddress { name: "MongoDB", url: &stack().addresses().mongodb_uri };
-        let connect = async || prepare(store.url, self.db.database.name()).await;
+        let connect = async || DocumentsCatalog::connect(store.url, self.db.database.name()).await;
         Process::start(async |health, supervisor| {
-            projectors::start(&self.source, store, connect, Projected::in_database, health, supervisor).await
+            projectors::start(&self.source, store, connect, health, supervisor).await
         })
         .await
     }

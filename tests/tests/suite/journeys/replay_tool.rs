@@ -88,7 +88,7 @@ async fn an_operator_is_told_how_far_each_projection_is() {
     let report = system.tool(&["status", "--json"]).await.expect(0).json();
     assert_eq!(lag(&report), [1, 1, 1, 0]);
     let table = system.tool(&["status"]).await.expect(0).out;
-    assert!(table.contains("documents, version 1: 1 record behind, nothing is parked"), "{table}");
+    assert!(table.contains("documents, version 1 (live): 1 record behind, nothing is parked"), "{table}");
     system.end().await;
 }
 

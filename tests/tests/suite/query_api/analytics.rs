@@ -10,8 +10,8 @@ use event_schema::like::{PostLiked, PostUnliked};
 use event_schema::person::PersonCreated;
 use event_schema::post::{PostCreated, PostPublished, PostType};
 use projectors::analytics::batch::Batch;
+use projectors::analytics::inserts;
 use projectors::analytics::write::Store;
-use projectors::analytics::{self, inserts};
 use projectors::projection::Changes;
 use read_model::ANALYTICS;
 use read_model::analytics::rows::{EventRow, SOURCE_ACTIVITY};
@@ -20,6 +20,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::world::{LOG, NOWHERE, World, position, shared};
+use crate::analytics::world::prepare;
 use crate::ledger::histories::{Happened, meta, placed};
 
 /// A query-api with tables of its own.
@@ -38,7 +39,7 @@ impl Counted {
             user: String::new(),
             password: String::new(),
         };
-        Self { world, clickhouse: analytics::prepare(&address).await.unwrap() }
+        Self { world, clickhouse: prepare(&address).await.unwrap() }
     }
 
     /// Writes events from the beginning of a partition on.

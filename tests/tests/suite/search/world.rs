@@ -6,15 +6,19 @@ use std::sync::OnceLock;
 
 use event_log::position::Position;
 use projectors::StoreAddress;
+use projectors::catalog::Catalog;
 use projectors::documents::fold as documents;
 use projectors::event::LoggedEvent;
 use projectors::projection::{Changes, Saved, StoreFailure};
+use projectors::search::Search;
 use projectors::search::batch::Batch;
+use projectors::search::catalog::SearchCatalog;
+use projectors::search::connect;
 use projectors::search::fold::expected;
 use projectors::search::read::read_all;
 use projectors::search::write::Store;
-use projectors::search::{self, Search};
 use read_model::search::{Elasticsearch, SearchNames, SearchPost};
+use read_model::versions::FIRST;
 use std::sync::Arc;
 use tokio::sync::{RwLock, RwLockReadGuard};
 use uuid::Uuid;
@@ -23,7 +27,7 @@ use xtask::stack::{Options, Stack};
 
 use crate::ledger::{self, Ledger, soon};
 
-pub type Process = ledger::Process<Search>;
+pub type Process = ledger::Process<SearchCatalog>;
 
 /// Written to by the tests that take the server away, read by all others.
 pub static UP: RwLock<()> = RwLock::const_new(());
@@ -55,7 +59,8 @@ impl Indexes {
         tokio::task::spawn_blocking(stack).await.unwrap();
         let prefix = format!("test-{}", Uuid::now_v7().simple());
         let names = SearchNames::new(&prefix);
-        let elasticsearch = search::prepare(&stack().addresses().elasticsearch_url, &names).await.unwrap();
+        let elasticsearch = connect(&stack().addresses().elasticsearch_url).await.unwrap();
+        SearchCatalog::new(elasticsearch.clone(), &prefix).prepare(FIRST).await.unwrap();
         Self { elasticsearch, names, prefix, _up: None }
     }
 
@@ -149,11 +154,9 @@ impl World {
 
     pub async fn start(&self) -> Process {
         let store = StoreAddress { name: "Elasticsearch", url: &stack().addresses().elasticsearch_url };
-        let names = &self.indexes.names;
-        let connect = async || search::prepare(store.url, names).await;
-        let projection = |connected, log_id| Search::new(Store::new(connected, names.clone(), log_id));
+        let connect = async || SearchCatalog::connect(store.url, &self.indexes.prefix).await;
         Process::start(async |health, supervisor| {
-            projectors::start(&self.source, store, connect, projection, health, supervisor).await
+            projectors::start(&self.source, store, connect, health, supervisor).await
         })
         .await
     }

@@ -1,0 +1,267 @@
+//! Keeping versions of a projection up with the log: those that their store says are to be followed, each by a group of its own.
+//!
+//! The store is asked every second. A version that was filled is taken up then, from where whoever has filled it left off, and one that
+//! was retired is let go.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::Utc;
+use event_log::kafka::{KafkaConfig, KafkaError, KafkaLog, MembershipConfig, Subscription};
+use read_model::{Projection as Names, Versions};
+use serde::Serialize;
+use service::health::Health;
+use service::supervise::{OnCancel, OnError, Supervisor};
+use tokio_util::sync::CancellationToken;
+
+use crate::dead_letter::Parked;
+use crate::projection::StoreFailure;
+use crate::runner::status::{PartitionReport, Status};
+use crate::runner::{Reads, Runner, lag};
+
+/// What is read into the versions of one store.
+pub(crate) trait Follows: Send + Sync + 'static {
+    type Reads: Reads;
+
+    /// Names it in its first version.
+    const FIRST: Names;
+
+    fn versions(&self) -> impl Future<Output = Result<Versions, StoreFailure>> + Send;
+
+    fn prepare(&self, version: u32) -> impl Future<Output = Result<(), StoreFailure>> + Send;
+
+    fn reads(&self, version: u32, log: KafkaLog, status: Status) -> Self::Reads;
+}
+
+/// The topic that is read, and by whom.
+pub(crate) struct Topic {
+    pub kafka: KafkaConfig,
+    pub group_prefix: String,
+    pub ready_lag: Duration,
+}
+
+pub(crate) struct Follower<F: Follows> {
+    follows: F,
+    topic: Topic,
+    supervisor: Supervisor,
+    now: Mutex<Now<F::Reads>>,
+}
+
+struct Now<R> {
+    live: u32,
+    followed: BTreeMap<u32, Followed<R>>,
+}
+
+/// One version, while it is followed.
+struct Followed<R> {
+    reads: Arc<R>,
+    log: KafkaLog,
+    status: Status,
+    stop: CancellationToken,
+}
+
+/// How a projection is doing in this process, for people.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProjectionReport {
+    /// The projection where it is the version that readers read, else with its version.
+    pub projection: String,
+    pub version: u32,
+    /// Of all partitions together; None until the ends of all of them are known.
+    pub lag_records: Option<u64>,
+    /// Of the one that is furthest behind.
+    pub lag_seconds: f64,
+    pub partitions: Vec<PartitionReport>,
+    /// To a hundred of them.
+    pub parked: Vec<Parked>,
+    /// Why not all that is parked is known.
+    pub parked_unknown: Option<String>,
+}
+
+/// How often the store is asked for its versions.
+const EVERY: Duration = Duration::from_secs(1);
+/// As many parked keys as are told.
+const MOST_PARKED: usize = 100;
+
+impl<R> Clone for Followed<R> {
+    fn clone(&self) -> Self {
+        Self { reads: self.reads.clone(), log: self.log.clone(), status: self.status.clone(), stop: self.stop.clone() }
+    }
+}
+
+impl<F: Follows> Follower<F> {
+    /// Begins with these versions, and goes on with those that the store has, under the supervisor. Adds a check with the projection's
+    /// name, which tells of the live version.
+    pub fn start(
+        follows: F,
+        topic: Topic,
+        versions: &Versions,
+        health: &Health,
+        supervisor: &Supervisor,
+    ) -> Result<Arc<Self>, KafkaError> {
+        let now = Mutex::new(Now { live: versions.live, followed: BTreeMap::new() });
+        let follower = Arc::new(Self { follows, topic, supervisor: supervisor.clone(), now });
+        for version in &versions.followed {
+            follower.begin(*version)?;
+        }
+        let name = F::FIRST.name;
+        let checked = follower.clone();
+        health.check(name, move || std::future::ready(checked.readiness()));
+        let following = follower.clone();
+        supervisor.spawn(format!("{name} versions"), OnError::Restart, OnCancel::Drop, move |_| {
+            let follower = following.clone();
+            async move {
+                follower.keep_looking().await;
+                Ok::<_, Infallible>(())
+            }
+        });
+        Ok(follower)
+    }
+
+    /// How the partitions of the live version are doing here.
+    pub fn status(&self) -> Status {
+        let now = self.now();
+        now.followed.get(&now.live).map_or_else(|| Status::new(F::FIRST), |followed| followed.status.clone())
+    }
+
+    /// How all versions are doing.
+    pub async fn report(&self) -> Vec<ProjectionReport> {
+        let (live, followed) = {
+            let now = self.now();
+            (now.live, now.followed.values().cloned().collect::<Vec<_>>())
+        };
+        let mut reports = Vec::new();
+        for followed in followed {
+            reports.push(followed.report(live).await);
+        }
+        reports
+    }
+
+    /// Lets the last writes end and closes the connections. The supervisor's tasks must have finished.
+    pub async fn close(&self) {
+        let followed = std::mem::take(&mut self.now().followed);
+        for followed in followed.into_values() {
+            followed.close().await;
+        }
+    }
+
+    fn readiness(&self) -> Result<(), String> {
+        self.status().readiness(self.topic.ready_lag)
+    }
+
+    async fn keep_looking(&self) {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            if let Err(why) = self.look().await {
+                tracing::warn!(
+                    projection = F::FIRST.name,
+                    error = why,
+                    "which versions to follow is not known just now"
+                );
+            }
+        }
+    }
+
+    /// Takes up and lets go what the store says.
+    async fn look(&self) -> Result<(), String> {
+        let versions = self.follows.versions().await.map_err(|failure| failure.to_string())?;
+        let (added, gone) = {
+            let mut now = self.now();
+            now.live = versions.live;
+            let added: Vec<u32> =
+                versions.followed.iter().copied().filter(|version| !now.followed.contains_key(version)).collect();
+            let gone = now.followed.keys().copied().filter(|version| !versions.followed.contains(version));
+            (added, gone.collect::<Vec<u32>>())
+        };
+        for version in added {
+            self.follows.prepare(version).await.map_err(|failure| failure.to_string())?;
+            self.begin(version).map_err(|error| error.to_string())?;
+            tracing::info!(projection = F::FIRST.name, version, "following");
+        }
+        for version in gone {
+            let followed = self.now().followed.remove(&version);
+            if let Some(followed) = followed {
+                tracing::info!(projection = F::FIRST.name, version, "retired: it is followed no longer");
+                // Whoever reads it closes it.
+                followed.stop.cancel();
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what the group of a version gives to this process.
+    fn begin(&self, version: u32) -> Result<(), KafkaError> {
+        let names = F::FIRST.in_version(version);
+        let Topic { kafka, group_prefix, .. } = &self.topic;
+        let log = KafkaLog::connect(kafka)?;
+        let group = MembershipConfig::new(format!("{group_prefix}.{}", names.full_name()));
+        let subscription = Subscription::start(kafka, group, log.clone())?;
+        let status = Status::new(names);
+        let reads = Arc::new(self.follows.reads(version, log.clone(), status.clone()));
+        let whole = self.supervisor.token();
+        let stop = whole.child_token();
+        let followed = Followed { reads: reads.clone(), log: log.clone(), status: status.clone(), stop: stop.clone() };
+        let (measured, until) = ((status, log), stop.clone());
+        self.supervisor.spawn(format!("{} lag", names.full_name()), OnError::Restart, OnCancel::Finish, move |_| {
+            let (status, log) = measured.clone();
+            lag::keep_measuring(status, log, until.clone())
+        });
+        let mut runner = Some((Runner::new(reads, subscription, self.supervisor.clone()), followed.clone()));
+        // It can fail only by a panic, after which the process has to begin anew.
+        self.supervisor.spawn(names.full_name(), OnError::Shutdown, OnCancel::Finish, move |_| {
+            let (runner, stop, whole) = (runner.take(), stop.clone(), whole.clone());
+            async move {
+                if let Some((runner, followed)) = runner {
+                    runner.run_until(stop).await;
+                    if !whole.is_cancelled() {
+                        followed.close().await;
+                    }
+                }
+                Ok::<_, Infallible>(())
+            }
+        });
+        self.now().followed.insert(version, followed);
+        Ok(())
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now<F::Reads>> {
+        // Each change of it is made whole.
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<R: Reads> Followed<R> {
+    async fn close(self) {
+        self.reads.settled().await;
+        self.log.close().await;
+    }
+
+    async fn report(&self, live: u32) -> ProjectionReport {
+        let names = self.reads.names();
+        self.status.measure(|partition| self.log.end_offset(partition), Utc::now().timestamp_millis());
+        let partitions = self.status.report();
+        let mut report = ProjectionReport {
+            projection: if names.version == live { names.name.to_owned() } else { names.full_name() },
+            version: names.version,
+            lag_records: partitions.iter().map(|partition| partition.lag_records).sum(),
+            lag_seconds: partitions.iter().map(|partition| partition.lag_seconds).fold(0.0, f64::max),
+            partitions,
+            parked: Vec::new(),
+            parked_unknown: None,
+        };
+        for partition in &report.partitions {
+            match self.reads.parked(partition.partition).await {
+                Ok(keys) => report.parked.extend(keys),
+                Err(failure) => report.parked_unknown = Some(failure.to_string()),
+            }
+            if report.parked.len() >= MOST_PARKED {
+                report.parked.truncate(MOST_PARKED);
+                break;
+            }
+        }
+        report
+    }
+}

@@ -8,8 +8,9 @@ use event_log::kafka::{KafkaConfig, KafkaError, KafkaLog, MembershipConfig, Subs
 use event_schema::codec::{Codec, RegistryConfig};
 use futures::future::{BoxFuture, FutureExt};
 use serde::Serialize;
-use service::config::without_credentials;
+use service::config::{ConfigError, without_credentials};
 use service::health::Health;
+use service::problem::chain;
 use service::startup::{StartupError, connect_with_retries};
 use service::supervise::{OnCancel, OnError, Supervisor};
 use thiserror::Error;
@@ -41,7 +42,18 @@ pub enum StartError {
     #[error("the projection cannot start")]
     Dependency(#[from] StartupError),
     #[error("the log cannot be read")]
-    Log(#[from] KafkaError),
+    Log(#[source] KafkaError),
+    #[error("the archive cannot be used")]
+    Config(#[from] ConfigError),
+}
+
+impl From<KafkaError> for StartError {
+    fn from(error: KafkaError) -> Self {
+        match error {
+            KafkaError::Archive { .. } => Self::Config(ConfigError(chain(&error))),
+            error => Self::Log(error),
+        }
+    }
 }
 
 /// A projection, running under the supervisor that it was started with.

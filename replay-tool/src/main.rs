@@ -1,12 +1,14 @@
 //! The operators' command line: looks into the log, and after what projections could not project.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod archive;
 mod changes;
 mod config;
 mod dead_letters;
 mod events;
 mod history;
 mod log;
+mod restore;
 mod schema;
 mod state;
 mod status;
@@ -39,6 +41,8 @@ async fn main() -> ExitCode {
         ToolCommand::Verify(args) => verify::run(args).await,
         ToolCommand::Schema(SchemaCommand::Check(args)) => schema::check(args).await,
         ToolCommand::DeadLetters(command) => dead_letters::run(command).await,
+        ToolCommand::Archive(command) => archive::run(command).await,
+        ToolCommand::Restore(args) => restore::run(args).await,
     };
     result.unwrap_or_else(|error| startup::exit_code(error.as_ref()))
 }

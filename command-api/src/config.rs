@@ -81,6 +81,10 @@ pub struct Config {
     /// s3://bucket/folder, which takes region, credentials and endpoint from the usual AWS_ variables.
     #[arg(long, env = "GROOT_OBJECT_STORE", value_name = "DIR|URL", default_value = ".groot/dev/data/objects", value_parser = not_blank)]
     pub object_store: String,
+    /// The archive of the events, from where records are read that were deleted from Kafka: a directory, or a URL such as
+    /// s3://bucket/folder. None where left out.
+    #[arg(long, env = "GROOT_ARCHIVE", value_name = "DIR|URL", value_parser = not_blank)]
+    pub archive: Option<String>,
     /// Records of a partition after which a snapshot of it is stored.
     #[arg(long, env = "GROOT_SNAPSHOT_RECORDS", value_name = "COUNT", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub snapshot_records: u64,
@@ -105,6 +109,7 @@ impl Config {
             partitions: self.events_partitions,
             replication_factor: self.replication_factor,
             min_insync_replicas: self.min_insync_replicas,
+            archive: self.archive.clone(),
             ..KafkaConfig::local(self.kafka_brokers.clone())
         }
     }

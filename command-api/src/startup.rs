@@ -67,7 +67,7 @@ pub enum StartError {
     #[error("command-api cannot start")]
     Config(#[from] ConfigError),
     #[error("the log cannot be used")]
-    Kafka(#[from] KafkaError),
+    Kafka(#[source] KafkaError),
     #[error("the schema registry cannot be used")]
     Registry(#[from] RegistryError),
     #[error("{variable} is {address}, where this process cannot listen; free it or choose another")]
@@ -81,6 +81,15 @@ pub enum StartError {
     Peers(#[from] reqwest::Error),
     #[error("the local state cannot be used")]
     State(#[source] OpenError),
+}
+
+impl From<KafkaError> for StartError {
+    fn from(error: KafkaError) -> Self {
+        match error {
+            KafkaError::Archive { .. } => Self::Config(ConfigError(chain(&error))),
+            error => Self::Kafka(error),
+        }
+    }
 }
 
 /// A running instance.

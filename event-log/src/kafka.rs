@@ -6,11 +6,13 @@
 //! - [`Subscription`] shares partitions among projectors, and gives each as a [`CommitStream`]
 //! - [`ActivityWriter`] appends to the topic of facts that decide nothing, and a [`RecordStream`] reads it as it stands
 //! - [`read_all`] reads everything there is, once
+//! - [`Restore`] brings a log back from its archive; [`Retention`] deletes from the cluster what the archive has
 //!
 //! Nothing here decides what counts: that is the reader rule of [`crate::reader`]. Nothing here retries on behalf of an
 //! owner either: what went wrong is reported, and [`crate::owner`] draws its line with a claim.
 
 mod activity;
+mod archived;
 mod config;
 mod convert;
 mod error;
@@ -24,6 +26,8 @@ mod partition_log;
 mod partitioning;
 mod record_stream;
 mod replay;
+mod restore;
+mod retention;
 mod stream;
 mod subscription;
 mod tail;
@@ -40,6 +44,8 @@ pub use partition_log::{Inbox, KafkaLog, PartitionLog};
 pub use partitioning::partition_for;
 pub use record_stream::{Gone, RecordStream, Records};
 pub use replay::{ReadError, read_all, read_partition, walk_partition};
+pub use restore::{Look, PartitionLook, Restore, RestoreError, Restored};
+pub use retention::Retention;
 pub use stream::{CommitStream, Delivery};
 pub use subscription::{Alone, AssignedPartition, Subscription};
-pub use topics::{LogIdentity, identify, identify_activity, provision};
+pub use topics::{LogIdentity, answers, identify, identify_activity, provision};

@@ -10,10 +10,12 @@
 //! - [`owner`]: the owner of a partition as a state machine without IO: claims, pipelined appends, settlement
 //! - [`log`]: the trait through which an owner or a reader meets a log
 //! - [`state`]: what an owner keeps beside the log: a local store, and snapshots in object storage
+//! - [`archive`]: copies of the log in object storage
 //! - [`kafka`]: that trait on a Kafka cluster, with group membership and topics
 //! - [`simulated`]: that trait on a log in memory which loses, delays and repeats what no real broker can be made to
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod archive;
 pub mod kafka;
 pub mod log;
 pub mod owner;

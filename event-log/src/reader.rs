@@ -89,6 +89,8 @@ pub enum Halt {
         "partition {partition} cannot be read at offset {offset}, which was read before: {reason}; rebuild what was derived from it"
     )]
     OutOfRange { partition: u32, offset: u64, reason: String },
+    #[error("partition {partition} cannot be read from the archive at offset {offset}: {reason}")]
+    Archive { partition: u32, offset: u64, reason: String },
 }
 
 /// Applies the reader rule to the records of one partition, fed one by one in the order of their offsets.

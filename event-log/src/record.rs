@@ -223,6 +223,24 @@ pub fn claim(nonce: Nonce, owner: &str, generation: i32) -> RecordDraft {
 }
 
 impl LogRecord {
+    /// Key, value and headers, in bytes.
+    pub fn size(&self) -> usize {
+        let part = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        part(&self.key) + part(&self.value) + self.headers.size()
+    }
+
+    /// What another copy of this record has otherwise.
+    pub fn difference(&self, other: &Self) -> Option<&'static str> {
+        let differs = [
+            (self.offset != other.offset, "another offset"),
+            (self.timestamp != other.timestamp, "another time"),
+            (self.key != other.key, "another key"),
+            (self.value != other.value, "another value"),
+            (self.headers != other.headers, "other headers"),
+        ];
+        differs.into_iter().find_map(|(differs, what)| differs.then_some(what))
+    }
+
     pub fn stamp(&self) -> Stamp {
         let headers = &self.headers;
         let stamp = if headers.get(header::RECORD_TYPE) == Some(header::CLAIM_TYPE.as_bytes()) {

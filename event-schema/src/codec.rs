@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use crate::canonical;
 use crate::event::{DomainEvent, SCHEMAS};
-use crate::hash::SchemaFp;
+use crate::hash::{NotADigest, SchemaFp};
 use crate::registry::{Registered, Registry};
 use crate::schemas::{self, SchemaVersion};
 use crate::{upcast, wire};
@@ -205,6 +205,20 @@ impl Codec {
         let registry = self.registry.as_ref().ok_or(DecodeError::NotCached { id })?;
         let text = registry.schema(id).await?;
         self.remember(id, &text)
+    }
+
+    /// What the registry has under an id, if that is what values under it were written with: for those who keep schemas beside values.
+    /// `schema_fp` is as the records' headers have it.
+    pub async fn schema_text(&self, id: u32, schema_fp: &str) -> Result<String, DecodeError> {
+        let unusable = |reason: String| DecodeError::BadSchema { id, reason };
+        let written: SchemaFp = schema_fp.parse().map_err(|error: NotADigest| unusable(error.to_string()))?;
+        let registry = self.registry.as_ref().ok_or(DecodeError::NotCached { id })?;
+        let text = registry.schema(id).await?;
+        let found = canonical::fingerprint(&text).map_err(|error| unusable(error.to_string()))?;
+        if found != written {
+            return Err(DecodeError::SchemaMismatch { id, written, found });
+        }
+        Ok(text)
     }
 
     fn remember(&self, id: u32, schema: &str) -> Result<(), DecodeError> {

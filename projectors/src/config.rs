@@ -9,6 +9,8 @@ use read_model::analytics::ClickhouseAddress;
 use service::config;
 use service::telemetry::TelemetryArgs;
 
+use crate::archive::args::ArchiveArgs;
+
 /// Projects the log of events into the stores that queries read.
 ///
 /// Each projection is a command of its own. Start as many instances of one as you like, at most one for each partition is
@@ -41,8 +43,13 @@ pub enum ProjectionCommand {
     /// The bounds of a batch are recorded before its rows are inserted, and a batch that was cut off is redone with the same bounds and
     /// tokens, so that it can be killed at any time as well. It starts, waits and ends as `documents` does.
     Analytics(AnalyticsArgs),
-    /// All of them in one process, each with a group and positions of its own.
+    /// All of them in one process, each with a group and positions of its own; but not `archive`.
     All(AllArgs),
+    /// The log itself, into object storage: every record as it stands, in closed ranges of offsets with checksums.
+    ///
+    /// Its position is the end of the archive, so that it can be killed at any time as well. SIGTERM closes the ranges that are open.
+    /// It starts, waits and ends as `documents` does.
+    Archive(ArchiveArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -185,6 +192,11 @@ pub struct LogArgs {
     /// How many partitions the events topic has.
     #[arg(long, env = "GROOT_EVENTS_PARTITIONS", value_name = "COUNT", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub events_partitions: u32,
+    /// The archive of the events, from where records are read that were deleted from Kafka: a directory, or a URL such as
+    /// s3://bucket/folder, which takes region, credentials and endpoint from the usual AWS_ variables. None where left out; what is
+    /// about the archive itself uses .groot/dev/data/archive then.
+    #[arg(long, env = "GROOT_ARCHIVE", value_name = "DIR|URL", value_parser = config::not_blank)]
+    pub archive: Option<String>,
 }
 
 /// The process itself.
@@ -196,6 +208,9 @@ pub struct ProcessArgs {
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
 }
+
+/// Where the archive is beside the local servers.
+const ARCHIVE_PLACE: &str = ".groot/dev/data/archive";
 
 impl LogArgs {
     /// The same for the log's own client.
@@ -209,8 +224,14 @@ impl LogArgs {
             partitions: self.events_partitions,
             // Nothing is appended here.
             lanes: 0,
+            archive: self.archive.clone(),
             ..KafkaConfig::local(&self.kafka_brokers)
         }
+    }
+
+    /// Where the archive is, for what cannot do without one.
+    pub fn archive_place(&self) -> &str {
+        self.archive.as_deref().unwrap_or(ARCHIVE_PLACE)
     }
 }
 

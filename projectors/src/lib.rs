@@ -2,6 +2,7 @@
 //!
 //! - [`projection`]: what a projection is to the runner; [`documents`]: the one into MongoDB; [`search`]: the one into Elasticsearch;
 //!   [`analytics`]: the one into ClickHouse, with [`activity`] beside it
+//! - [`archive`]: copies the log to object storage, and projects nothing
 //! - [`runner`]: reads the log, and writes batches and positions
 //! - [`event`]: an event as a projection meets it; [`dead_letter`]: one that is not projected
 //! - [`checkpoint`]: a position as stores keep it; [`detached`]: writes that nobody can drop half-way; [`markdown`]: content as safe
@@ -13,6 +14,7 @@
 
 pub mod activity;
 pub mod analytics;
+pub mod archive;
 pub mod catalog;
 mod checkpoint;
 pub mod config;

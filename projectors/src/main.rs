@@ -8,6 +8,7 @@ use axum::{Json, Router};
 use futures::future::{BoxFuture, FutureExt, join_all};
 use projectors::activity;
 use projectors::analytics::catalog::AnalyticsCatalog;
+use projectors::archive::{self, args::ArchiveArgs};
 use projectors::catalog::Catalog;
 use projectors::config::{
     Cli, ClickhouseArgs, ElasticsearchArgs, MongodbArgs, ProcessArgs, ProjectionCommand, SourceArgs,
@@ -59,6 +60,9 @@ async fn main() -> ExitCode {
             })
             .await
         }
+        ProjectionCommand::Archive(args) => {
+            run(&args.process, async |process| Ok(vec![process.archive(&args).await?])).await
+        }
     };
     match result {
         Ok(()) => ExitCode::from(startup::EXIT_OK),
@@ -91,6 +95,13 @@ impl Process {
             tokio::join!(events, activity.close());
         }
         .boxed())
+    }
+
+    async fn archive(&self, args: &ArchiveArgs) -> Result<Closing, StartError> {
+        archive::meters::describe();
+        let archiving = archive::start(args, &self.health, &self.supervisor).await?;
+        self.report(archiving.reporter());
+        Ok(archiving.close().boxed())
     }
 
     async fn start<C: Catalog>(

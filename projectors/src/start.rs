@@ -7,8 +7,9 @@ use event_log::kafka::{KafkaConfig, KafkaError, KafkaLog, identify};
 use event_schema::codec::{Codec, RegistryConfig};
 use futures::future::{BoxFuture, FutureExt};
 use read_model::{Projection as Names, Versions};
-use service::config::without_credentials;
+use service::config::{ConfigError, without_credentials};
 use service::health::Health;
+use service::problem::chain;
 use service::startup::{StartupError, connect_with_retries};
 use service::supervise::Supervisor;
 use thiserror::Error;
@@ -42,7 +43,18 @@ pub enum StartError {
     #[error("the projection cannot start")]
     Dependency(#[from] StartupError),
     #[error("the log cannot be read")]
-    Log(#[from] KafkaError),
+    Log(#[source] KafkaError),
+    #[error("the archive cannot be used")]
+    Config(#[from] ConfigError),
+}
+
+impl From<KafkaError> for StartError {
+    fn from(error: KafkaError) -> Self {
+        match error {
+            KafkaError::Archive { .. } => Self::Config(ConfigError(chain(&error))),
+            error => Self::Log(error),
+        }
+    }
 }
 
 /// A projection, running under the supervisor that it was started with, in all versions that its store wants followed.

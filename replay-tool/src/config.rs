@@ -9,11 +9,14 @@ use projectors::config::{ClickhouseArgs, ElasticsearchArgs, LogArgs, MongodbArgs
 use service::config;
 use uuid::Uuid;
 
+use crate::archive::ArchiveCommand;
+use crate::restore::RestoreArgs;
+
 /// Looks into Groot's log and after its projections, for operators.
 ///
 /// It takes no part in any consumer group and disturbs nothing that runs. Only `rebuild`, `promote`, `rollback`, `retire`, `repair` and
-/// `dead-letters retry` and `drop` change anything, and `verify` notes what it has found; whatever decodes events registers the schemas of
-/// this build, as every program does at its start.
+/// `dead-letters retry` and `drop` change what is projected, `verify` notes what it has found, and `restore` fills topics that are empty;
+/// whatever decodes events registers the schemas of this build, as every program does at its start.
 ///
 /// What a person reads goes to standard output, and so does JSON with --json; progress and errors go to standard error.
 ///
@@ -83,6 +86,17 @@ pub enum ToolCommand {
     /// in their order until they are retried or dropped; everything else goes on.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+    /// The archive of the log in object storage, which `projectors archive` keeps.
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
+    /// Brings the log back from its archive, offset for offset, into topics that are empty or missing.
+    ///
+    /// Stop everything that writes to them before. Offsets, times and the log's identity are those of the log that was archived, so that
+    /// position tokens, checkpoints and snapshots stay true. What was written after the last archived range of a partition is lost.
+    /// Run the same again after an interruption: it goes on behind the records that are there, if they are the archive's.
+    ///
+    /// Exit code 4: there is no archive; 5: the topics hold something else, or the archive is damaged.
+    Restore(RestoreArgs),
 }
 
 #[derive(Clone, Debug, Subcommand)]

@@ -4,12 +4,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use event_log::kafka::{KafkaLog, LogIdentity, ReadError, identify, walk_partition};
+use event_log::kafka::{KafkaError, KafkaLog, LogIdentity, ReadError, identify, walk_partition};
 use event_log::position::Position;
 use event_log::reader::Commit;
 use event_schema::codec::{Codec, RegistryConfig};
 use indicatif::{ProgressBar, ProgressStyle};
 use projectors::config::LogArgs;
+use service::config::ConfigError;
+use service::problem::chain;
 use service::startup::connect_with_retries;
 use service::telemetry::{self, LogFormat, TelemetryArgs};
 
@@ -35,7 +37,11 @@ impl Log {
             connect_with_retries("Kafka", &kafka.brokers, || identify(&kafka)),
             connect_with_retries("the schema registry", &address, || Codec::connect(registry.clone())),
         )?;
-        Ok(Self { identity, codec: Arc::new(codec), kafka: KafkaLog::connect(&kafka)? })
+        let kafka = KafkaLog::connect(&kafka).map_err(|error| match error {
+            KafkaError::Archive { .. } => anyhow::Error::from(ConfigError(chain(&error))),
+            error => error.into(),
+        })?;
+        Ok(Self { identity, codec: Arc::new(codec), kafka })
     }
 
     pub fn partitions(&self) -> u32 {

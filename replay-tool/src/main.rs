@@ -1,6 +1,7 @@
 //! The operators' command line: looks into the log, and after what projections could not project.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod archive;
 mod changes;
 mod config;
 mod dead_letters;
@@ -9,6 +10,7 @@ mod history;
 mod log;
 mod rebuild;
 mod repair;
+mod restore;
 mod schema;
 mod state;
 mod status;
@@ -47,6 +49,8 @@ async fn main() -> ExitCode {
         ToolCommand::Repair(args) => repair::run(args).await,
         ToolCommand::Schema(SchemaCommand::Check(args)) => schema::check(args).await,
         ToolCommand::DeadLetters(command) => dead_letters::run(command).await,
+        ToolCommand::Archive(command) => archive::run(command).await,
+        ToolCommand::Restore(args) => restore::run(args).await,
     };
     result.unwrap_or_else(|error| startup::exit_code(error.as_ref()))
 }

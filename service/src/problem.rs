@@ -260,7 +260,7 @@ impl IntoResponse for Problem {
 }
 
 /// An error and all its sources on one line, the outermost first.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

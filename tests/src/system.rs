@@ -80,6 +80,11 @@ impl System {
         Program::start(self.stack, &format!("{}-{name}", self.name), program, args, &env)
     }
 
+    /// The log, as it is without an archive. A partition is read once at a time through it.
+    pub fn log(&self) -> &KafkaLog {
+        &self.log
+    }
+
     /// The variables that its programs have in common.
     pub fn env(&self) -> &[(String, String)] {
         &self.env

@@ -12,6 +12,7 @@ use event_log::kafka::{
 };
 use event_log::log::LogEvent;
 use event_log::owner::{Now, Owner, OwnerConfig};
+use event_log::reader::Halt;
 use event_log::record::Epoch;
 use event_log::state::{Checkpoint, LocalState, SnapshotsError, StateError, StateStore};
 use event_schema::codec::Codec;
@@ -404,6 +405,8 @@ impl Actor {
                 Output::Halted(why) => {
                     tracing::error!(partition = self.partition, "the partition is halted: {why}");
                     self.halted = Some(match why {
+                        // Nothing is wrong with what was derived.
+                        Halted::Log(Halt::Archive { .. }) => why.to_string(),
                         Halted::Log(_) => format!("{why} ({CURE})"),
                         _ => why.to_string(),
                     });

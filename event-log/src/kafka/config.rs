@@ -13,6 +13,9 @@ pub(super) const MAX_BATCH_BYTES: usize = MAX_RECORD_BYTES + 64 * 1024;
 /// How long activity is tried to be stored. An answer waits for it.
 pub(super) const ACTIVITY_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long a record is tried to be restored.
+const RESTORE_LIMIT: Duration = Duration::from_secs(60);
+
 /// Where the cluster is and how the log is laid out on it.
 #[derive(Clone, Debug)]
 pub struct KafkaConfig {
@@ -33,6 +36,8 @@ pub struct KafkaConfig {
     pub min_insync_replicas: i32,
     /// How many producers are kept ready for owners to move between. 0 in a process that only reads.
     pub lanes: u8,
+    /// Where the archive of the events is, a directory or a URL: records that were deleted from the cluster are read from there.
+    pub archive: Option<String>,
 }
 
 impl KafkaConfig {
@@ -49,6 +54,7 @@ impl KafkaConfig {
             replication_factor: 1,
             min_insync_replicas: 1,
             lanes: 3,
+            archive: None,
         }
     }
 
@@ -60,6 +66,8 @@ impl KafkaConfig {
             events_topic: self.activity_topic.clone(),
             client_id: format!("{}.activity", self.client_id),
             lanes: 0,
+            // Activity that has expired is gone.
+            archive: None,
             ..self.clone()
         }
     }
@@ -133,6 +141,24 @@ impl KafkaConfig {
             // An upper bound that is never met: what owners may have pending is bounded before it gets here, and a full
             // queue would end their epochs.
             .set("queue.buffering.max.kbytes", "1048576");
+        config
+    }
+
+    /// The producer that restores one partition from the archive.
+    pub(super) fn restorer(&self) -> ClientConfig {
+        let mut config = self.client();
+        config
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            // A record that could not be sent must not be followed by the next one.
+            .set("enable.gapless.guarantee", "true")
+            .set("linger.ms", "5")
+            .set("compression.type", "lz4")
+            .set("message.max.bytes", MAX_BATCH_BYTES.to_string())
+            .set("message.timeout.ms", RESTORE_LIMIT.as_millis().to_string())
+            .set("queue.buffering.max.messages", "100000")
+            // More than is ever on its way.
+            .set("queue.buffering.max.kbytes", "131072");
         config
     }
 

@@ -23,9 +23,3 @@ pub(super) fn headers(draft: &RecordDraft) -> OwnedHeaders {
     let headers = OwnedHeaders::new_with_capacity(draft.headers.len());
     draft.headers.iter().fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
 }
-
-/// What a record takes in memory, in bytes.
-pub(super) fn size(record: &LogRecord) -> usize {
-    let part = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
-    part(&record.key) + part(&record.value) + record.headers.size()
-}

@@ -3,6 +3,8 @@
 use rdkafka::error::KafkaError as ClientError;
 use thiserror::Error;
 
+use crate::state::ObjectStoreError;
+
 #[derive(Debug, Error)]
 pub enum KafkaError {
     #[error("cannot {action} on the Kafka cluster at {brokers}; check that it runs and can be reached from here")]
@@ -30,6 +32,12 @@ pub enum KafkaError {
     NotALogId { topic: String, found: String },
     #[error("the Kafka cluster at {brokers} did not {action} within {seconds} s")]
     TimedOut { action: String, brokers: String, seconds: u64 },
+    #[error("the archive at {place} cannot be used; correct GROOT_ARCHIVE")]
+    Archive {
+        place: String,
+        #[source]
+        source: ObjectStoreError,
+    },
     #[error("a thread for a Kafka client cannot be started")]
     Thread(#[from] std::io::Error),
 }

@@ -23,13 +23,25 @@ pub(super) async fn read_or_give(config: &KafkaConfig) -> Result<u64, KafkaError
     if let Some(log_id) = read(config).await? {
         return Ok(log_id);
     }
-    blocking(config, give).await?;
+    give(config, rand::random()).await
+}
+
+/// Gives this identity to a log that has none, and answers which one it has then.
+pub(super) async fn read_or_restore(config: &KafkaConfig, log_id: u64) -> Result<u64, KafkaError> {
+    match read(config).await? {
+        Some(log_id) => Ok(log_id),
+        None => give(config, log_id).await,
+    }
+}
+
+async fn give(config: &KafkaConfig, log_id: u64) -> Result<u64, KafkaError> {
+    blocking(config, move |config| write(config, log_id)).await?;
     read(config).await?.ok_or_else(|| timed_out(config, "keep the log's identity"))
 }
 
 async fn blocking<T: Send + 'static>(
     config: &KafkaConfig,
-    call: fn(&KafkaConfig) -> Result<T, KafkaError>,
+    call: impl FnOnce(&KafkaConfig) -> Result<T, KafkaError> + Send + 'static,
 ) -> Result<T, KafkaError> {
     let owned = config.clone();
     match tokio::task::spawn_blocking(move || call(&owned)).await {
@@ -98,7 +110,7 @@ fn is_news(error: &ClientError) -> bool {
     )
 }
 
-fn give(config: &KafkaConfig) -> Result<(), KafkaError> {
+fn write(config: &KafkaConfig, log_id: u64) -> Result<(), KafkaError> {
     let failed = |source| KafkaError::cluster(format!("write to topic {}", config.log_topic), &config.brokers, source);
     let mut client = config.client();
     client
@@ -107,7 +119,7 @@ fn give(config: &KafkaConfig) -> Result<(), KafkaError> {
         .set("message.timeout.ms", LIMIT.as_millis().to_string());
     let producer: BaseProducer<ClientVoice> =
         client.create_with_context(ClientVoice::new("log-id", &client)).map_err(KafkaError::client)?;
-    let log_id = format!("{:016x}", rand::random::<u64>());
+    let log_id = format!("{log_id:016x}");
     producer
         .send(BaseRecord::to(&config.log_topic).partition(0).key(KEY).payload(&log_id))
         .map_err(|(source, _)| failed(source))?;

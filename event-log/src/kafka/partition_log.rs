@@ -16,6 +16,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::{Mutex as Turn, mpsc};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use super::archived::Archived;
 use super::config::KafkaConfig;
 use super::error::KafkaError;
 use super::lanes::{Append, Entered, LanePool, Report};
@@ -36,6 +37,7 @@ struct Shared {
     topic: Arc<str>,
     client: Arc<Client>,
     pool: Arc<LanePool>,
+    archived: Option<Arc<Archived>>,
     /// One for each partition: who reads it holds it.
     turns: Vec<Arc<Turn<()>>>,
     stop: Arc<AtomicBool>,
@@ -48,6 +50,9 @@ const QUERY_LIMIT: Duration = Duration::from_secs(10);
 const SHORT_QUERY_LIMIT: Duration = Duration::from_secs(2);
 
 impl KafkaLog {
+    /// Records that the cluster holds no more are read from [`KafkaConfig::archive`], if it is named: whoever opens a partition meets
+    /// all of it, and does not notice where the one ends and the other begins.
+    ///
     /// Sets the clients up, without a round trip to the cluster: an unreachable one shows later, in the log and the metrics.
     /// Must be called inside a tokio runtime.
     pub fn connect(config: &KafkaConfig) -> Result<Self, KafkaError> {
@@ -58,6 +63,7 @@ impl KafkaLog {
         let stop = Arc::new(AtomicBool::new(false));
         let topic: Arc<str> = config.events_topic.as_str().into();
         let pool = LanePool::start(config, topic.clone()).map_err(KafkaError::client)?;
+        let archived = Archived::connect(config, client.clone(), topic.clone())?.map(Arc::new);
         let poller = spawn_poller(client.clone(), stop.clone())?;
         Ok(Self {
             shared: Arc::new(Shared {
@@ -65,6 +71,7 @@ impl KafkaLog {
                 topic,
                 client,
                 pool: Arc::new(pool),
+                archived,
                 turns: (0..config.partitions).map(|_| Arc::default()).collect(),
                 stop,
                 poller: Mutex::new(Some(poller)),
@@ -80,7 +87,7 @@ impl KafkaLog {
         let (commands, commands_in) = mpsc::unbounded_channel();
         let (reports, reports_in) = mpsc::unbounded_channel();
         let session = Session::default();
-        let desk = Arc::<Desk>::default();
+        let desk = Arc::new(Desk::new(self.shared.archived.is_some()));
         let tail = Tail {
             client: self.shared.client.clone(),
             topic: self.shared.topic.clone(),
@@ -88,6 +95,7 @@ impl KafkaLog {
             desk: desk.clone(),
             reports: reports.downgrade(),
             turn: self.shared.turns.get(partition as usize).cloned().unwrap_or_default(),
+            archived: self.shared.archived.clone(),
         };
         // It ends by itself when the PartitionLog is dropped; it fails in no other way than by telling the inbox.
         tokio::spawn(tail.run(commands_in));

@@ -1,10 +1,10 @@
 //! The records of a partition as they stand, for topics in which nothing decides what counts.
 
-use super::convert;
 use super::error::KafkaError;
 use super::partition_log::{Inbox, KafkaLog, PartitionLog};
 use super::stream::{Revocable, next_event};
 use crate::log::{Log, LogEvent};
+use crate::reader::Halt;
 use crate::record::LogRecord;
 
 /// What had arrived when it was asked for.
@@ -25,6 +25,8 @@ pub struct RecordStream {
     inbox: Inbox,
     next_offset: u64,
     gone: Option<Gone>,
+    /// Why, as a sentence.
+    halt: Option<Halt>,
     /// What [`RecordStream::through`] had when it met a gap.
     kept: Vec<LogRecord>,
     max_records: usize,
@@ -53,6 +55,7 @@ impl RecordStream {
             inbox,
             next_offset: offset,
             gone: None,
+            halt: None,
             kept: Vec::new(),
             max_records: 10_000,
             max_bytes: 16 * 1024 * 1024,
@@ -80,7 +83,13 @@ impl RecordStream {
     pub fn skip_to(&mut self, offset: u64) {
         self.next_offset = offset;
         self.gone = None;
+        self.halt = None;
         self.partition_log.open(self.partition, offset);
+    }
+
+    /// Why nothing more can be read, after [`Gone`].
+    pub fn halt(&self) -> Option<&Halt> {
+        self.halt.as_ref()
     }
 
     pub fn is_revoked(&self) -> bool {
@@ -112,7 +121,7 @@ impl RecordStream {
             self.kept.extend(part.records);
         }
         let records = std::mem::take(&mut self.kept);
-        let bytes = records.iter().map(convert::size).sum::<usize>() as u64;
+        let bytes = records.iter().map(LogRecord::size).sum::<usize>() as u64;
         Ok(Some(Records { records, next_offset: self.next_offset, bytes }))
     }
 
@@ -138,10 +147,13 @@ impl RecordStream {
             match event {
                 LogEvent::Record(record) => {
                     self.next_offset = record.offset + 1;
-                    gathered.bytes += convert::size(&record) as u64;
+                    gathered.bytes += record.size() as u64;
                     gathered.records.push(record);
                 }
-                LogEvent::ReadFailed { .. } => self.gone = Some(Gone(self.next_offset)),
+                LogEvent::ReadFailed { halt, .. } => {
+                    self.gone = Some(Gone(self.next_offset));
+                    self.halt = Some(halt);
+                }
                 // Nothing is appended here.
                 LogEvent::Appended { .. } | LogEvent::AppendFailed { .. } => {}
             }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use tokio::sync::watch;
 
-use super::convert;
 use super::meters;
 use super::partition_log::{Inbox, KafkaLog, PartitionLog};
 use crate::log::{Log, LogEvent};
@@ -216,7 +215,7 @@ impl CommitStream {
         };
         let partition = record.partition;
         self.gathered.records += 1;
-        self.gathered.bytes += convert::size(&record) as u64;
+        self.gathered.bytes += record.size() as u64;
         match self.reader.step(record) {
             Ok(Step::Resumed | Step::Pending) => {}
             Ok(Step::Released(commit)) => self.gathered.commits.push(commit),

@@ -2,17 +2,21 @@
 //!
 //! Each partition has a queue of its own inside the client, from which its reader takes records himself. One who does not
 //! keep up leaves his queue full; the client then stops to fetch that partition and goes on with the others.
+//!
+//! Where the cluster does not hold what is wanted, since it was deleted, what comes from the archive is laid before the queue.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::{Mutex as Turn, Notify, OwnedMutexGuard, mpsc};
 
+use super::archived::{Archived, Fed, Fetched, Next as FromArchive, Seam};
 use super::lanes::Report;
 use super::voice::ClientVoice;
 use super::{convert, meters};
@@ -51,6 +55,8 @@ pub(super) struct Tail {
     pub reports: mpsc::WeakUnboundedSender<Report>,
     /// Held while the partition is assigned, so that two readers of it take turns.
     pub turn: Arc<Turn<()>>,
+    /// Where records are that the cluster holds no more.
+    pub archived: Option<Arc<Archived>>,
 }
 
 /// Where the queue of a partition lies for the one who reads it. He takes records from it himself: a task between would
@@ -60,6 +66,9 @@ pub(super) struct Desk {
     lying: Mutex<Lying>,
     /// There may be something new to take.
     pub news: Notify,
+    /// The cluster does not hold what comes next, and there is an archive to look into.
+    out_of_range: Notify,
+    has_archive: bool,
 }
 
 #[derive(Default)]
@@ -74,7 +83,15 @@ enum Lying {
 struct Open {
     session: u64,
     next_offset: u64,
-    queue: PartitionQueue<ClientVoice>,
+    /// What comes from the archive, before the queue.
+    fetched: Option<Fetched>,
+    queue: Option<PartitionQueue<ClientVoice>>,
+    /// The record before the first one that is wanted of the queue, which the archive has given already.
+    seam: Option<Seam>,
+    /// Why nothing follows behind what was fetched.
+    halt: Option<Halt>,
+    /// The cluster does not hold what comes next.
+    out_of_range: bool,
     failed: bool,
 }
 
@@ -86,16 +103,58 @@ pub(super) enum Taken {
     Ended,
 }
 
+/// What an open partition gives.
+enum Given {
+    Event(LogEvent),
+    Nothing,
+    OutOfRange,
+}
+
 impl Desk {
+    pub fn new(has_archive: bool) -> Self {
+        Self { has_archive, ..Self::default() }
+    }
+
     /// The next record of this session, if one has arrived.
     pub fn take(&self, session: u64, partition: u32) -> Taken {
         match &mut *self.lying() {
             Lying::Ended => Taken::Ended,
-            Lying::Queue(open) if open.session == session && !open.failed => {
-                open.take(partition).map_or(Taken::Nothing, Taken::Event)
-            }
+            Lying::Queue(open) if open.session == session && !open.failed => match open.take(partition) {
+                Given::Event(event) => Taken::Event(event),
+                Given::Nothing => Taken::Nothing,
+                Given::OutOfRange if self.has_archive => {
+                    self.out_of_range.notify_one();
+                    Taken::Nothing
+                }
+                Given::OutOfRange => {
+                    let reason = "the log ends before it, or begins after it because its beginning was deleted: then name the \
+                                  place of the archive (GROOT_ARCHIVE)";
+                    Taken::Event(unreadable(partition, open.next_offset, reason.to_owned()))
+                }
+            },
             Lying::Nothing | Lying::Queue(_) => Taken::Nothing,
         }
+    }
+
+    /// What the archive gives takes the place of a queue that has nothing more to give. Gives the offset that is wanted, and whether the
+    /// queue was still to show that it fits to what the archive had given before.
+    fn exchange(&self, fetched: Fetched) -> Option<(u64, bool)> {
+        let mut lying = self.lying();
+        let Lying::Queue(open) = &mut *lying else { return None };
+        if !open.out_of_range {
+            return None;
+        }
+        let had_seam = open.seam.take().is_some();
+        *open = Open { fetched: Some(fetched), ..Open::of(open.session, open.next_offset) };
+        Some((open.next_offset, had_seam))
+    }
+
+    /// What follows behind that which the archive gives.
+    fn follow(&self, follows: impl FnOnce(&mut Open)) {
+        if let Lying::Queue(open) = &mut *self.lying() {
+            follows(open);
+        }
+        self.news.notify_one();
     }
 
     fn lay(&self, lying: Lying) {
@@ -116,24 +175,73 @@ impl std::fmt::Debug for Desk {
 }
 
 impl Open {
-    fn take(&mut self, partition: u32) -> Option<LogEvent> {
+    fn of(session: u64, next_offset: u64) -> Self {
+        Self {
+            session,
+            next_offset,
+            fetched: None,
+            queue: None,
+            seam: None,
+            halt: None,
+            out_of_range: false,
+            failed: false,
+        }
+    }
+
+    fn take(&mut self, partition: u32) -> Given {
+        if let Some(fetched) = &mut self.fetched {
+            match fetched.next() {
+                FromArchive::Record(record) => {
+                    self.next_offset = record.offset + 1;
+                    return Given::Event(LogEvent::Record(record));
+                }
+                FromArchive::Nothing => return Given::Nothing,
+                FromArchive::Ended => self.fetched = None,
+            }
+        }
+        if let Some(halt) = self.halt.take() {
+            return self.fail(partition, halt);
+        }
         loop {
-            match self.queue.poll(Duration::ZERO)? {
+            let Some(polled) = self.queue.as_mut().and_then(|queue| queue.poll(Duration::ZERO)) else {
+                return Given::Nothing;
+            };
+            match polled {
                 Ok(message) => {
                     let Some(record) = convert::record(&message) else { continue };
+                    drop(message);
+                    if let Some(Seam { offset, mark }) = self.seam.take()
+                        && record.offset == offset
+                    {
+                        match record.mark() {
+                            found if found == mark => continue,
+                            found => {
+                                let halt = Halt::Rewritten { partition, offset, expected: mark, found };
+                                return self.fail(partition, halt);
+                            }
+                        }
+                    }
                     self.next_offset = record.offset + 1;
-                    return Some(LogEvent::Record(record));
+                    return Given::Event(LogEvent::Record(record));
                 }
                 Err(error) if ends_reading(&error) => {
                     meters::read_failed(partition);
                     self.failed = true;
-                    let reason = "the log ends before it, or begins after it".to_owned();
-                    return Some(unreadable(partition, self.next_offset, reason));
+                    self.out_of_range = true;
+                    return Given::OutOfRange;
                 }
                 // The client tries again by itself.
                 Err(error) => tracing::debug!(partition, "reading is interrupted: {error}"),
             }
         }
+    }
+
+    fn fail(&mut self, partition: u32, halt: Halt) -> Given {
+        meters::read_failed(partition);
+        self.failed = true;
+        // What is queued behind it would be read over it.
+        self.halt = None;
+        Given::Event(LogEvent::ReadFailed { partition, halt })
     }
 }
 
@@ -141,26 +249,54 @@ fn unreadable(partition: u32, offset: u64, reason: String) -> LogEvent {
     LogEvent::ReadFailed { partition, halt: Halt::OutOfRange { partition, offset, reason } }
 }
 
+/// What the tail of a partition has to do next.
+enum Next {
+    Command(Command),
+    OutOfRange,
+    Fed(Fed),
+}
+
 impl Tail {
     /// Runs until the sender of the commands is dropped.
     pub async fn run(self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let mut turn: Option<OwnedMutexGuard<()>> = None;
         let mut open = false;
-        while let Some(command) = commands.recv().await {
-            if std::mem::take(&mut open) {
-                self.desk.lay(Lying::Nothing);
-                self.unassign().await;
-            }
-            match command {
-                Command::Open { offset, session } => {
-                    if turn.is_none() {
-                        turn = Some(self.turn.clone().lock_owned().await);
+        let mut feeding: Option<BoxFuture<'_, Fed>> = None;
+        while let Some(next) = self.next(&mut commands, &mut feeding).await {
+            match next {
+                Next::Command(command) => {
+                    feeding = None;
+                    if std::mem::take(&mut open) {
+                        self.desk.lay(Lying::Nothing);
+                        self.unassign().await;
                     }
-                    open = self.open(offset, session).await;
+                    match command {
+                        Command::Open { offset, session } => {
+                            if turn.is_none() {
+                                turn = Some(self.turn.clone().lock_owned().await);
+                            }
+                            open = self.open(offset, session).await;
+                        }
+                        Command::Close => turn = None,
+                    }
                 }
-                Command::Close => turn = None,
+                Next::OutOfRange => {
+                    if let Some(archived) = &self.archived {
+                        let (pieces, fetched) = Fetched::new();
+                        if let Some((wanted, had_seam)) = self.desk.exchange(fetched) {
+                            self.unassign().await;
+                            let to = archived.feed(self.partition, wanted, had_seam, pieces, self.desk.clone());
+                            feeding = Some(Box::pin(to));
+                        }
+                    }
+                }
+                Next::Fed(fed) => {
+                    feeding = None;
+                    self.go_on(fed).await;
+                }
             }
         }
+        drop(feeding);
         self.desk.lay(Lying::Ended);
         // Whoever has closed it already, or never had it open, would take it from the one who reads it now.
         if open {
@@ -168,11 +304,66 @@ impl Tail {
         }
     }
 
+    /// Cancel safe.
+    async fn next(
+        &self,
+        commands: &mut mpsc::UnboundedReceiver<Command>,
+        feeding: &mut Option<BoxFuture<'_, Fed>>,
+    ) -> Option<Next> {
+        let fed = async {
+            match feeding {
+                Some(feeding) => feeding.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            command = commands.recv() => command.map(Next::Command),
+            fed = fed => Some(Next::Fed(fed)),
+            () = self.desk.out_of_range.notified() => Some(Next::OutOfRange),
+        }
+    }
+
     /// Whether it could be opened; the reader has been told if not.
     async fn open(&self, offset: u64, session: u64) -> bool {
+        let Some(queue) = self.assign(offset).await else {
+            if let Some(reports) = self.reports.upgrade() {
+                let event = unreadable(self.partition, offset, REFUSED.to_owned());
+                // Nobody is left to hear of it if the inbox is gone.
+                let _ = reports.send((session, event));
+            }
+            return false;
+        };
+        self.desk.lay(Lying::Queue(Open { queue: Some(queue), ..Open::of(session, offset) }));
+        true
+    }
+
+    /// Goes on behind what the archive has given.
+    async fn go_on(&self, fed: Fed) {
+        let partition = self.partition;
+        match fed {
+            Fed::Halted(halt) => self.desk.follow(|open| open.halt = Some(halt)),
+            Fed::Through { offset, seam } => {
+                let from = seam.as_ref().map_or(offset, |seam| seam.offset);
+                let queue = self.assign(from).await;
+                self.desk.follow(|open| match queue {
+                    Some(queue) => {
+                        open.queue = Some(queue);
+                        open.seam = seam;
+                    }
+                    None => {
+                        open.halt = Some(Halt::OutOfRange { partition, offset, reason: REFUSED.to_owned() });
+                    }
+                });
+            }
+        }
+    }
+
+    /// The queue of the partition from an offset on. None if the client refuses.
+    async fn assign(&self, offset: u64) -> Option<PartitionQueue<ClientVoice>> {
         let (client, topic, partition) = (self.client.clone(), self.topic.clone(), self.partition as i32);
         let desk = self.desk.clone();
-        let queue = blocking(move || {
+        blocking(move || {
             // Split off first: otherwise the first records could end in the client's common queue.
             let mut queue = client.split_partition_queue(&topic, partition)?;
             queue.set_nonempty_callback(move || desk.news.notify_one());
@@ -185,17 +376,7 @@ impl Tail {
             Some(queue)
         })
         .await
-        .flatten();
-        let Some(queue) = queue else {
-            if let Some(reports) = self.reports.upgrade() {
-                let event = unreadable(self.partition, offset, "the client refused to read it".to_owned());
-                // Nobody is left to hear of it if the inbox is gone.
-                let _ = reports.send((session, event));
-            }
-            return false;
-        };
-        self.desk.lay(Lying::Queue(Open { session, next_offset: offset, queue, failed: false }));
-        true
+        .flatten()
     }
 
     /// The queue has to be gone from the desk before: dropped later it would take the call-back of the next one.
@@ -211,6 +392,8 @@ impl Tail {
         .await;
     }
 }
+
+const REFUSED: &str = "the client refused to read it";
 
 /// Assigning waits for an answer of the client's own thread. None if the runtime is shutting down.
 async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Option<T> {

@@ -14,7 +14,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 
 use super::config::{KafkaConfig, MAX_BATCH_BYTES};
@@ -60,6 +62,69 @@ pub async fn identify_activity(config: &KafkaConfig) -> Result<LogIdentity, Kafk
     Ok(identity)
 }
 
+/// Whether the cluster answers, whatever it holds.
+///
+/// # Errors
+/// When it does not.
+pub async fn answers(config: &KafkaConfig) -> Result<(), KafkaError> {
+    Topics::connect(config)?.shape(&config.events_topic).await.map(drop)
+}
+
+/// What there is of a log that is to be restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub events: bool,
+    /// Whether records of the events keep the time that whoever writes them gives.
+    pub takes_times: bool,
+    pub log: bool,
+}
+
+/// Looks at the topics of a log that is to be restored, and makes nothing.
+pub(super) async fn look(config: &KafkaConfig) -> Result<Found, KafkaError> {
+    let topics = Topics::connect(config)?;
+    let [events, _, log] = log_plans(config);
+    let shape = topics.shape(events.name).await?;
+    let mut found = Found { events: shape.is_some(), takes_times: false, log: topics.shape(log.name).await?.is_some() };
+    if let Some(shape) = shape {
+        if shape.partitions != events.partitions {
+            return Err(KafkaError::TopicSetting {
+                topic: events.name.to_owned(),
+                setting: "partitions",
+                found: shape.partitions.to_string(),
+                wanted: events.partitions.to_string(),
+            });
+        }
+        let times = topics.settings(&events).await?;
+        found.takes_times = times.iter().any(|(setting, value)| setting.name == TIMES && value != LOG_TIMES);
+    }
+    Ok(found)
+}
+
+/// Makes the topics of a log that is to be restored, or sees that they are as they must be for that. Nobody else can use the log until
+/// [`close_restored`]: [`identify`] and [`provision`] refuse it.
+pub(super) async fn open_for_restore(config: &KafkaConfig, found: Found) -> Result<(), KafkaError> {
+    let topics = Topics::connect(config)?;
+    let [events, owners, log] = log_plans(config);
+    let events = events.with_times("CreateTime");
+    topics.create(&events).await?;
+    if found.events && !found.takes_times {
+        topics.set(&events, TIMES, "CreateTime").await?;
+    }
+    for topic in [events, owners, log] {
+        topics.create(&topic).await?;
+        topics.check(&topic, Patience::UntilSeen).await?;
+    }
+    Ok(())
+}
+
+/// From now on records get the time of the broker, as in every log.
+pub(super) async fn close_restored(config: &KafkaConfig) -> Result<(), KafkaError> {
+    let topics = Topics::connect(config)?;
+    let [events, _, _] = log_plans(config);
+    topics.set(&events, TIMES, LOG_TIMES).await?;
+    topics.check(&events, Patience::UntilSeen).await
+}
+
 fn identity(config: &KafkaConfig, log_id: u64) -> LogIdentity {
     LogIdentity { log_id, partitions: config.partitions }
 }
@@ -100,7 +165,18 @@ fn at_least(name: &'static str, value: impl ToString) -> Setting {
 /// Records bear the time of the broker, not of a writer: deduplication expires by it, and brokers refuse a writer's that is an
 /// hour ahead.
 fn log_time() -> Setting {
-    exactly("message.timestamp.type", "LogAppendTime")
+    exactly(TIMES, LOG_TIMES)
+}
+
+const TIMES: &str = "message.timestamp.type";
+const LOG_TIMES: &str = "LogAppendTime";
+
+impl Plan<'_> {
+    fn with_times(mut self, times: &str) -> Self {
+        self.settings.retain(|setting| setting.name != TIMES);
+        self.settings.push(exactly(TIMES, times));
+        self
+    }
 }
 
 fn log_plans(config: &KafkaConfig) -> [Plan<'_>; 3] {
@@ -248,6 +324,40 @@ impl<'a> Topics<'a> {
         };
         let found = |setting: &Setting| resource.get(setting.name).and_then(|entry| entry.value.clone());
         Ok(plan.settings.iter().filter_map(|setting| Some((setting, found(setting)?))).collect())
+    }
+
+    /// Changes one setting of a topic, and waits until it is seen. The protocol sets all of them at once and resets what is not named, so
+    /// those that the topic has of its own are given again.
+    async fn set(&self, plan: &Plan<'_>, name: &str, value: &str) -> Result<(), KafkaError> {
+        let failed = |source| self.failed("change the settings of topics", source);
+        let answer = self.admin.describe_configs(&[ResourceSpecifier::Topic(plan.name)], &self.options).await;
+        let resource = answer.map_err(failed)?.into_iter().next().transpose();
+        let resource = resource.map_err(|code| failed(ClientError::AdminOp(code)))?;
+        let mut change = AlterConfig::new(ResourceSpecifier::Topic(plan.name));
+        for entry in resource.iter().flat_map(|resource| &resource.entries) {
+            if let (ConfigSource::DynamicTopic, Some(value)) = (&entry.source, &entry.value) {
+                change = change.set(&entry.name, value);
+            }
+        }
+        let altered = self.admin.alter_configs([&change.set(name, value)], &self.options).await.map_err(failed)?;
+        if let Some(Err((_, code))) = altered.into_iter().next() {
+            return Err(failed(ClientError::AdminOp(code)));
+        }
+        let started = Instant::now();
+        loop {
+            let settings = self.settings(plan).await?;
+            if settings.iter().any(|(setting, found)| setting.name == name && found == value) {
+                return Ok(());
+            }
+            if started.elapsed() > LIMIT {
+                return Err(KafkaError::TimedOut {
+                    action: format!("give topic {} the setting {name}={value}", plan.name),
+                    brokers: self.config.brokers.clone(),
+                    seconds: LIMIT.as_secs(),
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     fn failed(&self, action: &str, source: ClientError) -> KafkaError {

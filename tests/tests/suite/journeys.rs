@@ -68,10 +68,10 @@ async fn is_served(system: &System, positions: &[String]) {
     }
 }
 
-fn draft(title: &str) -> Value {
+pub fn draft(title: &str) -> Value {
     json!({ "type": "note", "title": title, "content": "It *travels*.", "tags": ["physics"] })
 }
 
-async fn publish(system: &System, caller: &Caller, id: &str) -> groot_tests::client::Answer {
+pub async fn publish(system: &System, caller: &Caller, id: &str) -> groot_tests::client::Answer {
     system.command("POST", &format!("/api/universal/post/{id}/publish"), caller, &[], None).await.expect(200)
 }

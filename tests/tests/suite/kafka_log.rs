@@ -6,7 +6,7 @@ mod membership;
 mod outage;
 mod ownership;
 mod records;
-mod resume;
+pub mod resume;
 mod subscription;
 mod topics;
 
@@ -19,12 +19,12 @@ use uuid::Uuid;
 /// How long anything that must happen may take before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("never came: {what}"))
 }
 
 /// A log of its own for one test.
-fn config(partitions: u32) -> KafkaConfig {
+pub fn config(partitions: u32) -> KafkaConfig {
     let name = Uuid::now_v7().simple();
     KafkaConfig {
         client_id: format!("test-{name}"),
@@ -37,7 +37,7 @@ fn config(partitions: u32) -> KafkaConfig {
     }
 }
 
-async fn log(partitions: u32) -> (KafkaConfig, KafkaLog) {
+pub async fn log(partitions: u32) -> (KafkaConfig, KafkaLog) {
     let config = config(partitions);
     provision(&config).await.unwrap();
     let log = KafkaLog::connect(&config).unwrap();

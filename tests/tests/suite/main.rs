@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod analytics;
+mod archive;
 mod brokers;
 mod commands;
 mod documents;

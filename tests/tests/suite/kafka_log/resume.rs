@@ -16,7 +16,7 @@ use super::driver::{Driver, event, fold};
 use super::{log, soon};
 
 /// Two owners in turn, commits of one to three records, one that is cut off, and records that nobody stamped.
-async fn eventful(log: &KafkaLog) {
+pub async fn eventful(log: &KafkaLog) {
     for (generation, name) in [(1, "a"), (2, "b")] {
         let mut owner = Driver::serving(log, 0, name, generation).await;
         for number in 0..6 {
@@ -50,7 +50,7 @@ async fn a_reader_stopped_at_any_offset_goes_on_as_if_it_had_not() {
 }
 
 /// Deletes the events, makes their topic anew, and lets an owner fill it with `commits` commits.
-async fn rewrite(config: &KafkaConfig, commits: usize) {
+pub async fn rewrite(config: &KafkaConfig, commits: usize) {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", &config.brokers).create().unwrap();
     let deleted = admin.delete_topics(&[&config.events_topic], &AdminOptions::new()).await.unwrap();

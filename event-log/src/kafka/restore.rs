@@ -1,0 +1,387 @@
+//! Bringing a log back from its archive, offset for offset.
+//!
+//! Whatever stands outside the log speaks of offsets, of marks and of the log's id: position tokens, checkpoints, snapshots. All of them
+//! stay true, since records get the offsets, the times and the bytes that they had. While it goes on the topic takes the times
+//! of whoever writes, which [`super::identify`] and [`super::provision`] refuse: so nobody uses a log that is half there.
+
+use std::collections::VecDeque;
+use std::future::Future;
+
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::future_producer::OwnedDeliveryResult;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use thiserror::Error;
+
+use super::config::KafkaConfig;
+use super::error::KafkaError;
+use super::log_id;
+use super::partition_log::KafkaLog;
+use super::record_stream::RecordStream;
+use super::topics::{self, Found};
+use super::voice::ClientVoice;
+use crate::archive::{Archive, ArchiveError, ArchiveIdentity, Link, manifest_name};
+use crate::record::LogRecord;
+
+/// A log was not restored, or not to its end.
+#[derive(Debug, Error)]
+pub enum RestoreError {
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    #[error("{0}")]
+    Refused(String),
+    #[error(
+        "partition {partition} is not what the archive says at offset {offset}: {what}; nothing is restored over it. Restore into a topic that \
+         is empty, or that an interrupted restore has left"
+    )]
+    Differs { partition: u32, offset: u64, what: &'static str },
+    #[error(
+        "the record of partition {partition} that belongs at offset {expected} came to stand at {found}: somebody else writes to the topic; stop \
+         all writers, delete the topic and restore again"
+    )]
+    Misplaced { partition: u32, expected: u64, found: i64 },
+    #[error("the record at offset {offset} of partition {partition} could not be written; run the same again to go on")]
+    NotWritten {
+        partition: u32,
+        offset: u64,
+        #[source]
+        source: Box<ClientError>,
+    },
+    #[error("the topic could not be read to its end")]
+    Unreadable,
+}
+
+/// What there is to restore, and what is there already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    pub identity: ArchiveIdentity,
+    /// Whether the log is usable: all that the archive has is there, and it takes the times of brokers.
+    pub is_complete: bool,
+    pub partitions: Vec<PartitionLook>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionLook {
+    /// The archive has all records before this offset.
+    pub archived_to: u64,
+    /// When the last one was appended. What was written after that is lost, if the log is.
+    pub last_timestamp: Option<i64>,
+    /// The topic has all records before this offset.
+    pub held_to: u64,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// Records that were written.
+    pub records: u64,
+}
+
+/// Restores a log into the topics of a configuration.
+#[derive(Debug)]
+pub struct Restore {
+    config: KafkaConfig,
+    archive: Archive,
+    found: Found,
+    log_id: Option<u64>,
+    look: Look,
+}
+
+/// What is on its way to the cluster.
+const BYTES_ON_THEIR_WAY: usize = 16 * 1024 * 1024;
+const RECORDS_ON_THEIR_WAY: usize = 10_000;
+
+impl Restore {
+    /// Looks what the archive has and the cluster holds, and changes nothing. The number of partitions is the archive's.
+    ///
+    /// # Errors
+    /// When the topic is of another log, or has what the archive has not.
+    pub async fn prepare(config: &KafkaConfig, archive: Archive) -> Result<Self, RestoreError> {
+        let empty = || ArchiveError::Empty { place: archive.place().to_owned() };
+        let identity = archive.identity().await?.ok_or_else(empty)?;
+        let config = KafkaConfig { partitions: identity.partitions, archive: None, lanes: 0, ..config.clone() };
+        let found = topics::look(&config).await?;
+        let log_id = if found.log { log_id::read(&config).await? } else { None };
+        if let Some(log_id) = log_id.filter(|log_id| *log_id != identity.log_id) {
+            return Err(RestoreError::Refused(format!(
+                "topic {} says that this is log {log_id:016x}, and the archive is of log {}: name other topics, or delete these",
+                config.log_topic,
+                identity.log_id_text()
+            )));
+        }
+        let mut partitions = Vec::new();
+        for partition in 0..identity.partitions {
+            let manifest = archive.tip(partition).await?.map(|link| link.manifest);
+            partitions.push(PartitionLook {
+                archived_to: manifest.as_ref().map_or(0, |manifest| manifest.end()),
+                last_timestamp: manifest.map(|manifest| manifest.last_timestamp),
+                held_to: 0,
+            });
+        }
+        if found.events {
+            let log = KafkaLog::connect(&config)?;
+            for (partition, look) in (0..).zip(&mut partitions) {
+                look.held_to = must_be_a_beginning(&config, partition, log.bounds(partition).await?, look.archived_to)?;
+            }
+            log.close().await;
+        }
+        let holds_all = partitions.iter().all(|look| look.held_to == look.archived_to);
+        let is_complete = found.events && !found.takes_times && log_id.is_some() && holds_all;
+        let look = Look { identity, is_complete, partitions };
+        Ok(Self { config, archive, found, log_id, look })
+    }
+
+    pub fn look(&self) -> &Look {
+        &self.look
+    }
+
+    /// Compares what the topic holds already with the archive, and changes nothing. `each` is told of every record.
+    ///
+    /// # Errors
+    /// When anything of it differs.
+    pub async fn compare_held(&self, mut each: impl FnMut()) -> Result<(), RestoreError> {
+        let held = |look: &PartitionLook| (0, look.held_to);
+        self.compare(held, &mut each).await
+    }
+
+    /// Writes what is missing, compares it, and opens the log to everybody. `each` is told of every record that is written or compared.
+    ///
+    /// Call [`Restore::compare_held`] before.
+    ///
+    /// # Errors
+    /// When it cannot be done, or somebody else writes to the topic. It can be begun anew, and goes on behind what is there.
+    pub async fn run(self, mut each: impl FnMut()) -> Result<Restored, RestoreError> {
+        if self.look.is_complete {
+            return Ok(Restored { records: 0 });
+        }
+        topics::open_for_restore(&self.config, self.found).await?;
+        if self.log_id.is_none() {
+            let given = log_id::read_or_restore(&self.config, self.look.identity.log_id).await?;
+            if given != self.look.identity.log_id {
+                let text = format!("somebody else has made this log {given:016x} meanwhile; stop all writers");
+                return Err(RestoreError::Refused(text));
+            }
+        }
+        let mut records = 0;
+        for (partition, look) in (0..).zip(&self.look.partitions) {
+            if look.held_to < look.archived_to {
+                records += self.write(partition, look, &mut each).await?;
+            }
+        }
+        self.compare(|look| (look.held_to, look.archived_to), &mut each).await?;
+        topics::close_restored(&self.config).await?;
+        Ok(Restored { records })
+    }
+
+    async fn write(&self, partition: u32, look: &PartitionLook, each: &mut impl FnMut()) -> Result<u64, RestoreError> {
+        let client = self.config.restorer();
+        let voice = ClientVoice::new("restore", &client);
+        let producer: FutureProducer<ClientVoice> = client.create_with_context(voice).map_err(KafkaError::client)?;
+        let mut way = OnTheirWay { partition, deliveries: VecDeque::new(), bytes: 0 };
+        let mut written = 0;
+        let mut walk = Walk::new(&self.archive, partition, look.held_to, look.archived_to);
+        while let Some(records) = walk.next().await? {
+            for record in &records {
+                while way.bytes > BYTES_ON_THEIR_WAY || way.deliveries.len() >= RECORDS_ON_THEIR_WAY {
+                    way.settle().await?;
+                }
+                way.send(&producer, &self.config.events_topic, record).await?;
+                written += 1;
+                each();
+            }
+        }
+        while !way.deliveries.is_empty() {
+            way.settle().await?;
+        }
+        Ok(written)
+    }
+
+    /// Compares a piece of each partition with the archive.
+    async fn compare(
+        &self,
+        piece: impl Fn(&PartitionLook) -> (u64, u64),
+        each: &mut impl FnMut(),
+    ) -> Result<(), RestoreError> {
+        let log = KafkaLog::connect(&self.config)?;
+        for (partition, look) in (0..).zip(&self.look.partitions) {
+            let (from, to) = piece(look);
+            if from < to {
+                self.compare_partition(&log, partition, from, to, each).await?;
+            }
+        }
+        log.close().await;
+        Ok(())
+    }
+
+    async fn compare_partition(
+        &self,
+        log: &KafkaLog,
+        partition: u32,
+        from: u64,
+        to: u64,
+        each: &mut impl FnMut(),
+    ) -> Result<(), RestoreError> {
+        let mut walk = Walk::new(&self.archive, partition, from, to);
+        let mut stream = RecordStream::open(log, partition, from);
+        let mut there = VecDeque::new();
+        while let Some(records) = walk.next().await? {
+            for archived in &records {
+                while there.is_empty() {
+                    match stream.next().await {
+                        Ok(Some(some)) => there.extend(some.records),
+                        Ok(None) | Err(_) => return Err(RestoreError::Unreadable),
+                    }
+                }
+                if let Some(found) = there.pop_front()
+                    && let Some(what) = archived.difference(&found)
+                {
+                    return Err(RestoreError::Differs { partition, offset: archived.offset, what });
+                }
+                each();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The end of what a partition holds, if that may be the beginning of what is archived.
+fn must_be_a_beginning(
+    config: &KafkaConfig,
+    partition: u32,
+    held: std::ops::Range<u64>,
+    archived_to: u64,
+) -> Result<u64, RestoreError> {
+    let refused = |what: String| {
+        Err(RestoreError::Refused(format!(
+            "partition {partition} of topic {} {what}: nothing is restored into it; name another topic, or delete this one",
+            config.events_topic
+        )))
+    };
+    if held.start > 0 {
+        return refused(format!("begins at offset {}, and what stood before was deleted", held.start));
+    }
+    if held.end > archived_to {
+        return refused(format!("ends at offset {}, and the archive at {archived_to}", held.end));
+    }
+    Ok(held.end)
+}
+
+/// Records that were handed to the client and are not reported yet, in their order.
+struct OnTheirWay<D> {
+    partition: u32,
+    deliveries: VecDeque<(u64, usize, D)>,
+    bytes: usize,
+}
+
+impl<D: Future<Output = Result<OwnedDeliveryResult, futures::channel::oneshot::Canceled>> + Unpin> OnTheirWay<D> {
+    async fn settle(&mut self) -> Result<(), RestoreError> {
+        let Some((offset, size, delivery)) = self.deliveries.pop_front() else { return Ok(()) };
+        let partition = self.partition;
+        let not_written = |source| RestoreError::NotWritten { partition, offset, source: Box::new(source) };
+        let delivered = delivery.await.map_err(|_| not_written(ClientError::Canceled))?;
+        let delivered = delivered.map_err(|(source, _)| not_written(source))?;
+        self.bytes -= size;
+        // A request that was sent twice is reported without an offset; what came of it shows when it is compared.
+        if u64::try_from(delivered.offset).is_ok_and(|found| found != offset) {
+            return Err(RestoreError::Misplaced { partition, expected: offset, found: delivered.offset });
+        }
+        Ok(())
+    }
+}
+
+impl OnTheirWay<rdkafka::producer::DeliveryFuture> {
+    async fn send(
+        &mut self,
+        producer: &FutureProducer<ClientVoice>,
+        topic: &str,
+        record: &LogRecord,
+    ) -> Result<(), RestoreError> {
+        loop {
+            let headers = OwnedHeaders::new_with_capacity(record.headers.len());
+            let headers = record
+                .headers
+                .iter()
+                .fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
+            let message = FutureRecord::<[u8], [u8]> {
+                topic,
+                partition: Some(self.partition as i32),
+                payload: record.value.as_deref(),
+                key: record.key.as_deref(),
+                timestamp: Some(record.timestamp),
+                headers: Some(headers),
+            };
+            match producer.send_result(message) {
+                Ok(delivery) => {
+                    self.bytes += record.size();
+                    self.deliveries.push_back((record.offset, record.size(), delivery));
+                    return Ok(());
+                }
+                Err((error, _))
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull)
+                        && !self.deliveries.is_empty() =>
+                {
+                    self.settle().await?;
+                }
+                Err((source, _)) => {
+                    let (partition, offset) = (self.partition, record.offset);
+                    return Err(RestoreError::NotWritten { partition, offset, source: Box::new(source) });
+                }
+            }
+        }
+    }
+}
+
+/// The archived records of a partition from one offset to another, range after range.
+struct Walk<'a> {
+    archive: &'a Archive,
+    partition: u32,
+    next: u64,
+    end: u64,
+    chunks: Option<crate::archive::Chunks>,
+    last: Option<Link>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(archive: &'a Archive, partition: u32, next: u64, end: u64) -> Self {
+        Self { archive, partition, next, end, chunks: None, last: None }
+    }
+
+    async fn next(&mut self) -> Result<Option<Vec<LogRecord>>, RestoreError> {
+        while self.next < self.end {
+            let Some(chunks) = &mut self.chunks else {
+                let link = self.link().await?;
+                self.chunks = Some(self.archive.records(&link.manifest).await?);
+                self.last = Some(link);
+                continue;
+            };
+            let Some(chunk) = chunks.next().await else {
+                self.chunks = None;
+                continue;
+            };
+            let mut records = chunk?;
+            records.retain(|record| (self.next..self.end).contains(&record.offset));
+            if let Some(last) = records.last() {
+                self.next = last.offset + 1;
+                return Ok(Some(records));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn link(&self) -> Result<Link, RestoreError> {
+        let link = match &self.last {
+            Some(_) => self.archive.link(self.partition, self.next).await?,
+            None => self.archive.link_before(self.partition, self.next).await?,
+        };
+        let name = manifest_name(self.partition, self.next);
+        let refused = |what| RestoreError::Refused(format!("{name} of the archive at {} {what}", self.archive.place()));
+        let link = link.filter(|link| link.manifest.last_offset >= self.next);
+        let link = link.ok_or_else(|| refused("is missing; see `replay-tool archive verify`"))?;
+        if self.last.as_ref().is_some_and(|last| !link.follows(Some(last))) {
+            return Err(refused("does not follow the manifest before it; see `replay-tool archive verify`"));
+        }
+        Ok(link)
+    }
+}

@@ -1,0 +1,102 @@
+//! A log whose beginning is deleted as soon as it is archived: everything that begins from nothing still has all of it.
+
+use groot_tests::evidence::Fact;
+use groot_tests::servers::Servers;
+use groot_tests::system::{POSTS, System};
+use groot_tests::waiting::until;
+use projectors::documents::fold::{differences, expected};
+use projectors::documents::read;
+use projectors::documents::write::Store;
+use read_model::DOCUMENTS;
+use serde_json::json;
+use tempfile::TempDir;
+use xtask::token::Role;
+
+use super::world::{archiver, tool, until_all_is_archived};
+use crate::journeys::{draft, publish};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_begins_from_nothing_has_all_of_a_log_whose_beginning_was_deleted() {
+    let system = System::start(Servers::Steady, "archive-delete").await;
+    let author = system.caller(Role::Author);
+    let place = TempDir::new().unwrap();
+    let archive = ("GROOT_ARCHIVE", place.path().to_str().unwrap());
+    let mut ids = Vec::new();
+    for number in 0..12 {
+        let created = system.create(&author, &format!("key {number}"), &draft("On light")).await.expect(201);
+        publish(&system, &author, created.id()).await;
+        ids.push(created.id().to_owned());
+    }
+    let facts = system.facts().await;
+    let archiving = archiver(&system, "archive", &[archive, ("GROOT_ARCHIVE_DELETE_AFTER", "100ms")]).await;
+    until_all_is_archived(&system, &[archive]).await;
+    let deleted = async || {
+        let mut kept = 0;
+        for (partition, end) in (0..).zip(system.ends().await) {
+            kept += end - system.log().bounds(partition).await.unwrap().start;
+        }
+        // One record of each partition stays.
+        (kept == 6).then_some(())
+    };
+    until("all that is archived to be deleted but for the last records", deleted).await;
+    archiving.terminate();
+    assert_eq!(archiving.ended().await.0, Some(0));
+
+    // Whoever has no archive is told what he needs.
+    let post = &ids[0];
+    let said = tool(&system, &["inspect", post], &[]).await.expect(1);
+    assert!(said.err.contains("GROOT_ARCHIVE"), "{}", said.err);
+    let history = tool(&system, &["inspect", post, "--json"], &[archive]).await.expect(0).json();
+    let types: Vec<_> = history["events"].as_array().unwrap().iter().map(|event| event["type"].clone()).collect();
+    assert_eq!(types, [json!("groot.post.PostCreated"), json!("groot.post.PostPublished")]);
+    let report = tool(&system, &["verify", "documents", "--json"], &[archive]).await.expect(0).json();
+    assert!(report["compared"].as_u64().unwrap() >= 12, "{report}");
+    let report = tool(&system, &["archive", "verify", "--json"], &[archive]).await.expect(0).json();
+    assert_eq!(report["found"], json!(0), "{report}");
+
+    a_projection_from_nothing_is_the_fold(&system, archive, &facts).await;
+
+    // A new machine without snapshots knows every command that was made.
+    system.commands.kill();
+    let objects = TempDir::new().unwrap();
+    let objects = ("GROOT_OBJECT_STORE", objects.path().to_str().unwrap());
+    let fresh = system.program("fresh", "command-api", &[], &[archive, objects]);
+    fresh.is_ready().await;
+    let before = system.ends().await;
+    for (number, id) in ids.iter().enumerate() {
+        let key = format!("key {number}");
+        let headers = [("Idempotency-Key", key.as_str())];
+        let again = system.command_to(&fresh, "POST", POSTS, &author, &headers, Some(&draft("On light"))).await;
+        assert_eq!((again.status, again.id()), (201, id.as_str()));
+    }
+    assert_eq!(system.ends().await, before, "nothing is done twice");
+    let edit = json!({ "title": "On shade" });
+    let path = format!("{POSTS}/{post}");
+    let edited = system.command_to(&fresh, "PATCH", &path, &author, &[], Some(&edit)).await.expect(200);
+    let read = system.read_at(edited.position(), &path, None).await.expect(200);
+    assert_eq!(read.body["title"], "On shade");
+    drop(fresh);
+    system.end().await;
+}
+
+async fn a_projection_from_nothing_is_the_fold(system: &System, archive: (&str, &str), facts: &[Fact]) {
+    let name = format!("{}-anew", system.database.name());
+    let own = [archive, ("GROOT_MONGODB_DATABASE", name.as_str()), ("GROOT_GROUP_PREFIX", name.as_str())];
+    let anew = system.program("anew", "projectors", &["documents"], &own);
+    anew.is_ready().await;
+    let database = system.database.client().database(&name);
+    let store = Store::new(database.clone(), DOCUMENTS, system.identity.log_id);
+    until("the projection to come to the end", async || {
+        for fact in facts {
+            let at = store.load(fact.position.partition).await.ok()?;
+            at.position.is_past(fact.position.offset).then_some(())?;
+        }
+        Some(())
+    })
+    .await;
+    let stored = read::read_all(&database, DOCUMENTS).await.unwrap();
+    let found = differences(&stored, &expected(facts.iter().flat_map(|fact| &fact.events)));
+    assert!(found.is_empty(), "{found:?}");
+    drop(anew);
+    database.drop().await.unwrap();
+}

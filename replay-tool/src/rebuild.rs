@@ -50,12 +50,14 @@ pub async fn run(args: RebuildArgs) -> anyhow::Result<ExitCode> {
         return would_fill(&connected, &args, &ends).await;
     }
     let rebuild = Rebuild { args: &args, log: &log, connected: &connected };
+    // What says which versions there are stands where the live one is: an empty store lacks both.
+    connected.prepare(connected.versions().await?.live).await?;
     let version = rebuild.begin().await?;
+    connected.prepare(version).await?;
     match &connected.catalog {
         AnyCatalog::Documents(catalog) => rebuild.fill(catalog, version, ends).await?,
         AnyCatalog::Search(catalog) => rebuild.fill(catalog, version, ends).await?,
         AnyCatalog::Analytics(catalog) => {
-            catalog.prepare(version).await?;
             rebuild.copy_activity(version).await?;
             rebuild.fill(catalog, version, ends).await?;
         }
@@ -115,7 +117,6 @@ impl Rebuild<'_> {
     }
 
     async fn fill<C: Catalog>(&self, catalog: &C, version: u32, mut ends: Vec<u64>) -> anyhow::Result<()> {
-        catalog.prepare(version).await?;
         let projection = catalog.projection(version, self.log.identity.log_id);
         let RebuildArgs { max_rate, parked_limit, parallel, .. } = self.args;
         let fill = Fill::new(projection, self.log.kafka(), &self.log.codec, *max_rate, *parked_limit);

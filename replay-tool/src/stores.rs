@@ -176,6 +176,15 @@ impl Connected<'_> {
         }
     }
 
+    /// Creates what a version lacks to be written.
+    pub async fn prepare(&self, version: u32) -> Result<(), StoreFailure> {
+        match &self.catalog {
+            AnyCatalog::Documents(catalog) => catalog.prepare(version).await,
+            AnyCatalog::Search(catalog) => catalog.prepare(version).await,
+            AnyCatalog::Analytics(catalog) => catalog.prepare(version).await,
+        }
+    }
+
     /// Removes all that the store has of a version that nobody writes.
     pub async fn remove(&self, version: u32) -> Result<(), StoreFailure> {
         match &self.catalog {

@@ -7,8 +7,9 @@ use clickhouse::{RowOwned, RowRead, RowWrite};
 use futures::{StreamExt, TryStreamExt};
 use mongodb::bson::{Document, RawDocumentBuf, doc};
 use read_model::analytics::rows::{EventRow, PostRow};
-use read_model::analytics::{Clickhouse, ClickhouseAddress};
+use read_model::analytics::{AnalyticsNames, Clickhouse, ClickhouseAddress};
 use read_model::search::{Elasticsearch, ElasticsearchError, SearchNames, ensure as ensure_indexes};
+use read_model::{ANALYTICS, DOCUMENTS};
 use serde_json::{Value, json};
 
 /// Over which documents are inserted: two for each core of a small machine.
@@ -20,11 +21,13 @@ const BULK: usize = 500;
 const PAUSE: Duration = Duration::from_millis(100);
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Seconds for the posts and their history with `insert_many`.
-pub async fn mongodb(uri: &str, database: &str) -> Result<f64> {
+/// Seconds for the posts and their history of a version with `insert_many`.
+pub async fn mongodb(uri: &str, database: &str, version: u32) -> Result<f64> {
     let database = mongodb::Client::with_uri_str(uri).await?.database(database);
     let mut seconds = 0.0;
-    for stored in ["posts_v1", "post_events_v1"] {
+    let names = DOCUMENTS.in_version(version);
+    for stored in [names.posts(), names.post_events()] {
+        let stored = stored.as_str();
         let documents: Vec<RawDocumentBuf> = database.collection(stored).find(doc! {}).await?.try_collect().await?;
         ensure!(!documents.is_empty(), "{stored} is empty");
         // The same indexes as the ones that the projection has to keep.
@@ -41,10 +44,10 @@ pub async fn mongodb(uri: &str, database: &str) -> Result<f64> {
     Ok(seconds)
 }
 
-/// Seconds for the posts with `_bulk`, into an index that is made in the same way.
-pub async fn elasticsearch(url: &str, prefix: &str) -> Result<f64> {
+/// Seconds for the posts of a version with `_bulk`, into an index that is made in the same way.
+pub async fn elasticsearch(url: &str, prefix: &str, version: u32) -> Result<f64> {
     let elasticsearch = Elasticsearch::new(url, LIMIT)?;
-    let (stored, floor) = (SearchNames::new(prefix), SearchNames::new(&format!("{prefix}-floor")));
+    let (stored, floor) = (SearchNames::new(prefix).in_version(version), SearchNames::new(&format!("{prefix}-floor")));
     elasticsearch.refresh(&stored.posts()).await?;
     let mut query = json!({ "size": BULK, "query": { "match_all": {} }, "sort": [{ "id": "asc" }] });
     let mut bodies = Vec::new();
@@ -83,15 +86,22 @@ async fn bulk(elasticsearch: &Elasticsearch, path: &str, body: Vec<u8>) -> Resul
     }
 }
 
-/// Seconds for the rows of events and posts as RowBinary, into tables of the same kind that no view reads.
-pub async fn clickhouse(address: &ClickhouseAddress) -> Result<f64> {
-    let clickhouse = Clickhouse::new(address, LIMIT);
-    let events = "SELECT timestamp, user_id, event_type, aggregate_id, post_id, properties, session_id, ip_address, user_agent, \
-                  country, region, source, partition, offset FROM events_analytics_v1";
-    let posts = "SELECT id, title, post_type, slug, status, author_id, published_at, created_at FROM posts_v1";
-    let seconds = insert::<EventRow>(&clickhouse, "events_analytics_v1", events).await?
-        + insert::<PostRow>(&clickhouse, "posts_v1", posts).await?;
+/// Seconds for the rows of events and posts of a version as RowBinary, into tables of the same kind that no view reads.
+pub async fn clickhouse(address: &ClickhouseAddress, version: u32) -> Result<f64> {
+    let names = AnalyticsNames::of(ANALYTICS.in_version(version));
+    let first = Clickhouse::new(address, LIMIT);
+    let clickhouse = first.of_version(names);
+    let (event_rows, post_rows) = (names.events(), names.posts());
+    let events = format!(
+        "SELECT timestamp, user_id, event_type, aggregate_id, post_id, properties, session_id, ip_address, user_agent, \
+         country, region, source, partition, offset FROM {event_rows}"
+    );
+    let posts =
+        format!("SELECT id, title, post_type, slug, status, author_id, published_at, created_at FROM {post_rows}");
+    let seconds = insert::<EventRow>(&clickhouse, &event_rows, &events).await?
+        + insert::<PostRow>(&clickhouse, &post_rows, &posts).await?;
     clickhouse.drop_database().await?;
+    first.drop_database().await?;
     Ok(seconds)
 }
 

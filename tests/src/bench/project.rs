@@ -1,11 +1,13 @@
 //! The projections: events folded into each store from the start of a log, beside the same documents inserted.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use event_log::kafka::{KafkaConfig, KafkaLog, provision, read_all};
 use event_schema::codec::{Codec, RegistryConfig};
 use read_model::analytics::ClickhouseAddress;
+use read_model::versions::FIRST;
 use serde::Serialize;
 use xtask::stack::Stack;
 
@@ -13,6 +15,7 @@ use super::PARTITIONS;
 use super::fill::{Filler, Posts};
 use super::inserts;
 use super::report::{self, Aim, Round, Row};
+use crate::binaries::binary;
 use crate::client::{Answer, Client};
 use crate::program::Program;
 use crate::servers::Servers;
@@ -25,6 +28,8 @@ pub struct Options {
     pub rounds: usize,
     /// At least so many events stand in the log, half of them publications.
     pub events: u64,
+    /// By the operators' tool, into a new version; else by projectors, into the first one.
+    pub rebuilt: bool,
 }
 
 /// Bytes of Markdown in each post.
@@ -33,9 +38,12 @@ const CONTENT: usize = 1024;
 const PATIENCE: Duration = Duration::from_secs(3_600);
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Results<'a> {
     events: u64,
     rows: &'a [Row],
+    /// The most memory that a rebuild took, in MiB, in each round, by projection.
+    most_mib: &'a [(&'a str, Vec<f64>)],
 }
 
 /// Fills a log, projects it anew in each round, and inserts what that stored into empty collections, indexes and tables.
@@ -45,14 +53,22 @@ pub async fn run(options: Options) -> Result<()> {
     let events = fill(stack, &fresh, options.events / 2, CONTENT).await?.1;
     let projections = [("documents", "insert_many", 0.6), ("search", "_bulk", 0.7), ("analytics", "RowBinary", 0.7)];
     let mut rounds = projections.map(|_| Vec::new());
+    let mut most_mib = projections.map(|(projection, ..)| (projection, Vec::new()));
     for number in 1..=options.rounds {
-        for ((projection, ..), rounds) in projections.iter().zip(&mut rounds) {
+        for (((projection, ..), rounds), (_, most_mib)) in projections.iter().zip(&mut rounds).zip(&mut most_mib) {
             let fresh = fresh.again(stack, &format!("{projection}-{number}"));
-            let rate = project(stack, &fresh, projection, events).await?;
+            let (rate, version) = if options.rebuilt {
+                let (rate, mib) = rebuild(stack, &fresh, projection, events).await?;
+                most_mib.push(mib);
+                (rate, FIRST + 1)
+            } else {
+                (project(stack, &fresh, projection, events).await?, FIRST)
+            };
+            let addresses = stack.addresses();
             let seconds = match *projection {
-                "documents" => inserts::mongodb(&stack.addresses().mongodb_uri, &fresh.name).await?,
-                "search" => inserts::elasticsearch(&stack.addresses().elasticsearch_url, &fresh.name).await?,
-                _ => inserts::clickhouse(&analytics_address(stack, &fresh)).await?,
+                "documents" => inserts::mongodb(&addresses.mongodb_uri, &fresh.name, version).await?,
+                "search" => inserts::elasticsearch(&addresses.elasticsearch_url, &fresh.name, version).await?,
+                _ => inserts::clickhouse(&analytics_address(stack, &fresh), version).await?,
             };
             let floor = events as f64 / seconds;
             eprintln!("round {number} of {}: {projection} {rate:.0}/s, inserted at {floor:.0}/s", options.rounds);
@@ -66,13 +82,50 @@ pub async fn run(options: Options) -> Result<()> {
             Row::of(format!("{projection} beside {floor}"), "events/s", rounds, Aim::RatioAtLeast(least))
         })
         .collect();
+    let by = if options.rebuilt { "by replay-tool rebuild" } else { "by projectors" };
     let title = format!(
-        "{events} events of posts of {CONTENT} bytes, from the start of a log; the floors insert the same documents over {} connections",
+        "{events} events of posts of {CONTENT} bytes, from the start of a log, {by}; the floors insert the same documents over {} connections",
         inserts::CONNECTIONS
     );
     report::print(&title, &rows);
-    println!("\nresults in {}", report::write("project", &Results { events, rows: &rows })?.display());
+    for (projection, mib) in most_mib.iter().filter(|(_, mib)| !mib.is_empty()) {
+        println!(
+            "the rebuild of {projection} took {:.0} MiB of memory at the most",
+            mib.iter().copied().fold(0.0, f64::max)
+        );
+    }
+    let name = if options.rebuilt { "rebuild" } else { "project" };
+    let results = Results { events, rows: &rows, most_mib: &most_mib };
+    println!("\nresults in {}", report::write(name, &results)?.display());
     Ok(())
+}
+
+/// Makes a second version by the operators' tool, and gives events/s of the whole command, with its start, and the most memory that it took.
+async fn rebuild(stack: &Stack, fresh: &Fresh, projection: &str, events: u64) -> Result<(f64, f64)> {
+    let program = tokio::task::spawn_blocking(|| binary("replay-tool")).await?;
+    let begin = Instant::now();
+    let mut tool = tokio::process::Command::new(program)
+        .args(["rebuild", projection])
+        .envs(stack.addresses().env())
+        .envs(fresh.env.iter().cloned())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    let status = tool.id().map(|pid| format!("/proc/{pid}/status"));
+    let mut most = 0.0_f64;
+    let ended = loop {
+        tokio::select! {
+            ended = tool.wait() => break ended?,
+            () = tokio::time::sleep(Duration::from_millis(200)) => {
+                let text = status.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+                let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+                let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+                most = most.max(kib.unwrap_or_default() / 1024.0);
+            }
+        }
+    };
+    ensure!(ended.success(), "the rebuild of {projection} ended with {ended}");
+    Ok((events as f64 / begin.elapsed().as_secs_f64(), most))
 }
 
 /// Fills a new log with so many published posts. Gives what has filled it, and how many events there are.

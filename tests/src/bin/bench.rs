@@ -41,6 +41,14 @@ enum Bench {
         #[arg(long, default_value_t = 200_000)]
         events: u64,
     },
+    /// A rebuild of each projection by replay-tool beside plain inserts of the same documents into its store
+    Rebuild {
+        #[command(flatten)]
+        rounds: Rounds,
+        /// How many events the log holds at least
+        #[arg(long, default_value_t = 200_000)]
+        events: u64,
+    },
     /// Reads by id beside a bare handler with find_one; lists, searches and figures
     Read {
         #[command(flatten)]
@@ -154,7 +162,12 @@ impl Stream {
 async fn main() -> Result<()> {
     match Cli::parse().bench {
         Bench::Write { load, curve, peers } => write::run(write::Options { load: load.options(), curve, peers }).await,
-        Bench::Project { rounds, events } => project::run(project::Options { rounds: rounds.count(), events }).await,
+        Bench::Project { rounds, events } => {
+            project::run(project::Options { rounds: rounds.count(), events, rebuilt: false }).await
+        }
+        Bench::Rebuild { rounds, events } => {
+            project::run(project::Options { rounds: rounds.count(), events, rebuilt: true }).await
+        }
         Bench::Read { load, posts } => read::run(read::Options { load: load.options(), posts }).await,
         Bench::Visible { load, rate } => visible::run(load.options(), rate).await,
         Bench::Isolation { load, rate, yielding } => isolation::run(load.options(), rate, yielding).await,

@@ -13,6 +13,7 @@ pub fn bench(arguments: &[String]) -> Result<()> {
     for part in &groot::PARTS {
         build.args(["--package", part.name, "--bin", part.name]);
     }
+    build.args(["--package", "replay-tool", "--bin", "replay-tool"]);
     run::openly(build.current_dir(paths::repository()), "the release build")?;
     if arguments.iter().any(|argument| argument == "--peers") {
         let mut build = Command::new("cargo");

@@ -44,7 +44,7 @@ pub use partition_log::{Inbox, KafkaLog, PartitionLog};
 pub use partitioning::partition_for;
 pub use record_stream::{Gone, RecordStream, Records};
 pub use replay::{ReadError, read_all, read_partition, walk_partition};
-pub use restore::{Look, PartitionLook, Restore, RestoreError, Restored};
+pub use restore::{Look, PartitionLook, Restore, RestoreError, Restored, Wanted};
 pub use retention::Retention;
 pub use stream::{CommitStream, Delivery};
 pub use subscription::{Alone, AssignedPartition, Subscription};

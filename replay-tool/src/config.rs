@@ -10,7 +10,7 @@ use service::config;
 use uuid::Uuid;
 
 use crate::archive::ArchiveCommand;
-use crate::restore::RestoreArgs;
+use crate::restore::{ForkArgs, RestoreArgs};
 
 /// Looks into Groot's log and after its projections, for operators.
 ///
@@ -97,6 +97,10 @@ pub enum ToolCommand {
     ///
     /// Exit code 4: there is no archive; 5: the topics hold something else, or the archive is damaged.
     Restore(RestoreArgs),
+    /// Makes a log of its own of what had been archived before a time, to try things on real history: under other names, with an id of its own.
+    ///
+    /// Everything else is as with `restore`. Delete the topics when it is no longer wanted.
+    Fork(ForkArgs),
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -435,7 +439,7 @@ fn moment(text: &str) -> Result<Moment, String> {
         .ok_or_else(|| "a version from 1 on, such as 3, or a time, such as 2026-01-31T09:30:00Z".to_owned())
 }
 
-fn time(text: &str) -> Result<DateTime<Utc>, String> {
+pub fn time(text: &str) -> Result<DateTime<Utc>, String> {
     let time = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
     time.map_err(|_| "a time in RFC 3339, such as 2026-01-31T09:30:00Z or 2026-01-31T09:30:00+01:00".to_owned())
 }

@@ -51,6 +51,7 @@ async fn main() -> ExitCode {
         ToolCommand::DeadLetters(command) => dead_letters::run(command).await,
         ToolCommand::Archive(command) => archive::run(command).await,
         ToolCommand::Restore(args) => restore::run(args).await,
+        ToolCommand::Fork(args) => restore::fork(args).await,
     };
     result.unwrap_or_else(|error| startup::exit_code(error.as_ref()))
 }

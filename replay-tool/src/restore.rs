@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
+use chrono::{DateTime, Utc};
 use clap::Args;
-use event_log::kafka::{KafkaConfig, Look, PartitionLook, Restore, RestoreError, answers};
+use event_log::kafka::{KafkaConfig, Look, PartitionLook, Restore, RestoreError, Wanted, answers};
 use projectors::config::LogArgs;
 use serde::Serialize;
 use service::config;
@@ -39,6 +40,18 @@ pub struct RestoreArgs {
     pub logging: LoggingArgs,
 }
 
+#[derive(Clone, Debug, Args)]
+pub struct ForkArgs {
+    /// What had been appended before this time, by the brokers' clocks.
+    #[arg(long, value_name = "TIME", value_parser = crate::config::time)]
+    pub until: DateTime<Utc>,
+    /// What the topics of the fork are called: <NAME>.events, <NAME>.owners, <NAME>.log and <NAME>.activity.
+    #[arg(long, value_name = "NAME", value_parser = config::not_blank)]
+    pub name: String,
+    #[command(flatten)]
+    pub restore: RestoreArgs,
+}
+
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report<'a> {
@@ -62,7 +75,38 @@ struct Partition {
     held_to: u64,
 }
 
+/// Restores what had been appended before a time into topics of other names.
+pub async fn fork(args: ForkArgs) -> anyhow::Result<ExitCode> {
+    let ForkArgs { until, name, mut restore } = args;
+    let topics =
+        ["EVENTS", "OWNERS", "LOG", "ACTIVITY"].map(|topic| (topic, format!("{name}.{}", topic.to_lowercase())));
+    let [(_, events), (_, owners), (_, log), (_, activity)] = topics.clone();
+    restore.log =
+        LogArgs { events_topic: events, owners_topic: owners, log_topic: log, activity_topic: activity, ..restore.log };
+    let (dry_run, json, brokers) = (restore.dry_run, restore.json, restore.to.clone());
+    let code = bring_back(restore, Wanted::Fork { until: until.timestamp_millis() }).await?;
+    if code == ExitCode::from(startup::EXIT_OK) && !dry_run && !json {
+        print(
+            "it is a log of its own: run programs on it with these settings, and with stores, state and object storage of its own\n",
+        )?;
+        print(&format!("  GROOT_KAFKA_BROKERS={brokers}\n"))?;
+        for (topic, called) in topics {
+            print(&format!("  GROOT_{topic}_TOPIC={called}\n"))?;
+        }
+        let (database, tables) = (&name, name.replace(['-', '.'], "_"));
+        print(&format!(
+            "  GROOT_GROUP_PREFIX={name}\n  GROOT_MONGODB_DATABASE={database}\n  GROOT_ELASTICSEARCH_PREFIX={name}\n  \
+             GROOT_CLICKHOUSE_DATABASE={tables}\n  GROOT_STATE_DIR=.groot/{name}/state\n  GROOT_OBJECT_STORE=.groot/{name}/objects\n"
+        ))?;
+    }
+    Ok(code)
+}
+
 pub async fn run(args: RestoreArgs) -> anyhow::Result<ExitCode> {
+    bring_back(args, Wanted::All).await
+}
+
+async fn bring_back(args: RestoreArgs, part: Wanted) -> anyhow::Result<ExitCode> {
     init_logging(&args.logging)?;
     let (archive, identity) = open(&args.log).await?;
     if identity.is_none() {
@@ -76,7 +120,7 @@ pub async fn run(args: RestoreArgs) -> anyhow::Result<ExitCode> {
     };
     connect_with_retries("Kafka", &args.to, || answers(&kafka)).await?;
     let restored = async {
-        let restore = Restore::prepare(&kafka, archive).await?;
+        let restore = Restore::prepare(&kafka, archive, part).await?;
         let look = restore.look().clone();
         let of = |count: fn(&PartitionLook) -> u64| look.partitions.iter().map(count).sum::<u64>();
         let (held, missing) = (of(|look| look.held_to), of(|look| look.archived_to - look.held_to));

@@ -86,7 +86,19 @@ pub struct Restore {
     archive: Archive,
     found: Found,
     log_id: Option<u64>,
+    /// What the log is to be called: as it was, but for a fork.
+    wanted: u64,
     look: Look,
+}
+
+/// How much of a log is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// All of it: the same log again.
+    All,
+    /// What had been appended before a time, in milliseconds since 1970, as a log of its own: it goes on otherwise than the one that it comes
+    /// from, so what is told of positions in the one must not be taken for the other.
+    Fork { until: i64 },
 }
 
 /// What is on its way to the cluster.
@@ -98,13 +110,14 @@ impl Restore {
     ///
     /// # Errors
     /// When the topic is of another log, or has what the archive has not.
-    pub async fn prepare(config: &KafkaConfig, archive: Archive) -> Result<Self, RestoreError> {
+    pub async fn prepare(config: &KafkaConfig, archive: Archive, part: Wanted) -> Result<Self, RestoreError> {
         let empty = || ArchiveError::Empty { place: archive.place().to_owned() };
         let identity = archive.identity().await?.ok_or_else(empty)?;
         let config = KafkaConfig { partitions: identity.partitions, archive: None, lanes: 0, ..config.clone() };
         let found = topics::look(&config).await?;
         let log_id = if found.log { log_id::read(&config).await? } else { None };
-        if let Some(log_id) = log_id.filter(|log_id| *log_id != identity.log_id) {
+        let is_wanted = |log_id: &u64| (*log_id == identity.log_id) == (part == Wanted::All);
+        if let Some(log_id) = log_id.filter(|log_id| !is_wanted(log_id)) {
             return Err(RestoreError::Refused(format!(
                 "topic {} says that this is log {log_id:016x}, and the archive is of log {}: name other topics, or delete these",
                 config.log_topic,
@@ -113,12 +126,13 @@ impl Restore {
         }
         let mut partitions = Vec::new();
         for partition in 0..identity.partitions {
-            let manifest = archive.tip(partition).await?.map(|link| link.manifest);
-            partitions.push(PartitionLook {
-                archived_to: manifest.as_ref().map_or(0, |manifest| manifest.end()),
-                last_timestamp: manifest.map(|manifest| manifest.last_timestamp),
-                held_to: 0,
-            });
+            let tip = archive.tip(partition).await?;
+            let (archived_to, last_timestamp) = match (part, &tip) {
+                (_, None) => (0, None),
+                (Wanted::All, Some(Link { manifest, .. })) => (manifest.end(), Some(manifest.last_timestamp)),
+                (Wanted::Fork { until }, Some(_)) => end_before(&archive, partition, tip.clone(), until).await?,
+            };
+            partitions.push(PartitionLook { archived_to, last_timestamp, held_to: 0 });
         }
         if found.events {
             let log = KafkaLog::connect(&config)?;
@@ -129,8 +143,12 @@ impl Restore {
         }
         let holds_all = partitions.iter().all(|look| look.held_to == look.archived_to);
         let is_complete = found.events && !found.takes_times && log_id.is_some() && holds_all;
+        let wanted = match part {
+            Wanted::All => identity.log_id,
+            Wanted::Fork { .. } => log_id.unwrap_or_else(rand::random),
+        };
         let look = Look { identity, is_complete, partitions };
-        Ok(Self { config, archive, found, log_id, look })
+        Ok(Self { config, archive, found, log_id, wanted, look })
     }
 
     pub fn look(&self) -> &Look {
@@ -158,8 +176,8 @@ impl Restore {
         }
         topics::open_for_restore(&self.config, self.found).await?;
         if self.log_id.is_none() {
-            let given = log_id::read_or_restore(&self.config, self.look.identity.log_id).await?;
-            if given != self.look.identity.log_id {
+            let given = log_id::read_or_restore(&self.config, self.wanted).await?;
+            if given != self.wanted {
                 let text = format!("somebody else has made this log {given:016x} meanwhile; stop all writers");
                 return Err(RestoreError::Refused(text));
             }
@@ -244,6 +262,40 @@ impl Restore {
         }
         Ok(())
     }
+}
+
+/// Where in a partition of the archive what was appended at a time or later begins, and when the record before that was.
+async fn end_before(
+    archive: &Archive,
+    partition: u32,
+    tip: Option<Link>,
+    until: i64,
+) -> Result<(u64, Option<i64>), RestoreError> {
+    let mut link = tip;
+    while let Some(Link { manifest, .. }) = &link {
+        if manifest.last_timestamp < until {
+            return Ok((manifest.end(), Some(manifest.last_timestamp)));
+        }
+        if manifest.first_timestamp < until {
+            let (mut end, mut last) = (manifest.first_offset, None);
+            let mut chunks = archive.records(manifest).await?;
+            while let Some(chunk) = chunks.next().await {
+                for record in chunk? {
+                    if record.timestamp >= until {
+                        return Ok((end, last));
+                    }
+                    (end, last) = (record.offset + 1, Some(record.timestamp));
+                }
+            }
+            return Ok((end, last));
+        }
+        let before = manifest.first_offset.checked_sub(1);
+        link = match before {
+            Some(before) => archive.link_before(partition, before).await?,
+            None => None,
+        };
+    }
+    Ok((0, None))
 }
 
 /// The end of what a partition holds, if that may be the beginning of what is archived.

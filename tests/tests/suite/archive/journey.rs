@@ -121,6 +121,58 @@ async fn what_was_written_after_the_last_range_is_lost_and_whoever_remembers_it_
     system.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fork_has_what_was_there_at_a_time_and_goes_on_by_itself() {
+    let system = System::start(Servers::Steady, "fork").await;
+    let author = system.caller(Role::Author);
+    let place = TempDir::new().unwrap();
+    let archive = ("GROOT_ARCHIVE", place.path().to_str().unwrap());
+    let archiving = archiver(&system, "archive", &[archive]).await;
+    let created = system.create(&author, "one", &draft("On light")).await.expect(201);
+    let begun = chrono::Utc::now();
+    let later = until("the clock to go on", async || {
+        let now = chrono::Utc::now();
+        (now.timestamp() > begun.timestamp() + 1).then_some(now)
+    });
+    let later = later.await.to_rfc3339();
+    let path = format!("{POSTS}/{}", created.id());
+    let edit = |title: &str| json!({ "title": title });
+    system.command("PATCH", &path, &author, &[], Some(&edit("On shade"))).await.expect(200);
+    until_all_is_archived(&system, &[archive]).await;
+    drop(archiving);
+
+    let name = format!("fork-{}", uuid::Uuid::now_v7().simple());
+    let fork = ["fork", "--until", &later, "--name", &name, "--to", &system.kafka.brokers];
+    let would = tool(&system, &[fork.as_slice(), &["--dry-run"]].concat(), &[archive]).await.expect(0).out;
+    assert!(would.contains("Nothing was changed"), "{would}");
+    let said = tool(&system, &fork, &[archive]).await.expect(0).out;
+    assert!(said.contains(&format!("GROOT_EVENTS_TOPIC={name}.events")), "{said}");
+    let topics = ["events", "owners", "log", "activity"].map(|topic| format!("{name}.{topic}"));
+    let objects = place.path().join("objects").display().to_string();
+    let forked = [
+        ("GROOT_EVENTS_TOPIC", topics[0].as_str()),
+        ("GROOT_OWNERS_TOPIC", &topics[1]),
+        ("GROOT_LOG_TOPIC", &topics[2]),
+        ("GROOT_ACTIVITY_TOPIC", &topics[3]),
+        ("GROOT_GROUP_PREFIX", &name),
+        ("GROOT_OBJECT_STORE", &objects),
+    ];
+    let title = async |settings: &[(&str, &str)]| {
+        tool(&system, &["state", created.id()], settings).await.expect(0).json()["state"]["title"].clone()
+    };
+    assert_eq!((title(&forked).await, title(&[]).await), (json!("On light"), json!("On shade")));
+
+    let commands = system.program("forked", "command-api", &[], &forked);
+    commands.is_ready().await;
+    let edited = system.command_to(&commands, "PATCH", &path, &author, &[], Some(&edit("On dust"))).await.expect(200);
+    assert_eq!((title(&forked).await, title(&[]).await), (json!("On dust"), json!("On shade")));
+    // A position in the fork says nothing of the log that it comes from.
+    system.read_at(edited.position(), &path, Some(&author)).await.expect(400);
+    drop(commands);
+    delete_topics(&system.kafka, &topics.each_ref().map(String::as_str)).await;
+    system.end().await;
+}
+
 async fn raw(system: &System) -> Vec<Vec<event_log::record::LogRecord>> {
     let log = event_log::kafka::KafkaLog::connect(&system.kafka).unwrap();
     let mut all = Vec::new();

@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 
-use event_log::kafka::{KafkaConfig, KafkaError, KafkaLog, Restore, RestoreError, identify, provision, read_partition};
+use event_log::kafka::{
+    KafkaConfig, KafkaError, KafkaLog, Restore, RestoreError, Wanted, identify, provision, read_partition,
+};
 use event_log::position::Position;
 use event_log::record::LogRecord;
 use tokio::sync::Notify;
@@ -23,7 +25,7 @@ async fn archived() -> (KafkaConfig, KafkaLog, Place) {
 }
 
 async fn restore(config: &KafkaConfig, place: &Place) -> Result<u64, RestoreError> {
-    let restore = Restore::prepare(config, place.archive.clone()).await?;
+    let restore = Restore::prepare(config, place.archive.clone(), Wanted::All).await?;
     restore.compare_held(|| {}).await?;
     Ok(restore.run(|| {}).await?.records)
 }
@@ -86,7 +88,7 @@ async fn an_interrupted_restore_is_used_by_nobody_and_goes_on_where_it_ended() {
     let raw = records(&log, 0).await;
     let to = config(2);
     let (told, enough) = (Cell::new(0), Notify::new());
-    let interrupted = Restore::prepare(&to, place.archive.clone()).await.unwrap().run(|| {
+    let interrupted = Restore::prepare(&to, place.archive.clone(), Wanted::All).await.unwrap().run(|| {
         told.set(told.get() + 1);
         if told.get() > raw.len() {
             enough.notify_one();
@@ -98,7 +100,7 @@ async fn an_interrupted_restore_is_used_by_nobody_and_goes_on_where_it_ended() {
         // What is small may be through before it is looked at.
         restored = interrupted => drop(restored.unwrap()),
     }
-    let again = Restore::prepare(&to, place.archive.clone()).await.unwrap();
+    let again = Restore::prepare(&to, place.archive.clone(), Wanted::All).await.unwrap();
     if !again.look().is_complete {
         let refused = identify(&to).await.unwrap_err();
         assert!(matches!(refused, KafkaError::TopicSetting { setting: "message.timestamp.type", .. }), "{refused}");

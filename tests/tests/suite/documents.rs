@@ -2,6 +2,7 @@
 //! an independent fold of the log.
 
 mod dead_letters;
+mod evolution;
 mod killed;
 mod runner;
 mod store;

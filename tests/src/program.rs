@@ -142,8 +142,13 @@ impl Program {
     }
 
     async fn owners(&self) -> Value {
-        let page = self.http.request("GET", &format!("{}/owners", self.admin)).send().await.expect("the owners");
-        page.json().await.expect("the owners")
+        let url = format!("{}/owners", self.admin);
+        // One that was just started may not listen yet.
+        until(&format!("the owners that {} knows", self.launch.name), async || {
+            assert!(self.is_alive(), "{} ended by itself:\n{}", self.launch.name, self.last_words());
+            self.http.request("GET", &url).send().await.ok()?.json().await.ok()
+        })
+        .await
     }
 
     /// What a command-api says of the partitions: those that it serves itself.

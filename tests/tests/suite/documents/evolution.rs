@@ -127,7 +127,9 @@ async fn events_of_an_earlier_of_this_and_of_a_later_build_are_projected_from_on
     let stored = world.db.documents().await;
     for post in &posts {
         let stored = &stored.posts[&post.meta.aggregate_id];
-        let event_schema::event::DomainEvent::Post(event_schema::post::PostEvent::Created(wanted)) = &post.event else { panic!() };
+        let event_schema::event::DomainEvent::Post(event_schema::post::PostEvent::Created(wanted)) = &post.event else {
+            panic!()
+        };
         assert_eq!((&stored.title, &stored.tags), (&wanted.title, &wanted.tags));
     }
 

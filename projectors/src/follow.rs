@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use event_log::kafka::{KafkaConfig, KafkaError, KafkaLog, MembershipConfig, Subscription};
+use futures::future::{BoxFuture, FutureExt};
 use read_model::{Projection as Names, Versions};
 use serde::Serialize;
 use service::health::Health;
@@ -43,7 +44,18 @@ pub(crate) struct Topic {
     pub ready_lag: Duration,
 }
 
-pub(crate) struct Follower<F: Follows> {
+/// What is followed, running under the supervisor that it was started with. Cheap to clone.
+#[derive(Clone)]
+pub struct Running(Arc<dyn Runs>);
+
+/// A [`Follower`] of anything.
+trait Runs: Send + Sync {
+    fn status(&self) -> Status;
+    fn report(&self) -> BoxFuture<'_, Vec<ProjectionReport>>;
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+struct Follower<F: Follows> {
     follows: F,
     topic: Topic,
     supervisor: Supervisor,
@@ -92,18 +104,18 @@ impl<R> Clone for Followed<R> {
     }
 }
 
-impl<F: Follows> Follower<F> {
+impl Running {
     /// Begins with these versions, and goes on with those that the store has, under the supervisor. Adds a check with the projection's
     /// name, which tells of the live version.
-    pub fn start(
+    pub(crate) fn start<F: Follows>(
         follows: F,
         topic: Topic,
         versions: &Versions,
         health: &Health,
         supervisor: &Supervisor,
-    ) -> Result<Arc<Self>, KafkaError> {
+    ) -> Result<Self, KafkaError> {
         let now = Mutex::new(Now { live: versions.live, followed: BTreeMap::new() });
-        let follower = Arc::new(Self { follows, topic, supervisor: supervisor.clone(), now });
+        let follower = Arc::new(Follower { follows, topic, supervisor: supervisor.clone(), now });
         for version in &versions.followed {
             follower.begin(*version)?;
         }
@@ -118,36 +130,58 @@ impl<F: Follows> Follower<F> {
                 Ok::<_, Infallible>(())
             }
         });
-        Ok(follower)
+        Ok(Self(follower))
     }
 
-    /// How the partitions of the live version are doing here.
+    /// How the partitions of the live version are doing in this process.
     pub fn status(&self) -> Status {
-        let now = self.now();
-        now.followed.get(&now.live).map_or_else(|| Status::new(F::FIRST), |followed| followed.status.clone())
+        self.0.status()
     }
 
     /// How all versions are doing.
     pub async fn report(&self) -> Vec<ProjectionReport> {
+        self.0.report().await
+    }
+
+    /// Lets the last writes end and closes the connections. The supervisor's tasks must have finished.
+    pub async fn close(self) {
+        self.0.close().await;
+    }
+}
+
+impl<F: Follows> Runs for Follower<F> {
+    fn status(&self) -> Status {
+        let now = self.now();
+        now.followed.get(&now.live).map_or_else(|| Status::new(F::FIRST), |followed| followed.status.clone())
+    }
+
+    fn report(&self) -> BoxFuture<'_, Vec<ProjectionReport>> {
         let (live, followed) = {
             let now = self.now();
             (now.live, now.followed.values().cloned().collect::<Vec<_>>())
         };
-        let mut reports = Vec::new();
-        for followed in followed {
-            reports.push(followed.report(live).await);
+        async move {
+            let mut reports = Vec::new();
+            for followed in followed {
+                reports.push(followed.report(live).await);
+            }
+            reports
         }
-        reports
+        .boxed()
     }
 
-    /// Lets the last writes end and closes the connections. The supervisor's tasks must have finished.
-    pub async fn close(&self) {
+    fn close(&self) -> BoxFuture<'_, ()> {
         let followed = std::mem::take(&mut self.now().followed);
-        for followed in followed.into_values() {
-            followed.close().await;
+        async move {
+            for followed in followed.into_values() {
+                followed.close().await;
+            }
         }
+        .boxed()
     }
+}
 
+impl<F: Follows> Follower<F> {
     fn readiness(&self) -> Result<(), String> {
         self.status().readiness(self.topic.ready_lag)
     }

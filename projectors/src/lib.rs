@@ -31,4 +31,5 @@ pub mod search;
 pub mod start;
 pub mod verdict;
 
-pub use start::{Reporter, Running, Source, StartError, StoreAddress, start};
+pub use follow::Running;
+pub use start::{Source, StartError, StoreAddress, start};

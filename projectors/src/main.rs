@@ -16,7 +16,7 @@ use projectors::config::{
 use projectors::documents::catalog::DocumentsCatalog;
 use projectors::projection::StoreFailure;
 use projectors::search::catalog::SearchCatalog;
-use projectors::{Reporter, Source, StartError, StoreAddress, runner, start};
+use projectors::{Running, Source, StartError, StoreAddress, runner, start};
 use service::health::Health;
 use service::shutdown::{self, BUDGET, Stages};
 use service::supervise::{OnCancel, OnError, Supervisor};
@@ -34,7 +34,7 @@ struct Process {
 }
 
 /// Of the projections that run, for `/projections`.
-type Reports = Arc<Mutex<Vec<Reporter>>>;
+type Reports = Arc<Mutex<Vec<Running>>>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -90,7 +90,7 @@ impl Process {
         let events = self.start(source, address, connect).await?;
         let Self { health, supervisor, .. } = self;
         let activity = activity::start(&Source::from(source), address, connect, health, supervisor).await?;
-        self.report(activity.reporter());
+        self.report(activity.clone());
         Ok(async {
             tokio::join!(events, activity.close());
         }
@@ -100,7 +100,7 @@ impl Process {
     async fn archive(&self, args: &ArchiveArgs) -> Result<Closing, StartError> {
         archive::meters::describe();
         let archiving = archive::start(args, &self.health, &self.supervisor).await?;
-        self.report(archiving.reporter());
+        self.report(archiving.clone());
         Ok(archiving.close().boxed())
     }
 
@@ -111,20 +111,20 @@ impl Process {
         connect: impl AsyncFnMut() -> Result<C, StoreFailure>,
     ) -> Result<Closing, StartError> {
         let running = start(&Source::from(source), store, connect, &self.health, &self.supervisor).await?;
-        self.report(running.reporter());
+        self.report(running.clone());
         Ok(running.close().boxed())
     }
 
-    fn report(&self, reporter: Reporter) {
-        self.reports.lock().unwrap_or_else(PoisonError::into_inner).push(reporter);
+    fn report(&self, running: Running) {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).push(running);
     }
 }
 
 /// How the projections of this process are doing.
 fn projections(reports: Reports) -> Router {
     let report = async move || {
-        let reporters = reports.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Json(join_all(reporters.iter().map(|report| report())).await.concat())
+        let running = reports.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Json(join_all(running.iter().map(Running::report)).await.concat())
     };
     Router::new().route("/projections", get(report))
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use event_log::kafka::{KafkaConfig, KafkaError, KafkaLog, identify};
 use event_schema::codec::{Codec, RegistryConfig};
-use futures::future::{BoxFuture, FutureExt};
 use read_model::{Projection as Names, Versions};
 use service::config::{ConfigError, without_credentials};
 use service::health::Health;
@@ -16,7 +15,7 @@ use thiserror::Error;
 
 use crate::catalog::Catalog;
 use crate::config::SourceArgs;
-use crate::follow::{Follower, Follows, ProjectionReport, Topic};
+use crate::follow::{Follows, Running, Topic};
 use crate::projection::{Projection, StoreFailure};
 use crate::runner::Shared;
 use crate::runner::partition::MAX_EVENTS;
@@ -56,12 +55,6 @@ impl From<KafkaError> for StartError {
         }
     }
 }
-
-/// A projection, running under the supervisor that it was started with, in all versions that its store wants followed.
-pub struct Running<C: Catalog>(Arc<Follower<Events<C>>>);
-
-/// Tells how the versions of a projection are doing.
-pub type Reporter = Arc<dyn Fn() -> BoxFuture<'static, Vec<ProjectionReport>> + Send + Sync>;
 
 /// The events of the log, into the versions of a store.
 struct Events<C> {
@@ -108,7 +101,7 @@ pub async fn start<C: Catalog>(
     connect: impl AsyncFnMut() -> Result<C, StoreFailure>,
     health: &Health,
     supervisor: &Supervisor,
-) -> Result<Running<C>, StartError> {
+) -> Result<Running, StartError> {
     let kafka = &source.kafka;
     let registry = RegistryConfig { url: source.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
     let registry_address = without_credentials(&registry.url);
@@ -118,8 +111,7 @@ pub async fn start<C: Catalog>(
         prepared(store, connect),
     )?;
     let events = Events { catalog, log_id: identity.log_id, codec: Arc::new(codec), parked_limit: source.parked_limit };
-    let follower = Follower::start(events, source.topic(kafka), &versions, health, supervisor)?;
-    Ok(Running(follower))
+    Ok(Running::start(events, source.topic(kafka), &versions, health, supervisor)?)
 }
 
 /// The store, with all that its versions need to be written.
@@ -136,27 +128,6 @@ pub(crate) async fn prepared<C: Catalog>(
         Ok::<_, StoreFailure>((catalog, versions))
     };
     connect_with_retries(store.name, &without_credentials(store.url), prepare).await
-}
-
-impl<C: Catalog> Running<C> {
-    /// How the partitions of the live version are doing in this process.
-    pub fn status(&self) -> Status {
-        self.0.status()
-    }
-
-    /// Tells how the projection is doing, again and again.
-    pub fn reporter(&self) -> Reporter {
-        let follower = self.0.clone();
-        Arc::new(move || {
-            let follower = follower.clone();
-            async move { follower.report().await }.boxed()
-        })
-    }
-
-    /// Lets the last write end and closes the connections. The supervisor's tasks must have finished.
-    pub async fn close(self) {
-        self.0.close().await;
-    }
 }
 
 impl<C: Catalog> Follows for Events<C> {

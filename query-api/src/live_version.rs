@@ -7,12 +7,12 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// What the store said last. Shared by all requests that read it. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct LiveVersion(Arc<Mutex<Option<Known>>>);
+#[derive(Debug)]
+pub struct LiveVersion<E>(Arc<Mutex<Option<Said<E>>>>);
 
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    version: u32,
+#[derive(Clone, Debug)]
+struct Said<E> {
+    answer: Result<u32, E>,
     /// When the store was asked.
     at: Instant,
 }
@@ -21,19 +21,33 @@ struct Known {
 /// that whoever reads it a second longer reads nothing old.
 const HOLDS: Duration = Duration::from_secs(1);
 
-impl LiveVersion {
-    /// What the store said within the last second, or says now. One request asks it for all that come meanwhile.
-    pub async fn get<E>(&self, ask: impl AsyncFnOnce() -> Result<u32, E>) -> Result<u32, E> {
-        let mut known = self.0.lock().await;
-        if let Some(Known { version, at }) = *known
-            && at.elapsed() < HOLDS
+impl<E> Clone for LiveVersion<E> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<E> Default for LiveVersion<E> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<E: Clone> LiveVersion<E> {
+    /// What the store said within the last second, or says now. One request asks it for all that wait meanwhile; if it does not answer
+    /// they are all told so, and do not ask it one after another.
+    pub async fn get(&self, ask: impl AsyncFnOnce() -> Result<u32, E>) -> Result<u32, E> {
+        let came = Instant::now();
+        let mut said = self.0.lock().await;
+        if let Some(Said { answer, at }) = &*said
+            && (*at >= came || (answer.is_ok() && at.elapsed() < HOLDS))
         {
-            return Ok(version);
+            return answer.clone();
         }
         let at = Instant::now();
-        let version = ask().await?;
-        *known = Some(Known { version, at });
-        Ok(version)
+        let answer = ask().await;
+        *said = Some(Said { answer: answer.clone(), at });
+        answer
     }
 }
 
@@ -43,8 +57,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_store_is_asked_once_a_second_at_most() {
-        let live = LiveVersion::default();
-        let says = |version| async move || Ok::<u32, ()>(version);
+        let live = LiveVersion::<()>::default();
+        let says = |version| async move || Ok(version);
         assert_eq!(live.get(says(1)).await, Ok(1));
         assert_eq!(live.get(says(2)).await, Ok(1));
         tokio::time::advance(HOLDS).await;
@@ -55,6 +69,20 @@ mod tests {
     async fn a_store_that_does_not_say_is_asked_again_by_the_next() {
         let live = LiveVersion::default();
         assert_eq!(live.get(async || Err("away")).await, Err("away"));
-        assert_eq!(live.get(async || Ok::<u32, &str>(3)).await, Ok(3));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(live.get(async || Ok(3)).await, Ok(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_wait_while_it_does_not_answer_wait_for_one_question_and_not_for_each_other() {
+        let live = LiveVersion::default();
+        let slow = async || {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            Err::<u32, _>("away")
+        };
+        let begin = Instant::now();
+        let told = futures::future::join_all((0..50).map(|_| live.get(slow))).await;
+        assert!(told.iter().all(|told| *told == Err("away")));
+        assert_eq!(begin.elapsed(), Duration::from_secs(3));
     }
 }

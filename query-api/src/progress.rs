@@ -28,6 +28,16 @@ pub trait Checkpoints: Clone + Send + Sync + 'static {
     /// Which version of the projection readers read.
     fn live(&self) -> impl Future<Output = Result<u32, Self::Error>> + Send;
 
+    /// Which version a read of a moment reads: that of the moment, or the live one where nothing was waited for.
+    fn version_at(&self, moment: &Self::Moment) -> impl Future<Output = Result<u32, Self::Error>> + Send {
+        async move {
+            match moment.version() {
+                Some(version) => Ok(version),
+                None => self.live().await,
+            }
+        }
+    }
+
     /// Of the version that is live. What the checkpoints cover is visible to reads from the moment on.
     fn checkpoints(&self) -> impl Future<Output = Result<(Vec<Checkpoint>, Self::Moment), Self::Error>> + Send;
 
@@ -39,6 +49,13 @@ pub trait Checkpoints: Clone + Send + Sync + 'static {
 pub trait Moment: Clone + Debug + Default + Send + Sync {
     /// None where nothing was read yet.
     fn version(&self) -> Option<u32>;
+}
+
+/// Of a store in which what is written is seen at once.
+impl Moment for Option<u32> {
+    fn version(&self) -> Option<u32> {
+        *self
+    }
 }
 
 /// Shared by the poller of a store and all requests that read it. Cheap to clone.
@@ -246,17 +263,8 @@ mod tests {
     #[derive(Clone, Debug)]
     struct Live(Arc<AtomicU32>);
 
-    #[derive(Clone, Debug, Default)]
-    struct Of(Option<u32>);
-
-    impl super::Moment for Of {
-        fn version(&self) -> Option<u32> {
-            self.0
-        }
-    }
-
     impl Checkpoints for Live {
-        type Moment = Of;
+        type Moment = Option<u32>;
         type Error = StoreError;
 
         const PAUSE: Duration = Duration::ZERO;
@@ -265,7 +273,7 @@ mod tests {
             Ok(self.0.load(Ordering::Relaxed))
         }
 
-        async fn checkpoints(&self) -> Result<(Vec<Checkpoint>, Of), StoreError> {
+        async fn checkpoints(&self) -> Result<(Vec<Checkpoint>, Option<u32>), StoreError> {
             std::future::pending().await
         }
 
@@ -299,11 +307,11 @@ mod tests {
         PositionToken { log_id: LOG, partition, offset }
     }
 
-    fn positions(checkpoints: &[Checkpoint]) -> Positions<Of> {
-        Positions::new(checkpoints.to_vec(), Of(Some(1)))
+    fn positions(checkpoints: &[Checkpoint]) -> Positions<Option<u32>> {
+        Positions::new(checkpoints.to_vec(), Some(1))
     }
 
-    fn publish(progress: &Progress<Live>, result: Result<Positions<Of>, StoreError>) {
+    fn publish(progress: &Progress<Live>, result: Result<Positions<Option<u32>>, StoreError>) {
         let reading = Reading { began: Instant::now(), result: result.map(Arc::new) };
         progress.0.readings.send_replace(Some(reading));
     }
@@ -351,8 +359,8 @@ mod tests {
         let asking = progress.clone();
         let waiting = tokio::spawn(async move { asking.wait_for(&[token(0, 5)], Duration::ZERO).await });
         progress.0.waiting.subscribe().wait_for(|count| *count == 1).await.unwrap();
-        publish(&progress, Ok(Positions::new(vec![at(0, 3)], Of(Some(2)))));
-        assert!(matches!(waiting.await.unwrap(), Waited::Behind(Of(Some(2)))));
+        publish(&progress, Ok(Positions::new(vec![at(0, 3)], Some(2))));
+        assert!(matches!(waiting.await.unwrap(), Waited::Behind(Some(2))));
     }
 
     #[tokio::test(start_paused = true)]

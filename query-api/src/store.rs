@@ -30,7 +30,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Store {
     database: Database,
-    live: LiveVersion,
+    live: LiveVersion<StoreError>,
 }
 
 /// Reads one after another, each seeing at least what the one before it saw, whichever servers answer, and all of one version.
@@ -101,10 +101,7 @@ impl Store {
 
     /// A session whose reads see at least what was visible at `moment`.
     pub async fn session(&self, moment: &Moment) -> Result<Session, StoreError> {
-        let version = match moment.version {
-            Some(version) => version,
-            None => self.live().await?,
-        };
+        let version = self.version_at(moment).await?;
         let client = self.database.client();
         let mut inner = within_limit(async { client.start_session().causal_consistency(true).await }).await?;
         if let Some(time) = &moment.cluster {

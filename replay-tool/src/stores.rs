@@ -50,6 +50,17 @@ pub enum AnyCatalog {
     Analytics(AnalyticsCatalog),
 }
 
+/// Does the same with a catalog of whichever type.
+macro_rules! with {
+    ($any:expr, $catalog:ident => $done:expr) => {
+        match $any {
+            AnyCatalog::Documents($catalog) => $done,
+            AnyCatalog::Search($catalog) => $done,
+            AnyCatalog::Analytics($catalog) => $done,
+        }
+    };
+}
+
 /// One version in one that answers.
 pub enum Opened {
     Documents(documents::write::Store),
@@ -147,11 +158,7 @@ impl Connected<'_> {
     }
 
     pub async fn versions(&self) -> Result<Versions, StoreFailure> {
-        match &self.catalog {
-            AnyCatalog::Documents(catalog) => catalog.versions().await,
-            AnyCatalog::Search(catalog) => catalog.versions().await,
-            AnyCatalog::Analytics(catalog) => catalog.versions().await,
-        }
+        with!(&self.catalog, catalog => catalog.versions().await)
     }
 
     /// Changes the versions, whoever else does meanwhile, and answers what they are then.
@@ -169,29 +176,17 @@ impl Connected<'_> {
     }
 
     async fn replace(&self, versions: &Versions) -> Result<bool, StoreFailure> {
-        match &self.catalog {
-            AnyCatalog::Documents(catalog) => catalog.replace(versions).await,
-            AnyCatalog::Search(catalog) => catalog.replace(versions).await,
-            AnyCatalog::Analytics(catalog) => catalog.replace(versions).await,
-        }
+        with!(&self.catalog, catalog => catalog.replace(versions).await)
     }
 
     /// Creates what a version lacks to be written.
     pub async fn prepare(&self, version: u32) -> Result<(), StoreFailure> {
-        match &self.catalog {
-            AnyCatalog::Documents(catalog) => catalog.prepare(version).await,
-            AnyCatalog::Search(catalog) => catalog.prepare(version).await,
-            AnyCatalog::Analytics(catalog) => catalog.prepare(version).await,
-        }
+        with!(&self.catalog, catalog => catalog.prepare(version).await)
     }
 
     /// Removes all that the store has of a version that nobody writes.
     pub async fn remove(&self, version: u32) -> Result<(), StoreFailure> {
-        match &self.catalog {
-            AnyCatalog::Documents(catalog) => catalog.remove(version).await,
-            AnyCatalog::Search(catalog) => catalog.remove(version).await,
-            AnyCatalog::Analytics(catalog) => catalog.remove(version).await,
-        }
+        with!(&self.catalog, catalog => catalog.remove(version).await)
     }
 }
 

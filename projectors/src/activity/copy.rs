@@ -43,9 +43,7 @@ async fn rows(
     if begin >= end {
         return Ok(None);
     }
-    let statement = "SELECT timestamp, user_id, event_type, aggregate_id, post_id, properties, session_id, ip_address, user_agent, \
-                     country, region, source, partition, offset \
-                     FROM ? WHERE source = ? AND partition = ? AND offset >= ? AND offset < ? ORDER BY offset LIMIT ?";
+    let statement = "SELECT ?fields FROM ? WHERE source = ? AND partition = ? AND offset >= ? AND offset < ? ORDER BY offset LIMIT ?";
     let query = from
         .clickhouse
         .query(statement)

@@ -14,7 +14,6 @@ pub mod row;
 use std::sync::Arc;
 
 use event_log::kafka::{AssignedPartition, KafkaLog, identify_activity};
-use futures::future::FutureExt;
 use read_model::analytics::AnalyticsNames;
 use read_model::{ANALYTICS, Projection as Names, Versions};
 use service::health::Health;
@@ -26,11 +25,11 @@ use crate::analytics::catalog::AnalyticsCatalog;
 use crate::analytics::write::Store;
 use crate::catalog::Catalog;
 use crate::dead_letter::Parked;
-use crate::follow::{Follower, Follows};
+use crate::follow::{Follows, Running};
 use crate::projection::StoreFailure;
 use crate::runner::Reads;
 use crate::runner::status::Status;
-use crate::start::{Reporter, Source, StartError, StoreAddress, prepared};
+use crate::start::{Source, StartError, StoreAddress, prepared};
 
 /// What the partitions of one version share.
 #[derive(Debug)]
@@ -39,9 +38,6 @@ pub struct Shared {
     status: Status,
 }
 
-/// The counting of activity, running under the supervisor that it was started with, into each version that is followed.
-pub struct Running(Arc<Follower<Activity>>);
-
 /// The topic of activity, into the versions of the tables.
 pub(crate) struct Activity {
     catalog: AnalyticsCatalog,
@@ -49,7 +45,7 @@ pub(crate) struct Activity {
     topic: String,
 }
 
-/// Connects to Kafka and to ClickHouse, and starts to count. Adds a check to `health`; stops as [`crate::start`] does.
+/// Connects to Kafka and to ClickHouse, and starts to count into each version that is followed. Adds a check to `health`; stops as [`crate::start`] does.
 pub async fn start(
     source: &Source,
     store: StoreAddress<'_>,
@@ -63,28 +59,7 @@ pub async fn start(
     )?;
     let kafka = source.kafka.of_activity();
     let activity = Activity { catalog, log_id: identity.log_id, topic: kafka.events_topic.clone() };
-    Ok(Running(Follower::start(activity, source.topic(&kafka), &versions, health, supervisor)?))
-}
-
-impl Running {
-    /// How the partitions of the live version are doing in this process.
-    pub fn status(&self) -> Status {
-        self.0.status()
-    }
-
-    /// Tells how it is doing, again and again.
-    pub fn reporter(&self) -> Reporter {
-        let follower = self.0.clone();
-        Arc::new(move || {
-            let follower = follower.clone();
-            async move { follower.report().await }.boxed()
-        })
-    }
-
-    /// Lets the last write end and closes the connections. The supervisor's tasks must have finished.
-    pub async fn close(self) {
-        self.0.close().await;
-    }
+    Ok(Running::start(activity, source.topic(&kafka), &versions, health, supervisor)?)
 }
 
 impl Follows for Activity {

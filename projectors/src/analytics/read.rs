@@ -45,9 +45,7 @@ struct ResponseNow {
 /// Reads all that readers are shown, whole, into memory.
 pub async fn read_all(clickhouse: &Clickhouse) -> Result<Analytics, ClickhouseError> {
     let mut all = Analytics::default();
-    let events = "SELECT timestamp, user_id, event_type, aggregate_id, post_id, properties, session_id, ip_address, user_agent, \
-                  country, region, source, partition, offset \
-                  FROM events_analytics ORDER BY source, partition, offset";
+    let events = "SELECT ?fields FROM events_analytics ORDER BY source, partition, offset";
     for row in clickhouse.rows::<EventRow>(clickhouse.query(events)).await? {
         all.events.entry(place(&row.source, row.partition, row.offset)).or_default().push(row);
     }

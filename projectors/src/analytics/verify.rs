@@ -133,9 +133,7 @@ impl Store {
         offsets: Range<u64>,
         since: Millis,
     ) -> Result<Vec<EventRow>, ClickhouseError> {
-        let statement = "SELECT timestamp, user_id, event_type, aggregate_id, post_id, properties, session_id, ip_address, user_agent, \
-                         country, region, source, partition, offset \
-                         FROM ? WHERE source = ? AND partition = ? AND offset >= ? AND offset < ? \
+        let statement = "SELECT ?fields FROM ? WHERE source = ? AND partition = ? AND offset >= ? AND offset < ? \
                          AND timestamp >= fromUnixTimestamp64Milli(?)";
         let query = self
             .clickhouse

@@ -16,7 +16,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use event_log::archive::{Archive, ArchiveError, ArchiveIdentity, EmbeddedSchema, SchemaUse};
 use event_log::kafka::{AssignedPartition, KafkaLog, Retention, identify};
 use event_schema::codec::{Codec, DecodeError, RegistryConfig};
-use futures::future::FutureExt;
 use read_model::versions::FIRST;
 use read_model::{Projection as Names, Versions};
 use service::config::{ConfigError, without_credentials};
@@ -28,11 +27,11 @@ use service::supervise::Supervisor;
 use crate::archive::args::{ArchiveArgs, Settings};
 use crate::archive::partition::Worker;
 use crate::dead_letter::Parked;
-use crate::follow::{Follower, Follows, Topic};
+use crate::follow::{Follows, Running, Topic};
 use crate::projection::StoreFailure;
 use crate::runner::Reads;
 use crate::runner::status::Status;
-use crate::start::{Reporter, StartError};
+use crate::start::StartError;
 
 /// Names the group, the metrics' label and the readiness check. There is one archive of a log, and it never has another version.
 pub const NAMES: Names = Names { name: "archive", version: FIRST };
@@ -50,9 +49,6 @@ pub struct Shared {
     retention: Arc<Retention>,
     status: Status,
 }
-
-/// The archiving, running under the supervisor that it was started with.
-pub struct Running(Arc<Follower<Archiving>>);
 
 /// The log, into its archive.
 struct Archiving {
@@ -94,28 +90,7 @@ pub async fn start(args: &ArchiveArgs, health: &Health, supervisor: &Supervisor)
     let archiving =
         Archiving { archive, identity, settings, codec: Arc::new(codec), schemas: Arc::default(), retention };
     let topic = Topic { kafka, group_prefix: args.group_prefix.clone(), ready_lag };
-    Ok(Running(Follower::start(archiving, topic, &Versions::default(), health, supervisor)?))
-}
-
-impl Running {
-    /// How the partitions of this process are doing.
-    pub fn status(&self) -> Status {
-        self.0.status()
-    }
-
-    /// Tells how it is doing, again and again.
-    pub fn reporter(&self) -> Reporter {
-        let follower = self.0.clone();
-        Arc::new(move || {
-            let follower = follower.clone();
-            async move { follower.report().await }.boxed()
-        })
-    }
-
-    /// Closes the connections. The supervisor's tasks must have finished.
-    pub async fn close(self) {
-        self.0.close().await;
-    }
+    Ok(Running::start(archiving, topic, &Versions::default(), health, supervisor)?)
 }
 
 impl Follows for Archiving {

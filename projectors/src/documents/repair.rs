@@ -2,15 +2,13 @@
 
 use chrono::Utc;
 use mongodb::bson::{Document, doc};
-use mongodb::options::ReadConcern;
 use mongodb::{ClientSession, Database};
 use read_model::{Checkpoint, stored};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::documents::connect::durable;
 use crate::documents::fold::Documents;
-use crate::documents::write::{ANSWER_LIMIT, Failure, Store, commit};
+use crate::documents::write::{ANSWER_LIMIT, Failure, Store, end, unavailable};
 use crate::projection::{Saved, StoreFailure};
 
 impl Store {
@@ -32,7 +30,7 @@ impl Store {
             match store.replace(partition, key, &expected, saved).await {
                 Ok(()) => Ok(Saved { revision: saved.revision + 1, ..saved }),
                 Err(Failure::Store(failure)) => Err(failure),
-                Err(Failure::Server(error)) => Err(super::write::unavailable(&error)),
+                Err(Failure::Server(error)) => Err(unavailable(&error)),
                 Err(Failure::NotNew) => {
                     Err(StoreFailure::Unavailable("MongoDB: a document was inserted at the same time".to_owned()))
                 }
@@ -43,15 +41,9 @@ impl Store {
 
     async fn replace(&self, partition: u32, key: Uuid, expected: &Documents, saved: Saved) -> Result<(), Failure> {
         let next = self.next_checkpoint(partition, saved, saved.position, Utc::now());
-        let mut session = self.database.client().start_session().await?;
-        session.start_transaction().read_concern(ReadConcern::snapshot()).write_concern(durable()).await?;
+        let mut session = self.begin().await?;
         let replaced = self.replace_within(&mut session, key, expected, saved, &next).await;
-        if let Err(failure) = replaced {
-            // The server forgets an unfinished transaction by itself; aborting only frees its locks at once.
-            let _ = session.abort_transaction().await;
-            return Err(failure);
-        }
-        commit(&mut session).await
+        end(session, replaced).await
     }
 
     async fn replace_within(

@@ -141,15 +141,16 @@ impl Store {
         from: Saved,
         next: &Checkpoint,
     ) -> Result<(), Failure> {
+        let mut session = self.begin().await?;
+        let written = self.write_within(&mut session, changes, commands, from, next).await;
+        end(session, written).await
+    }
+
+    /// Begins a transaction, for [`end`].
+    pub(super) async fn begin(&self) -> Result<ClientSession, Failure> {
         let mut session = self.database.client().start_session().await?;
         session.start_transaction().read_concern(ReadConcern::snapshot()).write_concern(durable()).await?;
-        let written = self.write_within(&mut session, changes, commands, from, next).await;
-        if let Err(failure) = written {
-            // The server forgets an unfinished transaction by itself; aborting only frees its locks at once.
-            let _ = session.abort_transaction().await;
-            return Err(failure);
-        }
-        commit(&mut session).await
+        Ok(session)
     }
 
     async fn write_within(
@@ -370,8 +371,18 @@ impl From<Error> for Failure {
     }
 }
 
+/// Commits what was written in a transaction, or takes it back.
+pub(super) async fn end(mut session: ClientSession, written: Result<(), Failure>) -> Result<(), Failure> {
+    if let Err(failure) = written {
+        // The server forgets an unfinished transaction by itself; aborting only frees its locks at once.
+        let _ = session.abort_transaction().await;
+        return Err(failure);
+    }
+    commit(&mut session).await
+}
+
 /// Commits until the server says how it ended, as the label of the error asks for.
-pub(super) async fn commit(session: &mut ClientSession) -> Result<(), Failure> {
+async fn commit(session: &mut ClientSession) -> Result<(), Failure> {
     let begin = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::params::{CountriesParams, SeriesParams, Span, TopParams};
 use crate::live_version::LiveVersion;
-use crate::progress::{self, Checkpoints, Progress};
+use crate::progress::{Checkpoints, Progress};
 use crate::store::QUERY_LIMIT;
 
 /// The tables, and how far they have come. Cheap to clone.
@@ -26,23 +26,13 @@ pub struct Figures {
 pub struct Tables {
     /// Of the first version, which also says which one is live.
     clickhouse: Clickhouse,
-    live: LiveVersion,
+    live: LiveVersion<FiguresError>,
 }
 
 /// The events in one version. Each question is asked in that one's database.
 #[derive(Clone, Debug)]
 pub struct TablesOf {
     clickhouse: Clickhouse,
-}
-
-/// The version whose checkpoints were read.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Moment(Option<u32>);
-
-impl progress::Moment for Moment {
-    fn version(&self) -> Option<u32> {
-        self.0
-    }
 }
 
 /// A question was not answered.
@@ -136,11 +126,8 @@ impl Tables {
     }
 
     /// The tables as of a moment.
-    pub async fn at(&self, moment: Moment) -> Result<TablesOf, FiguresError> {
-        let version = match moment {
-            Moment(Some(version)) => version,
-            Moment(None) => self.live().await?,
-        };
+    pub async fn at(&self, moment: Option<u32>) -> Result<TablesOf, FiguresError> {
+        let version = self.version_at(&moment).await?;
         Ok(self.of(version))
     }
 
@@ -246,18 +233,18 @@ fn hour(time: DateTime<Utc>) -> i64 {
 }
 
 impl Checkpoints for Tables {
-    type Moment = Moment;
+    type Moment = Option<u32>;
     type Error = FiguresError;
 
     const PAUSE: Duration = Duration::from_millis(50);
 
     async fn live(&self) -> Result<u32, FiguresError> {
-        let load = async || versions::analytics::load(&self.clickhouse).await.map(|versions| versions.live);
-        Ok(self.live.get(load).await?)
+        let load = async || Ok(versions::analytics::load(&self.clickhouse).await?.live);
+        self.live.get(load).await
     }
 
     /// Rows are inserted before the checkpoint that covers them, and what is inserted is seen at once.
-    async fn checkpoints(&self) -> Result<(Vec<Checkpoint>, Moment), FiguresError> {
+    async fn checkpoints(&self) -> Result<(Vec<Checkpoint>, Option<u32>), FiguresError> {
         #[derive(Row, Deserialize)]
         struct Found {
             checkpoint: String,
@@ -271,7 +258,7 @@ impl Checkpoints for Tables {
         let query = clickhouse.query(statement).bind(projection.checkpoint_prefix());
         let found: Vec<Found> = clickhouse.rows(query).await?;
         let checkpoints = found.iter().filter_map(|found| serde_json::from_str::<Checkpoint>(&found.checkpoint).ok());
-        Ok((checkpoints.filter(|checkpoint| checkpoint.is_of(projection)).collect(), Moment(Some(version))))
+        Ok((checkpoints.filter(|checkpoint| checkpoint.is_of(projection)).collect(), Some(version)))
     }
 
     fn timed_out() -> FiguresError {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use service::problem::{FieldError, Problem};
 
 use crate::live_version::LiveVersion;
-use crate::progress::{self, Checkpoints, Progress};
+use crate::progress::{Checkpoints, Progress};
 use crate::store::QUERY_LIMIT;
 
 /// More partitions than any log of ours has.
@@ -24,17 +24,7 @@ pub struct Searches {
 pub struct Index {
     elasticsearch: Elasticsearch,
     names: SearchNames,
-    live: LiveVersion,
-}
-
-/// The version whose checkpoints were read.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Moment(Option<u32>);
-
-impl progress::Moment for Moment {
-    fn version(&self) -> Option<u32> {
-        self.0
-    }
+    live: LiveVersion<SearchError>,
 }
 
 /// A search did not succeed.
@@ -54,11 +44,8 @@ impl Index {
     }
 
     /// Asks all posts as of a moment; an answer that some of them are missing from is none.
-    pub async fn search(&self, moment: Moment, body: &Value) -> Result<Value, SearchError> {
-        let version = match moment {
-            Moment(Some(version)) => version,
-            Moment(None) => self.live().await?,
-        };
+    pub async fn search(&self, moment: Option<u32>, body: &Value) -> Result<Value, SearchError> {
+        let version = self.version_at(&moment).await?;
         let posts = self.names.in_version(version).posts();
         let path = format!("{posts}/_search?allow_partial_search_results=false");
         let answer = self.elasticsearch.post(&path, body).await?;
@@ -67,21 +54,20 @@ impl Index {
 }
 
 impl Checkpoints for Index {
-    type Moment = Moment;
+    type Moment = Option<u32>;
     type Error = SearchError;
 
     /// Each reading makes a segment of what was indexed since the last one.
     const PAUSE: Duration = Duration::from_millis(100);
 
     async fn live(&self) -> Result<u32, SearchError> {
-        let load =
-            async || versions::search::load(&self.elasticsearch, &self.names).await.map(|versions| versions.live);
-        Ok(self.live.get(load).await?)
+        let load = async || Ok(versions::search::load(&self.elasticsearch, &self.names).await?.live);
+        self.live.get(load).await
     }
 
     /// A checkpoint is written after the posts that it covers. So those are made visible when the checkpoints have been read, and a
     /// search from then on sees them.
-    async fn checkpoints(&self) -> Result<(Vec<Checkpoint>, Moment), SearchError> {
+    async fn checkpoints(&self) -> Result<(Vec<Checkpoint>, Option<u32>), SearchError> {
         let version = self.live().await?;
         let (elasticsearch, names) = (&self.elasticsearch, self.names.in_version(version));
         elasticsearch.refresh(&names.checkpoints()).await?;
@@ -91,7 +77,7 @@ impl Checkpoints for Index {
         let hits = found["hits"]["hits"].as_array_mut().map(std::mem::take).unwrap_or_default();
         let checkpoints = hits.into_iter().filter_map(|mut hit| serde_json::from_value(hit["_source"].take()).ok());
         let ours = |checkpoint: &Checkpoint| checkpoint.is_of(names.projection());
-        Ok((checkpoints.filter(ours).collect(), Moment(Some(version))))
+        Ok((checkpoints.filter(ours).collect(), Some(version)))
     }
 
     fn timed_out() -> SearchError {

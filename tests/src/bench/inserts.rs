@@ -92,25 +92,15 @@ pub async fn clickhouse(address: &ClickhouseAddress, version: u32) -> Result<f64
     let first = Clickhouse::new(address, LIMIT);
     let clickhouse = first.of_version(names);
     let (event_rows, post_rows) = (names.events(), names.posts());
-    let events = format!(
-        "SELECT timestamp, user_id, event_type, aggregate_id, post_id, properties, session_id, ip_address, user_agent, \
-         country, region, source, partition, offset FROM {event_rows}"
-    );
-    let posts =
-        format!("SELECT id, title, post_type, slug, status, author_id, published_at, created_at FROM {post_rows}");
-    let seconds = insert::<EventRow>(&clickhouse, &event_rows, &events).await?
-        + insert::<PostRow>(&clickhouse, &post_rows, &posts).await?;
+    let seconds =
+        insert::<EventRow>(&clickhouse, &event_rows).await? + insert::<PostRow>(&clickhouse, &post_rows).await?;
     clickhouse.drop_database().await?;
     first.drop_database().await?;
     Ok(seconds)
 }
 
-async fn insert<T: RowOwned + RowRead + RowWrite + Sync>(
-    clickhouse: &Clickhouse,
-    table: &str,
-    select: &str,
-) -> Result<f64> {
-    let rows: Vec<T> = clickhouse.rows(clickhouse.query(select)).await?;
+async fn insert<T: RowOwned + RowRead + RowWrite + Sync>(clickhouse: &Clickhouse, table: &str) -> Result<f64> {
+    let rows: Vec<T> = clickhouse.rows(clickhouse.query(&format!("SELECT ?fields FROM {table}"))).await?;
     ensure!(!rows.is_empty(), "{table} is empty");
     let rows: Vec<&T> = rows.iter().collect();
     let floor = format!("floor_{table}");

@@ -10,7 +10,6 @@ use event_log::kafka::{KafkaConfig, KafkaLog, LogIdentity, provision, read_all};
 use event_schema::codec::{Codec, RegistryConfig};
 use groot_tests::waiting::until;
 use projectors::Source;
-use projectors::catalog::Catalog;
 use projectors::event::LoggedEvent;
 use projectors::projection::{Projection, StoreFailure};
 use projectors::runner::decode;
@@ -93,14 +92,14 @@ impl Ledger {
 }
 
 /// A projector as a process would run it.
-pub struct Process<C: Catalog> {
-    pub running: Running<C>,
+pub struct Process {
+    pub running: Running,
     supervisor: Supervisor,
     health: Health,
 }
 
-impl<C: Catalog> Process<C> {
-    pub async fn start(start: impl AsyncFnOnce(&Health, &Supervisor) -> Result<Running<C>, StartError>) -> Self {
+impl Process {
+    pub async fn start(start: impl AsyncFnOnce(&Health, &Supervisor) -> Result<Running, StartError>) -> Self {
         let supervisor = Supervisor::new(CancellationToken::new());
         let health = Health::new();
         let running = start(&health, &supervisor).await.unwrap();

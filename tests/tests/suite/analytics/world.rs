@@ -27,9 +27,9 @@ use xtask::server::Service;
 use xtask::stack::{Options, Stack};
 
 use crate::ledger::histories::{Happened, Story};
-use crate::ledger::{self, Ledger, soon};
+use crate::ledger::{Ledger, soon};
 
-pub type Process = ledger::Process<AnalyticsCatalog>;
+pub use crate::ledger::Process;
 
 pub const NAMES: AnalyticsNames = AnalyticsNames::of(ANALYTICS);
 

@@ -19,9 +19,9 @@ use uuid::Uuid;
 use xtask::server::Service;
 use xtask::stack::{Options, Stack};
 
-use crate::ledger::{self, Ledger};
+use crate::ledger::Ledger;
 
-pub type Process = ledger::Process<DocumentsCatalog>;
+pub use crate::ledger::Process;
 
 /// Written to by the tests that take a server away, read by all others.
 pub static UP: RwLock<()> = RwLock::const_new(());

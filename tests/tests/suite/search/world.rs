@@ -25,9 +25,9 @@ use uuid::Uuid;
 use xtask::server::Service;
 use xtask::stack::{Options, Stack};
 
-use crate::ledger::{self, Ledger, soon};
+use crate::ledger::{Ledger, soon};
 
-pub type Process = ledger::Process<SearchCatalog>;
+pub use crate::ledger::Process;
 
 /// Written to by the tests that take the server away, read by all others.
 pub static UP: RwLock<()> = RwLock::const_new(());

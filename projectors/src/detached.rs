@@ -25,6 +25,11 @@ impl Detached {
         }
     }
 
+    /// Starts a write of which nobody is told what came of it.
+    pub fn spawn(&self, write: impl Future<Output = ()> + Send + 'static) {
+        self.running.spawn(write);
+    }
+
     /// Waits until none runs any more.
     pub async fn settled(&self) {
         self.running.close();

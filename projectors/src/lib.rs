@@ -5,8 +5,8 @@
 //! - [`archive`]: copies the log to object storage, and projects nothing
 //! - [`runner`]: reads the log, and writes batches and positions
 //! - [`event`]: an event as a projection meets it; [`dead_letter`]: one that is not projected
-//! - [`checkpoint`]: a position as stores keep it; [`detached`]: writes that nobody can drop half-way; [`markdown`]: content as safe
-//!   HTML and as plain text
+//! - [`checkpoint`]: a position as stores keep it; [`detached`]: writes that nobody can drop half-way; [`together`]: those of several
+//!   partitions in one; [`markdown`]: content as safe HTML and as plain text
 //! - [`verdict`]: what a store holds beside what the log leads to
 //! - [`catalog`]: the versions that a store has of a projection; [`fill`]: making one anew; [`follow`]: keeping them up with the log
 //! - [`mod@start`], [`config`]: the process
@@ -29,6 +29,7 @@ pub mod projection;
 pub mod runner;
 pub mod search;
 pub mod start;
+pub mod together;
 pub mod verdict;
 
 pub use follow::Running;

@@ -46,13 +46,23 @@ pub enum Command {
     Status,
     /// Print the log of one part, or the last lines of all
     #[command(after_help = "Parts: kafka, registry, mongodb, elasticsearch, clickhouse, redis,\n\
-                            command-api, projectors, query-api.")]
+                            command-api, projectors, archiver, query-api.")]
     Logs {
         /// The part, for example command-api
         part: Option<String>,
         /// Go on printing what comes
         #[arg(long, short)]
         follow: bool,
+    },
+    /// Ask the operators' tool about the local stack: `./dev replay status`
+    #[command(
+        disable_help_flag = true,
+        after_help = "`./dev replay --help` lists what it can be asked; it ends with the tool's own exit code."
+    )]
+    Replay {
+        /// A command of replay-tool and its options
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        tool: Vec<String>,
     },
     /// Run the whole test suite on servers of its own
     #[command(after_help = "What follows `--` goes to cargo test: `./dev test -- -p event-log claim`.")]

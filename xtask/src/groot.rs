@@ -21,16 +21,18 @@ pub const QUERY_URL: &str = "http://127.0.0.1:3002";
 #[derive(Debug)]
 pub struct Part {
     pub name: &'static str,
+    pub program: &'static str,
     args: &'static [&'static str],
     http: Option<u16>,
     admin: u16,
 }
 
 /// In the order in which they are started: what is written is projected before it is read.
-pub const PARTS: [Part; 3] = [
-    Part { name: "command-api", args: &[], http: Some(3001), admin: 9101 },
-    Part { name: "projectors", args: &["all"], http: None, admin: 9103 },
-    Part { name: "query-api", args: &[], http: Some(3002), admin: 9102 },
+pub const PARTS: [Part; 4] = [
+    Part { name: "command-api", program: "command-api", args: &[], http: Some(3001), admin: 9101 },
+    Part { name: "projectors", program: "projectors", args: &["all"], http: None, admin: 9103 },
+    Part { name: "archiver", program: "projectors", args: &["archive"], http: None, admin: 9104 },
+    Part { name: "query-api", program: "query-api", args: &[], http: Some(3002), admin: 9102 },
 ];
 
 impl Part {
@@ -39,14 +41,15 @@ impl Part {
     }
 
     fn program(&self) -> PathBuf {
-        paths::cargo_target().join("debug").join(self.name)
+        paths::cargo_target().join("debug").join(self.program)
     }
 
     fn launch(&self, stack: &Stack) -> Launch {
         let mut env = stack.addresses().env();
         env.push(("GROOT_ADMIN_ADDR".to_owned(), format!("127.0.0.1:{}", self.admin)));
+        let data = |part: &str| stack.paths().data(part).display().to_string();
+        env.push(("GROOT_ARCHIVE".to_owned(), data("archive")));
         if self.name == "command-api" {
-            let data = |part: &str| stack.paths().data(part).display().to_string();
             env.push(("GROOT_STATE_DIR".to_owned(), data("command-api")));
             env.push(("GROOT_OBJECT_STORE".to_owned(), data("objects")));
         }
@@ -77,7 +80,7 @@ pub fn build(progress: &Progress) -> Result<()> {
     let mut command = Command::new("cargo");
     command.arg("build").current_dir(paths::repository());
     for part in &PARTS {
-        command.args(["--package", part.name]);
+        command.args(["--package", part.program]);
     }
     let mut child = command
         .stdout(Stdio::null())

@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Command::Down { wipe } => commands::down(wipe),
         Command::Status => commands::status(),
         Command::Logs { part, follow } => commands::logs(part.as_deref(), follow),
+        Command::Replay { tool } => commands::replay(&tool),
         Command::Test { cargo } => commands::test(&cargo),
         Command::Bench { bench } => commands::bench(&bench),
         Command::Faults { minutes, seed } => commands::faults(minutes, seed),

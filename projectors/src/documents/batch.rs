@@ -1,8 +1,8 @@
 //! The writes of a batch of events of one partition, folded: one for each post, and one for its numbers, however many events
 //! it had.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use read_model::{Like, Person, PostEventDoc, Slug};
 use uuid::Uuid;
@@ -64,6 +64,15 @@ impl Batch {
         self.slugs.extend(slug);
         self.history.extend(history);
         Ok(())
+    }
+
+    /// Slugs of posts that the batch creates, each once, and all others: those of the first kind nobody has yet, unless somebody chose the same.
+    pub fn slugs_by_novelty(&self) -> (Vec<&Slug>, Vec<&Slug>) {
+        let mut met = HashSet::new();
+        self.slugs.iter().partition(|slug| {
+            let place = self.post_places.get(&slug.post_id);
+            place.is_some_and(|place| self.posts[*place].whole().is_some()) && met.insert(&slug.slug)
+        })
     }
 
     /// Whether it writes nothing.

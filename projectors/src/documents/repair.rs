@@ -36,7 +36,7 @@ impl Store {
                 }
             }
         };
-        self.writes.run("MongoDB", ANSWER_LIMIT, repair).await
+        self.writes.detached().run("MongoDB", ANSWER_LIMIT, repair).await
     }
 
     async fn replace(&self, partition: u32, key: Uuid, expected: &Documents, saved: Saved) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! The IO of the projection: one transaction for each batch, holding the documents and the checkpoint.
+//! The IO of the projection: a transaction that holds documents and checkpoints, of one batch or of those of several partitions.
 
 use std::time::Duration;
 
@@ -13,7 +13,6 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::checkpoint;
-use crate::detached::Detached;
 use crate::documents::batch::Batch;
 use crate::documents::change::PostWrite;
 use crate::documents::connect::durable;
@@ -22,6 +21,7 @@ use crate::documents::response::CommentWrite;
 use crate::documents::statements;
 use crate::projection::{Changes, Saved, StoreFailure};
 use crate::runner::meters;
+use crate::together::{Together, Write};
 
 /// A write that the server has not answered for this long counts as failed. It is left to its task, not dropped: if it
 /// still comes to pass, the checkpoint shows it.
@@ -31,6 +31,8 @@ pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(45);
 const RETRY_FOR: Duration = Duration::from_secs(2);
 /// Pauses between attempts: this, doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// Transactions at a time. While one waits for the disk another may be filled.
+const AT_ONCE: usize = 2;
 /// Bytes of statements in one command; a command may take 16 MiB.
 const COMMAND_BYTES: usize = 8 << 20;
 const DUPLICATE_KEY: i32 = 11000;
@@ -42,14 +44,14 @@ pub struct Store {
     pub(super) names: Names,
     log_id: u64,
     dead_letters: DeadLetters,
-    pub(super) writes: Detached,
+    pub(super) writes: Together<Batch>,
 }
 
 impl Store {
     /// The indexes must be there: see [`read_model::ensure_indexes`].
     pub fn new(database: Database, names: Names, log_id: u64) -> Self {
         let dead_letters = DeadLetters::new(&database, names);
-        Self { database, names, log_id, dead_letters, writes: Detached::default() }
+        Self { database, names, log_id, dead_letters, writes: Together::new(AT_ONCE) }
     }
 
     /// How far the store is in a partition.
@@ -71,7 +73,8 @@ impl Store {
 
     /// Writes documents and dead letters and moves the checkpoint from `from` to `to`: all of it or nothing.
     ///
-    /// A task of its own does it, so that dropping this future stops nothing.
+    /// A task of its own does it, so that dropping this future stops nothing, in one transaction with what other partitions want written at
+    /// the time.
     ///
     /// # Errors
     /// [`StoreFailure::Superseded`] if the checkpoint is no longer at `from`, [`StoreFailure::Halt`] if a document lacks the
@@ -83,34 +86,32 @@ impl Store {
         from: Saved,
         to: Position,
     ) -> Result<Saved, StoreFailure> {
-        let (store, changes) = (self.clone(), changes.into());
-        let write = async move { store.write_retrying(partition, &changes, from, to).await };
-        self.writes.run("MongoDB", ANSWER_LIMIT, write).await
+        let write = Write { partition, changes: changes.into(), from, to };
+        let store = self.clone();
+        let all = move |writes: Vec<Write<Batch>>| {
+            let store = store.clone();
+            async move { store.write_retrying(&writes).await }
+        };
+        self.writes.write("MongoDB", ANSWER_LIMIT, write, all).await
     }
 
     /// Waits until no write runs any more.
     pub async fn settled(&self) {
-        self.writes.settled().await;
+        self.writes.detached().settled().await;
     }
 
-    async fn write_retrying(
-        &self,
-        partition: u32,
-        changes: &Changes<Batch>,
-        from: Saved,
-        to: Position,
-    ) -> Result<Saved, StoreFailure> {
-        let batch = &changes.batch;
-        let next = self.next_checkpoint(partition, from, to, Utc::now());
+    async fn write_retrying(&self, writes: &[Write<Batch>]) -> Result<(), StoreFailure> {
+        meters::together(self.names, writes.len());
+        let now = Utc::now();
+        let next = |write: &Write<Batch>| self.next_checkpoint(write.partition, write.from, write.to, now);
+        let checkpoints: Vec<_> = writes.iter().map(|write| (write, next(write))).collect();
         let mut novelty = Novelty::Expected;
-        let mut commands = self.commands(batch, novelty)?;
+        let mut commands = self.commands(writes, novelty)?;
         let begin = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.transact(changes, &commands, from, &next).await {
-                Ok(()) => {
-                    return Ok(Saved { position: to, revision: from.revision + 1, begun: None });
-                }
+            match self.transact(&checkpoints, &commands).await {
+                Ok(()) => return Ok(()),
                 Err(Failure::Store(failure)) => return Err(failure),
                 Err(Failure::NotNew) if novelty == Novelty::Unknown => {
                     return Err(StoreFailure::Unavailable(
@@ -120,7 +121,7 @@ impl Store {
                 Err(Failure::NotNew) => {
                     novelty = Novelty::Unknown;
                     meters::repeated(self.names);
-                    commands = self.commands(batch, novelty)?;
+                    commands = self.commands(writes, novelty)?;
                 }
                 Err(Failure::Server(error))
                     if error.contains_label(TRANSIENT_TRANSACTION_ERROR) && begin.elapsed() < RETRY_FOR =>
@@ -134,15 +135,9 @@ impl Store {
         }
     }
 
-    async fn transact(
-        &self,
-        changes: &Changes<Batch>,
-        commands: &[Command],
-        from: Saved,
-        next: &Checkpoint,
-    ) -> Result<(), Failure> {
+    async fn transact(&self, writes: &[(&Write<Batch>, Checkpoint)], commands: &[Command]) -> Result<(), Failure> {
         let mut session = self.begin().await?;
-        let written = self.write_within(&mut session, changes, commands, from, next).await;
+        let written = self.write_within(&mut session, writes, commands).await;
         end(session, written).await
     }
 
@@ -156,22 +151,25 @@ impl Store {
     async fn write_within(
         &self,
         session: &mut ClientSession,
-        changes: &Changes<Batch>,
+        writes: &[(&Write<Batch>, Checkpoint)],
         commands: &[Command],
-        from: Saved,
-        next: &Checkpoint,
     ) -> Result<(), Failure> {
         // First, so that of two writers of one partition the second learns of it before it has written anything else.
-        self.move_checkpoint(session, from, next).await?;
-        let Changes { batch, cleared, letters } = changes;
-        self.dead_letters.change(session, next.partition, cleared.as_ref(), letters).await?;
+        for (write, next) in writes {
+            self.move_checkpoint(session, write.from, next).await?;
+        }
+        for (Write { partition, changes, .. }, _) in writes {
+            self.dead_letters.change(session, *partition, changes.cleared.as_ref(), &changes.letters).await?;
+        }
         for command in commands {
             let answer = self.database.run_raw_command(command.text.clone()).session(&mut *session).await?;
             let changed = changed(&answer)?;
             if let Kind::Update(check) = command.kind
                 && changed < command.statements
             {
-                self.check(session, batch, check).await?;
+                for (write, _) in writes {
+                    self.check(session, &write.changes.batch, check).await?;
+                }
             }
         }
         Ok(())
@@ -267,43 +265,79 @@ impl Store {
         Ok(found.and_then(|found| found.get_i64(field).ok()))
     }
 
-    fn commands(&self, batch: &Batch, novelty: Novelty) -> Result<Vec<Command>, StoreFailure> {
+    fn commands(&self, writes: &[Write<Batch>], novelty: Novelty) -> Result<Vec<Command>, StoreFailure> {
+        let batches: Vec<&Batch> = writes.iter().map(|write| write.changes.batch.as_ref()).collect();
         let mut commands = Vec::new();
         let (posts, people, history) = (self.names.posts(), self.names.people(), self.names.post_events());
-        let (comments, likes) = (self.names.comments(), self.names.likes());
+        let (comments, likes, slugs) = (self.names.comments(), self.names.likes(), self.names.slugs());
         match novelty {
             Novelty::Expected => {
-                let whole = batch.posts.iter().filter_map(PostWrite::whole).map(statements::document);
+                let whole = batches
+                    .iter()
+                    .flat_map(|batch| &batch.posts)
+                    .filter_map(PostWrite::whole)
+                    .map(statements::document);
                 pack(&mut commands, &posts, Kind::Insert, whole)?;
-                let parts = batch.posts.iter().filter(|write| write.whole().is_none()).map(statements::post);
+                let parts = batches
+                    .iter()
+                    .flat_map(|batch| &batch.posts)
+                    .filter(|write| write.whole().is_none())
+                    .map(statements::post);
                 pack(&mut commands, &posts, Kind::Update(Check::Posts), parts)?;
-                let whole = batch.comments.iter().filter_map(CommentWrite::whole).map(statements::document);
+                let whole = batches
+                    .iter()
+                    .flat_map(|batch| &batch.comments)
+                    .filter_map(CommentWrite::whole)
+                    .map(statements::document);
                 pack(&mut commands, &comments, Kind::Insert, whole)?;
-                let parts = batch.comments.iter().filter(|write| write.whole().is_none()).map(statements::comment);
+                let parts = batches
+                    .iter()
+                    .flat_map(|batch| &batch.comments)
+                    .filter(|write| write.whole().is_none())
+                    .map(statements::comment);
                 pack(&mut commands, &comments, Kind::Update(Check::Comments), parts)?;
-                let (first, later): (Vec<_>, Vec<_>) = batch.likes.iter().partition(|like| like.version == 1);
+                let (first, later): (Vec<_>, Vec<_>) =
+                    batches.iter().flat_map(|batch| &batch.likes).partition(|like| like.version == 1);
                 pack(&mut commands, &likes, Kind::Insert, first.into_iter().map(statements::document))?;
                 pack(&mut commands, &likes, Kind::Update(Check::Nothing), later.into_iter().map(statements::like))?;
-                pack(&mut commands, &people, Kind::Insert, batch.people.iter().map(statements::document))?;
-                pack(&mut commands, &history, Kind::Insert, batch.history.iter().map(statements::document))?;
+                pack(
+                    &mut commands,
+                    &people,
+                    Kind::Insert,
+                    batches.iter().flat_map(|batch| &batch.people).map(statements::document),
+                )?;
+                pack(
+                    &mut commands,
+                    &history,
+                    Kind::Insert,
+                    batches.iter().flat_map(|batch| &batch.history).map(statements::document),
+                )?;
+                let (new, others): (Vec<_>, Vec<_>) = batches.iter().map(|batch| batch.slugs_by_novelty()).unzip();
+                pack(&mut commands, &slugs, Kind::Insert, new.into_iter().flatten().map(statements::document))?;
+                pack(
+                    &mut commands,
+                    &slugs,
+                    Kind::Update(Check::Nothing),
+                    others.into_iter().flatten().map(statements::slug),
+                )?;
             }
             Novelty::Unknown => {
-                let all = batch.posts.iter().map(statements::post);
+                let all = batches.iter().flat_map(|batch| &batch.posts).map(statements::post);
                 pack(&mut commands, &posts, Kind::Update(Check::Posts), all)?;
-                let all = batch.comments.iter().map(statements::comment);
+                let all = batches.iter().flat_map(|batch| &batch.comments).map(statements::comment);
                 pack(&mut commands, &comments, Kind::Update(Check::Comments), all)?;
-                let all = batch.likes.iter().map(statements::like);
+                let all = batches.iter().flat_map(|batch| &batch.likes).map(statements::like);
                 pack(&mut commands, &likes, Kind::Update(Check::Nothing), all)?;
-                let all = batch.people.iter().map(statements::person);
+                let all = batches.iter().flat_map(|batch| &batch.people).map(statements::person);
                 pack(&mut commands, &people, Kind::Update(Check::Nothing), all)?;
-                let all = batch.history.iter().map(statements::event);
+                let all = batches.iter().flat_map(|batch| &batch.history).map(statements::event);
                 pack(&mut commands, &history, Kind::Update(Check::Nothing), all)?;
+                let all = batches.iter().flat_map(|batch| &batch.slugs).map(statements::slug);
+                pack(&mut commands, &slugs, Kind::Update(Check::Nothing), all)?;
             }
         }
-        // A slug may be another post's already, and numbers are of posts that are there: these are never simply new.
-        let slugs = batch.slugs.iter().map(statements::slug);
-        pack(&mut commands, &self.names.slugs(), Kind::Update(Check::Nothing), slugs)?;
-        let counts = batch.counts.iter().map(statements::count);
+        // Numbers are of posts that are there.
+        let counts = batches.iter().flat_map(|batch| &batch.counts).map(statements::count);
         pack(&mut commands, &posts, Kind::Update(Check::Counts), counts)?;
         Ok(commands)
     }

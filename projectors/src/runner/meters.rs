@@ -22,7 +22,16 @@ pub fn describe() {
     );
     describe_histogram!("projection_batch_events", Unit::Count, "Events in a batch");
     describe_histogram!("projection_batch_bytes", Unit::Bytes, "Bytes of log in a batch");
-    describe_histogram!("projection_write_seconds", Unit::Seconds, "How long the store took for a batch");
+    describe_histogram!(
+        "projection_write_seconds",
+        Unit::Seconds,
+        "How long a batch waited for the store and was written"
+    );
+    describe_histogram!(
+        "projection_partitions_together",
+        Unit::Count,
+        "Partitions whose batches went to the store in one transaction or request"
+    );
     describe_counter!("projection_events_total", Unit::Count, "Events projected and written");
     describe_counter!(
         "projection_foreign_events_total",
@@ -98,6 +107,12 @@ pub(crate) fn written(projection: Projection, batch: Written) {
     if let Some(age) = batch.oldest_age_seconds {
         histogram!("projection_oldest_event_age_seconds", "projection" => projection.name, "version" => projection.version.to_string()).record(age);
     }
+}
+
+/// Of how many partitions batches go to the store in one.
+pub(crate) fn together(projection: Projection, partitions: usize) {
+    histogram!("projection_partitions_together", "projection" => projection.name, "version" => projection.version.to_string())
+        .record(partitions as f64);
 }
 
 pub(crate) fn waited(projection: Projection, what: &'static str) {

@@ -52,6 +52,9 @@ impl Search {
 impl Projection for Search {
     type Batch = Batch;
 
+    /// Small enough that one is folded here while another is indexed there.
+    const BATCH_BYTES: usize = 4 << 20;
+
     fn names(&self) -> Names {
         self.store.names.projection()
     }

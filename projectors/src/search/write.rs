@@ -1,4 +1,4 @@
-//! The IO of the projection: documents first, the checkpoint after them.
+//! The IO of the projection: documents first, the checkpoint after them, those of several partitions in the same requests.
 //!
 //! A crash in between leaves documents that are ahead of the checkpoint. Their events come again, and each document says which of
 //! them it has. Of two projectors that believe they own the same partition the checkpoint lets one go on, and what the other one has
@@ -17,17 +17,19 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::checkpoint;
-use crate::detached::Detached;
 use crate::projection::{Changes, Refused, Saved, StoreFailure};
 use crate::runner::meters;
 use crate::search::batch::{Batch, PostEvents};
 use crate::search::dead_letters::DeadLetters;
 use crate::search::fold::fold;
+use crate::together::{Together, Write};
 
 /// A write that has not ended after this long counts as failed.
 const WRITE_LIMIT: Duration = Duration::from_secs(120);
+/// Groups of writes at a time: while one is folded here another is indexed there.
+const AT_ONCE: usize = 2;
 /// Posts that are read, folded and written at once.
-const AT_ONCE: usize = 500;
+const POSTS: usize = 500;
 /// Bytes of documents in one request.
 const REQUEST_BYTES: usize = 8 << 20;
 /// How often what the store had no time for is sent again before the batch counts as failed; pauses between: this, doubled
@@ -35,6 +37,8 @@ const REQUEST_BYTES: usize = 8 << 20;
 const TRIES: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
+/// Where documents are sent to. Of the answer what is looked at: all of it is as long as the ids of all documents.
+const BULK: &str = "_bulk?filter_path=items.*.status,items.*.error";
 pub(super) const CONFLICT: u16 = 409;
 const BAD_DOCUMENT: u16 = 400;
 const FORBIDDEN: u16 = 403;
@@ -46,7 +50,7 @@ pub struct Store {
     pub(super) names: SearchNames,
     log_id: u64,
     dead_letters: DeadLetters,
-    writes: Detached,
+    writes: Together<Batch>,
 }
 
 /// A document that is to be written.
@@ -69,7 +73,7 @@ impl Store {
     /// The indexes must be there: see [`read_model::search::ensure`].
     pub fn new(elasticsearch: Elasticsearch, names: SearchNames, log_id: u64) -> Self {
         let dead_letters = DeadLetters::new(elasticsearch.clone(), names.dead_letters());
-        Self { elasticsearch, names, log_id, dead_letters, writes: Detached::default() }
+        Self { elasticsearch, names, log_id, dead_letters, writes: Together::new(AT_ONCE) }
     }
 
     pub fn dead_letters(&self) -> &DeadLetters {
@@ -81,7 +85,8 @@ impl Store {
     /// # Errors
     /// [`StoreFailure::Unavailable`], or [`StoreFailure::Halt`] for a checkpoint that is not of this log.
     pub async fn load(&self, partition: u32) -> Result<Saved, StoreFailure> {
-        let Some(found) = self.elasticsearch.get(&self.checkpoint_path(partition)).await? else {
+        let path = format!("{}/_doc/{}", self.names.checkpoints(), self.checkpoint_id(partition));
+        let Some(found) = self.elasticsearch.get(&path).await? else {
             return Ok(Saved::NOTHING);
         };
         let checkpoint: Checkpoint = serde_json::from_value(found["_source"].clone()).map_err(|error| {
@@ -104,36 +109,57 @@ impl Store {
         from: Saved,
         to: Position,
     ) -> Result<Saved, StoreFailure> {
-        let store = self.clone();
-        let write = async move { store.write_all(partition, &changes, from, to).await };
-        self.writes.run("Elasticsearch", WRITE_LIMIT, write).await
+        let (store, write) = (self.clone(), Write { partition, changes, from, to });
+        let all = move |writes: Vec<Write<Batch>>| {
+            let store = store.clone();
+            async move { store.write_all(&writes).await }
+        };
+        self.writes.write("Elasticsearch", WRITE_LIMIT, write, all).await
     }
 
     /// Waits until no write runs any more.
     pub async fn settled(&self) {
-        self.writes.settled().await;
+        self.writes.detached().settled().await;
     }
 
-    async fn write_all(
-        &self,
-        partition: u32,
-        changes: &Changes<Batch>,
-        from: Saved,
-        to: Position,
-    ) -> Result<Saved, StoreFailure> {
+    async fn write_all(&self, writes: &[Write<Batch>]) -> Result<(), StoreFailure> {
+        meters::together(self.names.projection(), writes.len());
         // Whoever was superseded learns of it before it has written anything.
-        if self.load(partition).await?.revision != from.revision {
-            return Err(StoreFailure::Superseded);
+        self.must_be_next(writes).await?;
+        self.write_posts(writes.iter().flat_map(|write| &write.changes.batch.posts)).await?;
+        for Write { partition, changes, .. } in writes {
+            self.dead_letters.change(*partition, changes.cleared.as_ref(), &changes.letters).await?;
         }
-        self.write_posts(&changes.batch).await?;
-        self.dead_letters.change(partition, changes.cleared.as_ref(), &changes.letters).await?;
-        self.move_checkpoint(partition, from, to).await
+        self.move_checkpoints(writes).await
     }
 
-    /// Writes the posts of a batch, and nothing else.
-    pub async fn write_posts(&self, batch: &Batch) -> Result<(), StoreFailure> {
+    /// That the checkpoints are where the writes begin.
+    async fn must_be_next(&self, writes: &[Write<Batch>]) -> Result<(), StoreFailure> {
+        let ids: Vec<_> = writes.iter().map(|write| self.checkpoint_id(write.partition)).collect();
+        let found = self.many(&self.names.checkpoints(), &json!({ "ids": ids })).await?;
+        let revisions = found.iter().map(|found| found["_source"]["rev"].as_i64().unwrap_or_default());
+        let are_next = revisions.eq(writes.iter().map(|write| write.from.revision));
+        if are_next { Ok(()) } else { Err(StoreFailure::Superseded) }
+    }
+
+    /// What documents are at the moment, whether searches see them yet or not, in the order asked for. Those that are not there have no
+    /// `_source`.
+    async fn many(&self, index: &str, ids: &Value) -> Result<Vec<Value>, StoreFailure> {
+        let mut answer = self.elasticsearch.post(&format!("{index}/_mget"), ids).await?;
+        let found = answer["docs"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        match found.iter().find_map(|document| document.get("error")) {
+            Some(error) => {
+                Err(StoreFailure::Unavailable(format!("Elasticsearch: a document of {index} cannot be read: {error}")))
+            }
+            None => Ok(found),
+        }
+    }
+
+    /// Writes posts, and nothing else.
+    pub async fn write_posts<'a>(&self, posts: impl IntoIterator<Item = &'a PostEvents>) -> Result<(), StoreFailure> {
+        let posts: Vec<&PostEvents> = posts.into_iter().collect();
         let mut refused = Vec::new();
-        for posts in batch.posts.chunks(AT_ONCE) {
+        for posts in posts.chunks(POSTS) {
             let mut stored = self.stored(posts).await?;
             let mut request = Vec::new();
             let mut bytes = 0;
@@ -151,30 +177,26 @@ impl Store {
         if refused.is_empty() { Ok(()) } else { Err(StoreFailure::Refused(refused)) }
     }
 
-    /// Those of the posts that were there before the batch, as they are now, whether searches see them yet or not.
-    async fn stored(&self, posts: &[PostEvents]) -> Result<HashMap<Uuid, SearchPost>, StoreFailure> {
-        let is_older = |post: &&PostEvents| post.events.first().is_some_and(|first| first.version > 1);
+    /// Those of the posts that were there before the batch.
+    async fn stored(&self, posts: &[&PostEvents]) -> Result<HashMap<Uuid, SearchPost>, StoreFailure> {
+        let is_older = |post: &&&PostEvents| post.events.first().is_some_and(|first| first.version > 1);
         let ids: Vec<Uuid> = posts.iter().filter(is_older).map(|post| post.id).collect();
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
-        let answer = self.elasticsearch.post(&format!("{}/_mget", self.names.posts()), &json!({ "ids": ids })).await?;
-        let mut found = HashMap::with_capacity(ids.len());
-        for document in answer["docs"].as_array().into_iter().flatten() {
-            if let Some(error) = document.get("error") {
-                return Err(StoreFailure::Unavailable(format!("Elasticsearch: a post cannot be read: {error}")));
-            }
+        let mut stored = HashMap::with_capacity(ids.len());
+        for mut document in self.many(&self.names.posts(), &json!({ "ids": ids })).await? {
             if document["found"] == true {
-                let post: SearchPost = serde_json::from_value(document["_source"].clone()).map_err(|error| {
+                let post: SearchPost = serde_json::from_value(document["_source"].take()).map_err(|error| {
                     StoreFailure::Halt(format!(
                         "post {} cannot be read, rebuild the projection: {error}",
                         document["_id"]
                     ))
                 })?;
-                found.insert(post.id, post);
+                stored.insert(post.id, post);
             }
         }
-        Ok(found)
+        Ok(stored)
     }
 
     /// What is to be written of a post, if anything.
@@ -207,7 +229,7 @@ impl Store {
                 break;
             }
             let lines = documents.iter().map(|document| document.lines.as_slice()).collect::<Vec<_>>().concat();
-            let answer = self.elasticsearch.lines("_bulk", lines).await?;
+            let answer = self.elasticsearch.lines(BULK, lines).await?;
             let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
             if items.len() != documents.len() {
                 return Err(StoreFailure::Unavailable("Elasticsearch has not answered for every document".to_owned()));
@@ -216,7 +238,7 @@ impl Store {
             let mut why_busy = String::new();
             for (document, item) in documents.into_iter().zip(items) {
                 match verdict(&item["index"]) {
-                    Verdict::Stored => {}
+                    Verdict::Stored | Verdict::Newer => {}
                     Verdict::Busy(why) => {
                         why_busy = why;
                         busy.push(document);
@@ -239,29 +261,39 @@ impl Store {
     }
 
     /// Compare and set: a revision is written once.
-    async fn move_checkpoint(&self, partition: u32, from: Saved, to: Position) -> Result<Saved, StoreFailure> {
-        let revision = from.revision + 1;
-        let id = self.names.projection().checkpoint_id(partition);
-        let checkpoint = checkpoint::to_document(id, self.log_id, partition, &to, revision, Utc::now());
-        let body = serde_json::to_value(&checkpoint)
-            .map_err(|error| StoreFailure::Halt(format!("the checkpoint cannot be stored: {error}")))?;
-        let path = format!("{}?version={revision}&version_type=external", self.checkpoint_path(partition));
-        match self.elasticsearch.put(&path, &body).await {
-            Ok(_) => Ok(Saved { position: to, revision, begun: None }),
-            Err(ElasticsearchError::Refused { status: CONFLICT, .. }) => Err(StoreFailure::Superseded),
-            Err(error) => Err(error.into()),
+    async fn move_checkpoints(&self, writes: &[Write<Batch>]) -> Result<(), StoreFailure> {
+        let now = Utc::now();
+        let mut lines = String::new();
+        for Write { partition, from, to, .. } in writes {
+            let (id, revision) = (self.checkpoint_id(*partition), from.revision + 1);
+            let action = json!({ "index": { "_id": id, "version": revision, "version_type": "external" } });
+            let checkpoint = checkpoint::to_document(id, self.log_id, *partition, to, revision, now);
+            let checkpoint = serde_json::to_string(&checkpoint)
+                .map_err(|error| StoreFailure::Halt(format!("the checkpoint cannot be stored: {error}")))?;
+            lines.push_str(&format!("{action}\n{checkpoint}\n"));
         }
+        let answer = self.elasticsearch.lines(&format!("{}/_bulk", self.names.checkpoints()), lines.into()).await?;
+        for item in answer["items"].as_array().into_iter().flatten() {
+            match verdict(&item["index"]) {
+                Verdict::Stored => {}
+                Verdict::Newer => return Err(StoreFailure::Superseded),
+                Verdict::Busy(why) => return Err(StoreFailure::Unavailable(why)),
+                Verdict::Refused(why) | Verdict::Wrong(why) => return Err(StoreFailure::Halt(why)),
+            }
+        }
+        Ok(())
     }
 
-    fn checkpoint_path(&self, partition: u32) -> String {
-        format!("{}/_doc/{}", self.names.checkpoints(), self.names.projection().checkpoint_id(partition))
+    fn checkpoint_id(&self, partition: u32) -> String {
+        self.names.projection().checkpoint_id(partition)
     }
 }
 
 /// What became of one document.
 enum Verdict {
-    /// It is there, or a newer one is.
     Stored,
+    /// One of this version or a later one is there.
+    Newer,
     /// The same may be taken later.
     Busy(String),
     /// The index does not take this one.
@@ -280,7 +312,8 @@ fn verdict(item: &Value) -> Verdict {
         error["reason"].as_str().unwrap_or("without a reason")
     );
     match status {
-        200 | 201 | CONFLICT => Verdict::Stored,
+        200 | 201 => Verdict::Stored,
+        CONFLICT => Verdict::Newer,
         // Blocked, as an index on a full disk is.
         FORBIDDEN => Verdict::Busy(why),
         BAD_DOCUMENT => Verdict::Refused(why),

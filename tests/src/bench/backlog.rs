@@ -1,7 +1,7 @@
 //! What a partition that is full does to commands of the others, where it is full because its broker is slow and not because the
 //! processors are.
 //!
-//! On three brokers the way to one of them takes some tenths of a second longer. A partition that it leads gets more than it can hold, so
+//! On three brokers the way to one of them takes some seconds longer. A partition that it leads gets more than it can hold, so
 //! that its queue is full and it answers 503 with Retry-After, which its clients obey. Those who edit posts in partitions of the other
 //! brokers are measured, before and meanwhile.
 
@@ -34,8 +34,9 @@ use crate::system::{Fresh, POSTS};
 const WAY: usize = 0;
 /// The broker that is slow, as Kafka numbers them, and by how much.
 const SLOW: i32 = 2;
-const LATENCY: Duration = Duration::from_millis(1_000);
-const WARM_UP: Duration = Duration::from_secs(2);
+const LATENCY: Duration = Duration::from_millis(3_000);
+/// Longer than the way to the slow broker, so that the partition is full when measuring begins.
+const WARM_UP: Duration = Duration::from_secs(6);
 const FIRST_WARM_UP: Duration = Duration::from_secs(8);
 const QUIET_CONNECTIONS: usize = 16;
 /// Clients of the partition that is full, and the bytes that each has on its way: together a seventh more than a partition holds (8 MiB).

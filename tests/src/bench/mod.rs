@@ -4,7 +4,7 @@
 //! - [`load`]: requests over many connections, as fast as they are answered or at a fixed rate
 //! - [`floor`]: the bare handlers
 //! - [`write`](mod@write): commands through HTTP; [`read`]: reads through HTTP; [`visible`]: from a command to a read that shows it
-//! - [`project`]: the projections; [`inserts`]: their floors
+//! - [`project`]: the projections; [`inserts`]: their floors; [`throttle`]: what others feel of a rebuild
 //! - [`peers`]: other people's systems under the same load; [`postgres`]: the database of one of them
 //! - [`isolation`]: what a saturated partition does to the others; [`backlog`]: the same where its broker is slow, not the processors
 //! - [`likes`]: how many likes one post takes
@@ -28,6 +28,7 @@ pub mod postgres;
 pub mod project;
 pub mod read;
 pub mod report;
+pub mod throttle;
 pub mod visible;
 pub mod write;
 

@@ -9,6 +9,7 @@ use event_schema::codec::{Codec, RegistryConfig};
 use read_model::analytics::ClickhouseAddress;
 use read_model::versions::FIRST;
 use serde::Serialize;
+use tokio::process::{Child, Command};
 use xtask::stack::Stack;
 
 use super::PARTITIONS;
@@ -46,15 +47,17 @@ struct Results<'a> {
     most_mib: &'a [(&'a str, Vec<f64>)],
 }
 
-/// Fills a log, projects it anew in each round, and inserts what that stored into empty collections, indexes and tables.
-pub async fn run(options: Options) -> Result<()> {
+/// Fills a log, projects it anew in each round, and inserts what that stored into empty collections, indexes and tables. One round more,
+/// before the others, is not counted: servers of the Java kind are several times as slow until they have compiled themselves.
+pub async fn run(options: Options, is_wanted: impl Fn(&str) -> bool) -> Result<()> {
     let stack = Servers::WholeBench.stack().await;
     let fresh = Fresh::on(stack, "project", PARTITIONS);
     let events = fill(stack, &fresh, options.events / 2, CONTENT).await?.1;
     let projections = [("documents", "insert_many", 0.6), ("search", "_bulk", 0.7), ("analytics", "RowBinary", 0.7)];
-    let mut rounds = projections.map(|_| Vec::new());
-    let mut most_mib = projections.map(|(projection, ..)| (projection, Vec::new()));
-    for number in 1..=options.rounds {
+    let projections: Vec<_> = projections.into_iter().filter(|(projection, ..)| is_wanted(projection)).collect();
+    let mut rounds = vec![Vec::new(); projections.len()];
+    let mut most_mib: Vec<_> = projections.iter().map(|(projection, ..)| (*projection, Vec::new())).collect();
+    for number in 0..=options.rounds {
         for (((projection, ..), rounds), (_, most_mib)) in projections.iter().zip(&mut rounds).zip(&mut most_mib) {
             let fresh = fresh.again(stack, &format!("{projection}-{number}"));
             let (rate, version) = if options.rebuilt {
@@ -72,7 +75,9 @@ pub async fn run(options: Options) -> Result<()> {
             };
             let floor = events as f64 / seconds;
             eprintln!("round {number} of {}: {projection} {rate:.0}/s, inserted at {floor:.0}/s", options.rounds);
-            rounds.push(Round { groot: rate, floor: Some(floor) });
+            if number > 0 {
+                rounds.push(Round { groot: rate, floor: Some(floor) });
+            }
         }
     }
     let rows: Vec<_> = projections
@@ -102,15 +107,8 @@ pub async fn run(options: Options) -> Result<()> {
 
 /// Makes a second version by the operators' tool, and gives events/s of the whole command, with its start, and the most memory that it took.
 async fn rebuild(stack: &Stack, fresh: &Fresh, projection: &str, events: u64) -> Result<(f64, f64)> {
-    let program = tokio::task::spawn_blocking(|| binary("replay-tool")).await?;
     let begin = Instant::now();
-    let mut tool = tokio::process::Command::new(program)
-        .args(["rebuild", projection])
-        .envs(stack.addresses().env())
-        .envs(fresh.env.iter().cloned())
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
+    let mut tool = replay_tool(stack, fresh, &["rebuild", projection]).await?;
     let status = tool.id().map(|pid| format!("/proc/{pid}/status"));
     let mut most = 0.0_f64;
     let ended = loop {
@@ -126,6 +124,14 @@ async fn rebuild(stack: &Stack, fresh: &Fresh, projection: &str, events: u64) ->
     };
     ensure!(ended.success(), "the rebuild of {projection} ended with {ended}");
     Ok((events as f64 / begin.elapsed().as_secs_f64(), most))
+}
+
+/// Starts the operators' tool. It ends with what this gives.
+pub async fn replay_tool(stack: &Stack, fresh: &Fresh, args: &[&str]) -> Result<Child> {
+    let program = tokio::task::spawn_blocking(|| binary("replay-tool")).await?;
+    let mut tool = Command::new(program);
+    tool.args(args).envs(stack.addresses().env()).envs(fresh.env.iter().cloned());
+    Ok(tool.stdout(Stdio::null()).kill_on_drop(true).spawn()?)
 }
 
 /// Fills a new log with so many published posts. Gives what has filled it, and how many events there are.

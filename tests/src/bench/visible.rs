@@ -17,7 +17,8 @@ use crate::servers::Servers;
 use crate::system::{Fresh, POSTS};
 
 const CONNECTIONS: usize = 16;
-const WARM_UP: Duration = Duration::from_secs(8);
+/// A server of the Java kind compiles itself for half a minute once it gets something to do.
+const WARM_UP: Duration = Duration::from_secs(30);
 /// Between two commands whose effect is waited for.
 const PAUSE: Duration = Duration::from_millis(40);
 
@@ -30,11 +31,12 @@ const STORES: [(&str, &str, &str, Aim); 3] = [
 
 /// Writes at this rate, and beside it commands of its own, each of which is then read at its position. One projection runs at a time:
 /// together they would wait for the processor, and not each for its store.
-pub async fn run(options: load::Options, rate: f64) -> Result<()> {
+pub async fn run(options: load::Options, is_wanted: impl Fn(&str) -> bool, rate: f64) -> Result<()> {
     let stack = Servers::WholeBench.stack().await;
     let author = load::author(stack)?;
-    let mut rounds = STORES.map(|_| (Vec::new(), Vec::new()));
-    for ((store, projection, path, _), (p50, p99)) in STORES.iter().zip(&mut rounds) {
+    let mut rows = Vec::new();
+    for (store, projection, path, aim) in STORES.into_iter().filter(|(_, projection, ..)| is_wanted(projection)) {
+        let (mut p50, mut p99) = (Vec::new(), Vec::new());
         let fresh = Fresh::on(stack, &format!("visible-{projection}"), PARTITIONS);
         let start = |name: &str, args: &[&str]| {
             Program::start(stack, &format!("visible-{projection}-{name}"), name, args, &fresh.env)
@@ -66,9 +68,6 @@ pub async fn run(options: load::Options, rate: f64) -> Result<()> {
             p50.push(Round { groot: millis(0.5), floor: None });
             p99.push(Round { groot: millis(0.99), floor: None });
         }
-    }
-    let mut rows = Vec::new();
-    for ((store, _, _, aim), (p50, p99)) in STORES.into_iter().zip(rounds) {
         rows.push(Row::of(format!("answer to visible in {store}, p50"), "ms", p50, Aim::None));
         rows.push(Row::of(format!("answer to visible in {store}, p99"), "ms", p99, aim));
     }

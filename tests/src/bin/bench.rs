@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use groot_tests::bench::{
-    PARTITIONS, backlog, failover, floor, isolation, likes, load, memory, project, read, visible, write,
+    PARTITIONS, backlog, failover, floor, isolation, likes, load, memory, project, read, throttle, visible, write,
 };
+use read_model::{ANALYTICS, DOCUMENTS, SEARCH};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -37,6 +38,8 @@ enum Bench {
     Project {
         #[command(flatten)]
         rounds: Rounds,
+        #[command(flatten)]
+        of: Of,
         /// How many events the log holds at least
         #[arg(long, default_value_t = 200_000)]
         events: u64,
@@ -45,9 +48,25 @@ enum Bench {
     Rebuild {
         #[command(flatten)]
         rounds: Rounds,
+        #[command(flatten)]
+        of: Of,
         /// How many events the log holds at least
         #[arg(long, default_value_t = 200_000)]
         events: u64,
+    },
+    /// Latency of reads and commands beside a rebuild of documents with --max-rate
+    Throttle {
+        #[command(flatten)]
+        load: Load,
+        /// How many events the log holds at least
+        #[arg(long, default_value_t = 200_000)]
+        events: u64,
+        /// Records a second of the rebuild
+        #[arg(long, default_value_t = 500)]
+        max_rate: u32,
+        /// Reads a second; there are a fifth as many commands
+        #[arg(long, default_value_t = 100.0)]
+        reads: f64,
     },
     /// Reads by id beside a bare handler with find_one; lists, searches and figures
     Read {
@@ -61,6 +80,8 @@ enum Bench {
     Visible {
         #[command(flatten)]
         load: Load,
+        #[command(flatten)]
+        of: Of,
         /// Commands per second meanwhile
         #[arg(long, default_value_t = 500.0)]
         rate: f64,
@@ -121,6 +142,13 @@ struct Rounds {
     rounds: u16,
 }
 
+#[derive(Args, Clone, Debug)]
+struct Of {
+    /// Measure this projection alone; may be given several times
+    #[arg(long = "projection", value_parser = [DOCUMENTS.name, SEARCH.name, ANALYTICS.name])]
+    projections: Vec<String>,
+}
+
 #[derive(Args, Clone, Copy, Debug)]
 struct Load {
     #[command(flatten)]
@@ -137,6 +165,13 @@ struct Stream {
     /// Seconds of each measurement
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
+}
+
+impl Of {
+    /// All where none is named.
+    fn includes(&self, projection: &str) -> bool {
+        self.projections.is_empty() || self.projections.iter().any(|named| named == projection)
+    }
 }
 
 impl Rounds {
@@ -162,14 +197,21 @@ impl Stream {
 async fn main() -> Result<()> {
     match Cli::parse().bench {
         Bench::Write { load, curve, peers } => write::run(write::Options { load: load.options(), curve, peers }).await,
-        Bench::Project { rounds, events } => {
-            project::run(project::Options { rounds: rounds.count(), events, rebuilt: false }).await
+        Bench::Project { rounds, of, events } => {
+            let options = project::Options { rounds: rounds.count(), events, rebuilt: false };
+            project::run(options, |projection| of.includes(projection)).await
         }
-        Bench::Rebuild { rounds, events } => {
-            project::run(project::Options { rounds: rounds.count(), events, rebuilt: true }).await
+        Bench::Rebuild { rounds, of, events } => {
+            let options = project::Options { rounds: rounds.count(), events, rebuilt: true };
+            project::run(options, |projection| of.includes(projection)).await
+        }
+        Bench::Throttle { load, events, max_rate, reads } => {
+            throttle::run(throttle::Options { load: load.options(), events, max_rate, reads }).await
         }
         Bench::Read { load, posts } => read::run(read::Options { load: load.options(), posts }).await,
-        Bench::Visible { load, rate } => visible::run(load.options(), rate).await,
+        Bench::Visible { load, of, rate } => {
+            visible::run(load.options(), |projection| of.includes(projection), rate).await
+        }
         Bench::Isolation { load, rate, yielding } => isolation::run(load.options(), rate, yielding).await,
         Bench::Backlog { load, rate } => backlog::run(load.options(), rate).await,
         Bench::Likes { stream, likes } => likes::run(stream.connections, stream.duration(), likes).await,

@@ -11,7 +11,7 @@ pub fn bench(arguments: &[String]) -> Result<()> {
     let mut build = Command::new("cargo");
     build.args(["build", "--release", "--package", "groot-tests", "--bin", "bench"]);
     for part in &groot::PARTS {
-        build.args(["--package", part.name, "--bin", part.name]);
+        build.args(["--package", part.program, "--bin", part.program]);
     }
     build.args(["--package", "replay-tool", "--bin", "replay-tool"]);
     run::openly(build.current_dir(paths::repository()), "the release build")?;

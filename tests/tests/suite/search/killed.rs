@@ -67,7 +67,7 @@ async fn a_projector_killed_in_the_middle_of_a_write_is_gone_on_from() {
         indexes.assert_are_fold_of(&all).await;
     }
     // What the dead ones may still have on its way changes nothing.
-    indexes.store(LOG).write_posts(&Batch::of(&all).unwrap()).await.unwrap();
+    indexes.store(LOG).write_posts(&Batch::of(&all).unwrap().posts).await.unwrap();
     indexes.assert_are_fold_of(&all).await;
     indexes.drop_them().await;
 }

@@ -69,7 +69,7 @@ async fn documents_that_are_ahead_of_the_checkpoint_take_what_they_lack() {
     let events = placed(Story::new(4, 5).take(90), 0);
     indexes.write(LOG, &events[..30]).await.unwrap();
     // As one that died before it moved the checkpoint: the next reads the same events, and more.
-    indexes.store(LOG).write_posts(&Batch::of(&events[30..60]).unwrap()).await.unwrap();
+    indexes.store(LOG).write_posts(&Batch::of(&events[30..60]).unwrap().posts).await.unwrap();
     assert_eq!(indexes.store(LOG).load(0).await.unwrap().position.next_offset, 30);
     indexes.write(LOG, &events[30..]).await.unwrap();
     indexes.assert_are_fold_of(&events).await;
@@ -84,7 +84,7 @@ async fn an_older_version_never_overwrites_a_newer_one() {
     // As a projector that was cut off long ago and writes now, from the beginning and from within.
     let store = indexes.store(LOG);
     for older in [&events[..50]].into_iter().chain(events.chunks(7)) {
-        store.write_posts(&Batch::of(older).unwrap()).await.unwrap();
+        store.write_posts(&Batch::of(older).unwrap().posts).await.unwrap();
         // Each time: what follows would mend what an older write has broken.
         indexes.assert_are_fold_of(&events).await;
     }

@@ -325,6 +325,10 @@ pub struct RebuildArgs {
     /// Stop at what was in the log at this time. Such a version is there to be looked at, and is never promoted.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub until: Option<DateTime<Utc>>,
+    /// Read all that is archived from the archive (--archive), also what the cluster still holds, and the log from where the archive ends on.
+    /// It spares a busy cluster, and shows that the archive holds what it should. Exit code 4: there is no archive, or nothing in it.
+    #[arg(long)]
+    pub from_archive: bool,
     /// How many partitions are filled at the same time.
     #[arg(long, value_name = "COUNT", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub parallel: u32,

@@ -39,6 +39,11 @@ impl Place {
         KafkaConfig { archive: Some(self.directory.path().display().to_string()), ..config.clone() }
     }
 
+    /// The same for readers that begin with what it has.
+    pub fn before(&self, config: &KafkaConfig) -> KafkaConfig {
+        KafkaConfig { archive_first: true, ..self.beside(config) }
+    }
+
     /// Archives what a partition has, in ranges of a few records.
     pub async fn take(&self, log: &KafkaLog, partition: u32, in_a_range: u64) {
         let end = log.end_offsets().await.unwrap()[partition as usize];

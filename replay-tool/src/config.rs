@@ -322,7 +322,8 @@ pub struct RebuildArgs {
     /// Which projection.
     #[arg(value_enum)]
     pub projection: ProjectionName,
-    /// Stop at what was in the log at this time. Such a version is there to be looked at, and is never promoted.
+    /// Stop at what was in the log at this time, by the brokers' clocks; the archive (--archive) knows those whose records were deleted. Such a
+    /// version is there to be looked at, and is never promoted.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub until: Option<DateTime<Utc>>,
     /// Read all that is archived from the archive (--archive), also what the cluster still holds, and the log from where the archive ends on.

@@ -12,7 +12,7 @@ use super::config::KafkaConfig;
 use super::error::KafkaError;
 use super::log_id;
 use super::tail::{Client, Desk};
-use crate::archive::{Archive, ArchiveError, ArchiveIdentity, Link, manifest_name};
+use crate::archive::{Archive, ArchiveError, ArchiveIdentity, Link, Moment, manifest_name};
 use crate::reader::Halt;
 use crate::record::LogRecord;
 
@@ -143,6 +143,12 @@ impl Archived {
         }
     }
 
+    /// Where in a partition what was appended at a time or later begins, as [`Archive::moment`] tells it.
+    pub async fn moment(&self, partition: u32, time: i64) -> Result<Moment, KafkaError> {
+        self.must_be_ours().await?;
+        Ok(self.archive.moment(partition, time).await?)
+    }
+
     /// Gives one range, or finds that the log goes on.
     async fn step(
         &self,
@@ -151,7 +157,7 @@ impl Archived {
         desk: &Desk,
     ) -> Result<Option<Fed>, Trouble> {
         if place.from.is_none() {
-            self.must_be_ours(place).await?;
+            self.must_be_ours().await.map_err(|error| place.not_ours(error))?;
             // What is archived meanwhile is left to the log: nobody runs after an archiver. It is asked for before the end of the log is.
             let tip = self.archive.tip(place.partition).await.map_err(|error| place.trouble(error))?;
             place.from = Some(tip.map_or(0, |tip| tip.manifest.end()));
@@ -160,7 +166,7 @@ impl Archived {
         if let Some(fed) = place.follows(&held)? {
             return Ok(Some(fed));
         }
-        self.must_be_ours(place).await?;
+        self.must_be_ours().await.map_err(|error| place.not_ours(error))?;
         let link = self.link(place, &held).await.map_err(|error| place.trouble(error))??;
         let mut chunks = self.archive.records(&link.manifest).await.map_err(|error| place.trouble(error))?;
         while let Some(chunk) = chunks.next().await {
@@ -208,12 +214,13 @@ impl Archived {
         Ok(Ok(link))
     }
 
-    async fn must_be_ours(&self, place: &Place) -> Result<(), Trouble> {
+    async fn must_be_ours(&self) -> Result<(), KafkaError> {
+        let KafkaConfig { log_topic, brokers, partitions, .. } = &self.config;
         let ask = async {
-            let log_id = log_id::read(&self.config).await.map_err(|error| Trouble::Passing(error.to_string()))?;
-            let log_id = log_id.ok_or_else(|| Trouble::Passing("the log has no identity".to_owned()))?;
-            let identity = ArchiveIdentity::new(log_id, &self.topic, self.config.partitions);
-            self.archive.must_be_of(&identity).await.map_err(|error| place.trouble(error))
+            let no_identity = || KafkaError::TopicMissing { topic: log_topic.clone(), brokers: brokers.clone() };
+            let log_id = log_id::read(&self.config).await?.ok_or_else(no_identity)?;
+            let identity = ArchiveIdentity::new(log_id, &self.topic, *partitions);
+            Ok::<_, KafkaError>(self.archive.must_be_of(&identity).await?)
         };
         self.is_ours.get_or_try_init(|| ask).await?;
         Ok(())
@@ -257,6 +264,13 @@ impl Place {
             }
         };
         Err(Trouble::Final(Halt::OutOfRange { partition: *partition, offset: *wanted, reason }))
+    }
+
+    fn not_ours(&self, error: KafkaError) -> Trouble {
+        match error {
+            KafkaError::Archived(error) => self.trouble(error),
+            error => Trouble::Passing(error.to_string()),
+        }
     }
 
     fn trouble(&self, error: ArchiveError) -> Trouble {

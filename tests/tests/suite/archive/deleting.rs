@@ -1,9 +1,11 @@
 //! A log whose beginning is deleted as soon as it is archived: everything that begins from nothing still has all of it.
 
+use chrono::Utc;
 use groot_tests::evidence::Fact;
 use groot_tests::servers::Servers;
 use groot_tests::system::{POSTS, System};
 use groot_tests::waiting::until;
+use mongodb::bson::{Document, doc};
 use projectors::documents::fold::{differences, expected};
 use projectors::documents::read;
 use projectors::documents::write::Store;
@@ -28,19 +30,7 @@ async fn what_begins_from_nothing_has_all_of_a_log_whose_beginning_was_deleted()
         ids.push(created.id().to_owned());
     }
     let facts = system.facts().await;
-    let archiving = archiver(&system, "archive", &[archive, ("GROOT_ARCHIVE_DELETE_AFTER", "100ms")]).await;
-    until_all_is_archived(&system, &[archive]).await;
-    let deleted = async || {
-        let mut kept = 0;
-        for (partition, end) in (0..).zip(system.ends().await) {
-            kept += end - system.log().bounds(partition).await.unwrap().start;
-        }
-        // One record of each partition stays.
-        (kept == 6).then_some(())
-    };
-    until("all that is archived to be deleted but for the last records", deleted).await;
-    archiving.terminate();
-    assert_eq!(archiving.ended().await.0, Some(0));
+    archive_and_delete(&system, &[archive]).await;
 
     // Whoever has no archive is told what he needs.
     let post = &ids[0];
@@ -77,6 +67,56 @@ async fn what_begins_from_nothing_has_all_of_a_log_whose_beginning_was_deleted()
     assert_eq!(read.body["title"], "On shade");
     drop(fresh);
     system.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_up_to_a_time_whose_records_were_deleted_shows_what_was_then() {
+    let system = System::start(Servers::Steady, "archive-until").await;
+    let author = system.caller(Role::Author);
+    let place = TempDir::new().unwrap();
+    let archive = ("GROOT_ARCHIVE", place.path().to_str().unwrap());
+    let created = system.create(&author, "one", &draft("On light")).await.expect(201);
+    let begun = Utc::now();
+    let later = until("the clock to go on", async || {
+        let now = Utc::now();
+        (now.timestamp() > begun.timestamp() + 1).then_some(now)
+    });
+    let later = later.await.to_rfc3339();
+    // More than the one record that stays: what the cluster holds begins behind what was first written after the time.
+    for title in ["On shade", "On dust", "On nothing"] {
+        let path = format!("{POSTS}/{}", created.id());
+        system.command("PATCH", &path, &author, &[], Some(&json!({ "title": title }))).await.expect(200);
+    }
+    archive_and_delete(&system, &[archive]).await;
+
+    let rebuild = ["rebuild", "documents", "--until", &later];
+    let said = tool(&system, &rebuild, &[]).await.expect(1).err;
+    assert!(said.contains("was deleted") && said.contains("GROOT_ARCHIVE"), "{said}");
+    tool(&system, &rebuild, &[archive]).await.expect(0);
+    let posts = system.database.collection::<Document>("posts_v2");
+    let post = posts.find_one(doc! {}).await.unwrap().unwrap();
+    assert_eq!(post.get_str("title"), Ok("On light"));
+    let state = ["state", created.id(), "--at", &later];
+    let state = tool(&system, &state, &[archive]).await.expect(0).json();
+    assert_eq!(state["state"]["title"], "On light");
+    system.end().await;
+}
+
+/// Archives all that there is, and deletes it from the cluster but for the last record of each partition.
+async fn archive_and_delete(system: &System, settings: &[(&str, &str)]) {
+    let deletes = [settings, &[("GROOT_ARCHIVE_DELETE_AFTER", "100ms")]].concat();
+    let archiving = archiver(system, "archive", &deletes).await;
+    until_all_is_archived(system, settings).await;
+    let deleted = async || {
+        let mut kept = 0;
+        for (partition, end) in (0..).zip(system.ends().await) {
+            kept += end - system.log().bounds(partition).await.unwrap().start;
+        }
+        (kept == u64::from(system.kafka.partitions)).then_some(())
+    };
+    until("all that is archived to be deleted but for the last records", deleted).await;
+    archiving.terminate();
+    assert_eq!(archiving.ended().await.0, Some(0));
 }
 
 async fn a_projection_from_nothing_is_the_fold(system: &System, archive: (&str, &str), facts: &[Fact]) {

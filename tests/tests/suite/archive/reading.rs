@@ -1,7 +1,7 @@
 //! Readers of a log whose beginning was deleted from the cluster.
 
 use event_log::kafka::{
-    CommitStream, KafkaConfig, KafkaLog, ReadError, RecordStream, Retention, read_all, read_partition,
+    CommitStream, KafkaConfig, KafkaError, KafkaLog, ReadError, RecordStream, Retention, read_all, read_partition,
 };
 use event_log::position::Position;
 use event_log::reader::{Commit, Halt};
@@ -234,6 +234,34 @@ async fn where_the_archive_is_first_a_log_that_is_another_one_behind_it_or_ends_
 }
 
 #[tokio::test]
+async fn a_time_is_found_where_it_was_whatever_was_deleted_since() {
+    let (config, log, place) = archived().await;
+    let raw = records(&log, 0).await;
+    let end = raw.len() as u64;
+    let mut times: Vec<_> = raw.iter().flat_map(|record| [record.timestamp, record.timestamp + 1]).collect();
+    times.push(raw[0].timestamp - 1);
+    let begins = |time: i64| raw.iter().find(|record| record.timestamp >= time).map_or(end, |record| record.offset);
+    let beside = KafkaLog::connect(&place.beside(&config)).unwrap();
+    for low in [0, 1, end / 3, end / 2, end - 1, end] {
+        delete_before(&config, low).await;
+        for time in &times {
+            let found = beside.offsets_at(*time).await.unwrap();
+            assert_eq!(found, [begins(*time)], "at {time}, deleted before {low} of {end}");
+            // Whoever has no archive is told so, unless what was deleted is older for sure.
+            match log.offsets_at(*time).await {
+                Ok(without) => assert_eq!(without, found, "at {time}, deleted before {low} of {end}"),
+                Err(KafkaError::Deleted { partition: 0, offset, .. }) => assert!(low > 0 && offset == low),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    let said = log.offsets_at(times[0]).await.unwrap_err().to_string();
+    assert!(said.contains("GROOT_ARCHIVE"), "{said}");
+    log.close().await;
+    beside.close().await;
+}
+
+#[tokio::test]
 async fn an_archive_of_another_log_is_not_read_from() {
     let (config, log, _) = archived().await;
     let (_, other, others) = archived().await;
@@ -242,6 +270,10 @@ async fn an_archive_of_another_log_is_not_read_from() {
         let (commits, halt) = halt(&config).await;
         assert!(commits.is_empty() && halt.to_string().contains("is of log"), "{halt}");
     }
+    let beside = KafkaLog::connect(&others.beside(&config)).unwrap();
+    let refused = beside.offsets_at(0).await.unwrap_err();
+    assert!(matches!(refused, KafkaError::Archived(_)), "{refused}");
+    beside.close().await;
     log.close().await;
     other.close().await;
 }

@@ -26,6 +26,7 @@ mod identity;
 mod manifest;
 mod record_file;
 mod store;
+mod times;
 
 pub use archiver::{Closed, ClosedRange, OpenRange, PartitionArchiver, SchemaUse, TakeError};
 pub use check::{ChainCheck, Finding};
@@ -34,6 +35,7 @@ pub use fetch::Chunks;
 pub use identity::ArchiveIdentity;
 pub use manifest::{EmbeddedSchema, Link, Manifest, manifest_name};
 pub use store::Archive;
+pub use times::Moment;
 
 /// The format that this build writes. It reads none that is newer.
 const FORMAT: u32 = 1;

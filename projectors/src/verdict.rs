@@ -9,6 +9,7 @@ use std::fmt;
 use read_model::stored::plain_json;
 use serde::Serialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 /// What came of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +30,20 @@ pub struct Difference {
 
 /// Says which documents to compare: all, or those that were newer before.
 pub type Only<'a> = Option<&'a BTreeSet<String>>;
+
+/// The keys whose documents are compared: a sample, or all. What is expected is of these alone.
+pub type Keys<'a> = Option<&'a BTreeSet<Uuid>>;
+
+/// So many keys a store is asked for at a time.
+pub(crate) const KEYS_AT_ONCE: usize = 1_000;
+
+/// Some after the other, as many as a store is asked for at a time.
+pub(crate) fn some_at_a_time(keys: &BTreeSet<Uuid>) -> impl Iterator<Item = Vec<Uuid>> {
+    let mut left = keys.iter().copied();
+    std::iter::from_fn(move || {
+        Some(left.by_ref().take(KEYS_AT_ONCE).collect::<Vec<_>>()).filter(|keys| !keys.is_empty())
+    })
+}
 
 impl Verdict {
     /// Compares documents of one kind by their keys.

@@ -17,7 +17,7 @@ use service::problem::chain;
 use service::startup::{self, connect_with_retries};
 
 use crate::config::LoggingArgs;
-use crate::log::{bar, init_logging};
+use crate::log::{Log, bar, init_logging};
 use crate::table::table;
 use crate::{EXIT_FOUND, EXIT_NOTHING, print, to_json};
 
@@ -85,6 +85,42 @@ pub async fn open(log: &LogArgs) -> anyhow::Result<(Archive, Option<ArchiveIdent
 pub fn no_archive(archive: &Archive) -> ExitCode {
     eprintln!("error: there is no archive at {}; name its place by --archive or GROOT_ARCHIVE", archive.place());
     ExitCode::from(EXIT_NOTHING)
+}
+
+/// What cannot do without an archive takes none that nobody has named.
+pub fn must_be_named(log: &LogArgs, wants: &str) -> Result<(), ConfigError> {
+    match log.archive {
+        Some(_) => Ok(()),
+        None => Err(ConfigError(format!(
+            "{wants} needs the archive of this log: name its place by --archive or GROOT_ARCHIVE"
+        ))),
+    }
+}
+
+/// Up to where each partition of this log is archived. None, and a person was told, where nothing is.
+pub async fn archived_ends(args: &LogArgs, log: &Log) -> anyhow::Result<Option<Vec<u64>>> {
+    let (archive, identity) = open(args).await?;
+    if identity.is_none() {
+        no_archive(&archive);
+        return Ok(None);
+    }
+    let wanted = ArchiveIdentity::new(log.identity.log_id, &args.events_topic, log.partitions());
+    archive.must_be_of(&wanted).await.map_err(|error| match error {
+        ArchiveError::AnotherLog { .. } => anyhow::Error::from(ConfigError(error.to_string())),
+        error => error.into(),
+    })?;
+    let mut ends = Vec::new();
+    for partition in 0..log.partitions() {
+        ends.push(archive.tip(partition).await?.map_or(0, |tip| tip.manifest.end()));
+    }
+    if ends.iter().all(|end| *end == 0) {
+        eprintln!(
+            "error: the archive at {} has no record yet; wait until `projectors archive` has stored a range",
+            archive.place()
+        );
+        return Ok(None);
+    }
+    Ok(Some(ends))
 }
 
 #[derive(Debug, Serialize)]

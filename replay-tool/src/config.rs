@@ -56,6 +56,10 @@ pub enum ToolCommand {
     /// a time, into memory. Keys that are parked are left out from the first event that waits. Rows of ClickHouse older than 89 days are not
     /// compared, since they go after 90.
     ///
+    /// With --sample some keys alone are compared: a post with its comments, likes, slug and history, or a person; of analytics the rows and
+    /// facts of those. It takes the time of reading the log and the memory of the sample. What is stored of keys that no event has
+    /// is found by the whole comparison alone, and so is what the hourly statistics count wrongly; `promote` asks for a whole one.
+    ///
     /// Exit code 5: something differs, or changed each time it was looked at.
     Verify(VerifyArgs),
     /// Makes a projection anew from the log, as a new version beside the one that readers read, which is not touched.
@@ -290,6 +294,12 @@ pub struct VerifyArgs {
     /// Which version; the live one where left out.
     #[arg(long, value_name = "NUMBER")]
     pub version: Option<u32>,
+    /// Compare so many keys alone, drawn at random. It does not count for `promote`.
+    #[arg(long, value_name = "KEYS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub sample: Option<u32>,
+    /// Draw the keys that a run before has drawn, which has told its seed.
+    #[arg(long, value_name = "NUMBER", requires = "sample")]
+    pub seed: Option<u32>,
     /// How long the projection may take to come to where the log ends now, before each partition is compared.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = config::duration)]
     pub wait: Duration,
@@ -312,9 +322,14 @@ pub struct RebuildArgs {
     /// Which projection.
     #[arg(value_enum)]
     pub projection: ProjectionName,
-    /// Stop at what was in the log at this time. Such a version is there to be looked at, and is never promoted.
+    /// Stop at what was in the log at this time, by the brokers' clocks; the archive (--archive) knows those whose records were deleted. Such a
+    /// version is there to be looked at, and is never promoted.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub until: Option<DateTime<Utc>>,
+    /// Read all that is archived from the archive (--archive), also what the cluster still holds, and the log from where the archive ends on.
+    /// It spares a busy cluster, and shows that the archive holds what it should. Exit code 4: there is no archive, or nothing in it.
+    #[arg(long)]
+    pub from_archive: bool,
     /// How many partitions are filled at the same time.
     #[arg(long, value_name = "COUNT", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub parallel: u32,

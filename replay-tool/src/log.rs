@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use event_log::kafka::{KafkaError, KafkaLog, LogIdentity, ReadError, identify, walk_partition};
+use event_log::kafka::{KafkaConfig, KafkaError, KafkaLog, LogIdentity, ReadError, identify, walk_partition};
 use event_log::position::Position;
 use event_log::reader::Commit;
 use event_schema::codec::{Codec, RegistryConfig};
@@ -30,7 +30,15 @@ pub fn init_logging(args: &LoggingArgs) -> anyhow::Result<()> {
 
 impl Log {
     pub async fn open(args: &LogArgs) -> anyhow::Result<Self> {
-        let kafka = args.kafka("groot-replay-tool");
+        Self::connect(args, args.kafka("groot-replay-tool")).await
+    }
+
+    /// The same, but all that is archived is read from the archive, also what the cluster still holds.
+    pub async fn open_archive_first(args: &LogArgs) -> anyhow::Result<Self> {
+        Self::connect(args, KafkaConfig { archive_first: true, ..args.kafka("groot-replay-tool") }).await
+    }
+
+    async fn connect(args: &LogArgs, kafka: KafkaConfig) -> anyhow::Result<Self> {
         let registry = RegistryConfig { url: args.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
         let address = service::config::without_credentials(&registry.url);
         let (identity, codec) = tokio::try_join!(

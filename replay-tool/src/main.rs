@@ -11,6 +11,7 @@ mod log;
 mod rebuild;
 mod repair;
 mod restore;
+mod sample;
 mod schema;
 mod state;
 mod status;

@@ -15,10 +15,11 @@ use serde::Serialize;
 use service::startup;
 use tokio::time::{Instant, interval};
 
+use crate::archive::{archived_ends, must_be_named};
 use crate::config::RebuildArgs;
 use crate::log::{Log, bar, init_logging};
-use crate::print;
 use crate::stores::{AnyCatalog, Connected, Opened, Stores};
+use crate::{EXIT_NOTHING, print};
 
 /// So few records may be missing when projectors take the new version over.
 const LEFT_TO_PROJECTORS: u64 = 1_000;
@@ -36,20 +37,33 @@ struct Line<'a> {
     state: &'a str,
     records: u64,
     of_records: u64,
+    /// So many of these are read from the archive, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of_archived: Option<u64>,
     records_per_second: f64,
     seconds_left: Option<f64>,
 }
 
 pub async fn run(args: RebuildArgs) -> anyhow::Result<ExitCode> {
     init_logging(&args.logging)?;
-    let log = Log::open(&args.log).await?;
+    let log = if args.from_archive {
+        must_be_named(&args.log, "--from-archive")?;
+        Log::open_archive_first(&args.log).await?
+    } else {
+        Log::open(&args.log).await?
+    };
     let stores = Stores::new(&args.stores, log.identity.log_id, &args.log.activity_topic);
     let connected = stores.of(args.projection).connect().await?;
     let ends = ends(&log, args.until).await?;
-    if args.dry_run {
-        return would_fill(&connected, &args, &ends).await;
+    let mut archived = None;
+    if args.from_archive {
+        let Some(to) = archived_ends(&args.log, &log).await? else { return Ok(ExitCode::from(EXIT_NOTHING)) };
+        archived = Some(to.iter().zip(&ends).map(|(to, end)| to.min(end)).sum());
     }
-    let rebuild = Rebuild { args: &args, log: &log, connected: &connected };
+    if args.dry_run {
+        return would_fill(&connected, &args, &ends, archived).await;
+    }
+    let rebuild = Rebuild { args: &args, log: &log, archived, connected: &connected };
     // What says which versions there are stands where the live one is: an empty store lacks both.
     connected.prepare(connected.versions().await?.live).await?;
     let version = rebuild.begin().await?;
@@ -75,7 +89,12 @@ async fn ends(log: &Log, until: Option<DateTime<Utc>>) -> anyhow::Result<Vec<u64
     }
 }
 
-async fn would_fill(connected: &Connected<'_>, args: &RebuildArgs, ends: &[u64]) -> anyhow::Result<ExitCode> {
+async fn would_fill(
+    connected: &Connected<'_>,
+    args: &RebuildArgs,
+    ends: &[u64],
+    of_archived: Option<u64>,
+) -> anyhow::Result<ExitCode> {
     let (_, version) = connected.versions().await?.fill(Utc::now(), args.until)?;
     let of_records = ends.iter().sum();
     let projection = connected.name();
@@ -87,20 +106,28 @@ async fn would_fill(connected: &Connected<'_>, args: &RebuildArgs, ends: &[u64])
             state,
             records: 0,
             of_records,
+            of_archived,
             records_per_second: 0.0,
             seconds_left: None,
         })?;
     } else {
         print(&format!(
-            "version {version} of {projection} would be filled with {of_records} records of the log; nothing was done\n"
+            "version {version} of {projection} would be filled with {of_records} records of the log{}; nothing was done\n",
+            from_archive(of_archived)
         ))?;
     }
     Ok(ExitCode::from(startup::EXIT_OK))
 }
 
+fn from_archive(records: Option<u64>) -> String {
+    records.map_or_else(String::new, |records| format!(", {records} of them from the archive"))
+}
+
 struct Rebuild<'a> {
     args: &'a RebuildArgs,
     log: &'a Log,
+    /// So many records come from the archive.
+    archived: Option<u64>,
     connected: &'a Connected<'a>,
 }
 
@@ -169,7 +196,8 @@ impl Rebuild<'_> {
             tell(&self.line(version, "filled", &progress, began))?;
         } else {
             let (records, seconds) = (progress.position(), began.elapsed().as_secs_f64());
-            print(&format!("{records} records in {seconds:.1} s, {:.0} a second\n", records as f64 / seconds))?;
+            let (rate, archived) = (records as f64 / seconds, from_archive(self.archived));
+            print(&format!("{records} records{archived} in {seconds:.1} s, {rate:.0} a second\n"))?;
         }
         Ok(())
     }
@@ -240,6 +268,7 @@ impl Rebuild<'_> {
             state,
             records,
             of_records,
+            of_archived: self.archived,
             records_per_second,
             seconds_left,
         }

@@ -331,6 +331,46 @@ async fn a_format_of_a_newer_build_is_not_read() {
     assert!(error.contains("which a newer build reads"), "{error}");
 }
 
+#[tokio::test]
+async fn a_time_is_found_in_whatever_range_it_lies_and_whatever_time_it_is() {
+    let (directory, archive) = archive().await;
+    assert_eq!(archive.moment(PARTITION, 0).await.unwrap(), Moment { offset: 0, before: None, is_behind_all: true });
+    let mut archiver = resume(&archive).await;
+    // Two records each second, at even ones.
+    let time_of = |offset: u64| 1_790_000_000_000 + offset as i64 / 2 * 2_000;
+    let records: Vec<_> = (0..40)
+        .map(|offset| {
+            let draft = crate::record::RecordDraft { key: None, value: None, headers: Headers::default() };
+            LogRecord { timestamp: time_of(offset), ..at(offset, draft) }
+        })
+        .collect();
+    // Ranges of one record to eight.
+    let mut rest = &records[..];
+    for number in (1..=8).chain([4]) {
+        let (range, later) = rest.split_at(number);
+        for record in range {
+            archiver.take(record.clone()).unwrap();
+        }
+        let mut range = archiver.close(Vec::new()).unwrap().unwrap();
+        let Closed::Appended(link) = archive.append(&mut range).await.unwrap() else { panic!() };
+        archiver.stored(*link);
+        rest = later;
+    }
+    assert!(rest.is_empty());
+    for time in (time_of(0) - 1_000..=time_of(39) + 1_000).step_by(1_000) {
+        let offset = records.iter().position(|record| record.timestamp >= time);
+        let before = records[..offset.unwrap_or(records.len())].last().map(|record| record.timestamp);
+        let expected =
+            Moment { offset: offset.unwrap_or(records.len()) as u64, before, is_behind_all: offset.is_none() };
+        assert_eq!(archive.moment(PARTITION, time).await.unwrap(), expected, "{time}");
+    }
+
+    // What has to be looked into is believed only when it is whole.
+    flip_a_byte(&files(&directory.path().join("records/00003"))[7]);
+    assert!(archive.moment(PARTITION, time_of(33)).await.is_err());
+    assert!(archive.moment(PARTITION, time_of(20)).await.is_ok());
+}
+
 /// The form stands in archives for ever: what this holds must be read by every build.
 #[test]
 fn the_form_of_a_manifest_is_fixed() {

@@ -1,4 +1,4 @@
-//! The reading of records that the cluster holds no more, from the archive.
+//! The reading of records that the cluster holds no more, or is to be spared, from the archive.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::config::KafkaConfig;
 use super::error::KafkaError;
 use super::log_id;
 use super::tail::{Client, Desk};
-use crate::archive::{Archive, ArchiveError, ArchiveIdentity, Link, manifest_name};
+use crate::archive::{Archive, ArchiveError, ArchiveIdentity, Link, Moment, manifest_name};
 use crate::reader::Halt;
 use crate::record::LogRecord;
 
@@ -97,8 +97,10 @@ struct Place {
     wanted: u64,
     /// The range that was given last.
     last: Option<Link>,
-    /// The queue that was opened before was to be compared and was not: the log has been shortened meanwhile.
-    had_seam: bool,
+    /// The log was not asked for what is wanted: nothing was, or the record before it, which the log has lost meanwhile.
+    unasked: bool,
+    /// The log is read from here on at the earliest, whatever it holds before. None until it is known.
+    from: Option<u64>,
 }
 
 impl Archived {
@@ -108,17 +110,24 @@ impl Archived {
         Ok(Some(Self { archive, config: config.clone(), client, topic, is_ours: OnceCell::new() }))
     }
 
-    /// Gives the records of a partition from an offset on that the log does not hold, until it does. What is away is waited for.
+    /// Whether readers begin here, and not with what the cluster holds.
+    pub fn is_first(&self) -> bool {
+        self.config.archive_first
+    }
+
+    /// Gives the records of a partition from an offset on that the log does not hold, or that are archived where the archive is read first,
+    /// until the log goes on. What is away is waited for.
     pub async fn feed(
         &self,
         partition: u32,
         wanted: u64,
-        had_seam: bool,
+        unasked: bool,
         to: mpsc::Sender<Vec<LogRecord>>,
         desk: Arc<Desk>,
     ) -> Fed {
         tracing::info!(partition, offset = wanted, archive = self.archive.place(), "reading from the archive");
-        let mut place = Place { partition, wanted, last: None, had_seam };
+        let from = (!self.is_first()).then_some(0);
+        let mut place = Place { partition, wanted, last: None, unasked, from };
         let mut pause = FIRST_PAUSE;
         loop {
             match self.step(&mut place, &to, &desk).await {
@@ -134,6 +143,12 @@ impl Archived {
         }
     }
 
+    /// Where in a partition what was appended at a time or later begins, as [`Archive::moment`] tells it.
+    pub async fn moment(&self, partition: u32, time: i64) -> Result<Moment, KafkaError> {
+        self.must_be_ours().await?;
+        Ok(self.archive.moment(partition, time).await?)
+    }
+
     /// Gives one range, or finds that the log goes on.
     async fn step(
         &self,
@@ -141,11 +156,17 @@ impl Archived {
         to: &mpsc::Sender<Vec<LogRecord>>,
         desk: &Desk,
     ) -> Result<Option<Fed>, Trouble> {
+        if place.from.is_none() {
+            self.must_be_ours().await.map_err(|error| place.not_ours(error))?;
+            // What is archived meanwhile is left to the log: nobody runs after an archiver. It is asked for before the end of the log is.
+            let tip = self.archive.tip(place.partition).await.map_err(|error| place.trouble(error))?;
+            place.from = Some(tip.map_or(0, |tip| tip.manifest.end()));
+        }
         let held = self.bounds(place.partition).await.map_err(Trouble::Passing)?;
         if let Some(fed) = place.follows(&held)? {
             return Ok(Some(fed));
         }
-        self.must_be_ours(place).await?;
+        self.must_be_ours().await.map_err(|error| place.not_ours(error))?;
         let link = self.link(place, &held).await.map_err(|error| place.trouble(error))??;
         let mut chunks = self.archive.records(&link.manifest).await.map_err(|error| place.trouble(error))?;
         while let Some(chunk) = chunks.next().await {
@@ -176,12 +197,10 @@ impl Archived {
                 Some(before) => manifest_name(*partition, before.manifest.end()),
                 None => manifest_name(*partition, 0),
             };
+            let (held, at) = (format!("the log holds {} to {}", held.start, held.end), self.archive.place());
             return Ok(Err(place.halt(format!(
-                "the log holds {} to {} and nothing before, and the archive at {} has no range with this offset: {missing} is missing; put \
-                 it and its file back, from a former version or a replica of the storage",
-                held.start,
-                held.end,
-                self.archive.place()
+                "{held}, and the archive at {at} has no range with this offset: {missing} is missing; put it and its file back, from a former \
+                 version or a replica of the storage",
             ))));
         };
         if last.as_ref().is_some_and(|last| !link.follows(Some(last))) {
@@ -195,12 +214,13 @@ impl Archived {
         Ok(Ok(link))
     }
 
-    async fn must_be_ours(&self, place: &Place) -> Result<(), Trouble> {
+    async fn must_be_ours(&self) -> Result<(), KafkaError> {
+        let KafkaConfig { log_topic, brokers, partitions, .. } = &self.config;
         let ask = async {
-            let log_id = log_id::read(&self.config).await.map_err(|error| Trouble::Passing(error.to_string()))?;
-            let log_id = log_id.ok_or_else(|| Trouble::Passing("the log has no identity".to_owned()))?;
-            let identity = ArchiveIdentity::new(log_id, &self.topic, self.config.partitions);
-            self.archive.must_be_of(&identity).await.map_err(|error| place.trouble(error))
+            let no_identity = || KafkaError::TopicMissing { topic: log_topic.clone(), brokers: brokers.clone() };
+            let log_id = log_id::read(&self.config).await?.ok_or_else(no_identity)?;
+            let identity = ArchiveIdentity::new(log_id, &self.topic, *partitions);
+            Ok::<_, KafkaError>(self.archive.must_be_of(&identity).await?)
         };
         self.is_ours.get_or_try_init(|| ask).await?;
         Ok(())
@@ -220,19 +240,23 @@ impl Archived {
 }
 
 impl Place {
-    /// How the log goes on here, unless it holds only later records.
+    /// How the log goes on here, unless it holds only later records or is not to be read yet.
     fn follows(&self, held: &Range<u64>) -> Result<Option<Fed>, Trouble> {
-        let Self { partition, wanted, last, had_seam } = self;
-        if *wanted < held.start {
+        let Self { partition, wanted, last, unasked, from } = self;
+        let from = from.unwrap_or_default();
+        if *wanted < held.start.max(from) && from <= held.end {
             return Ok(None);
         }
         let reason = match last {
+            _ if from > held.end => {
+                format!("the log ends at {}, and the archive has what comes before {from}", held.end)
+            }
             _ if *wanted > held.end => {
                 let archived = if last.is_some() { ", though the archive has what comes before it" } else { "" };
                 format!("the log ends at {}, before it{archived}", held.end)
             }
             // Whoever is told that it cannot be read, though the log has it, would be told so for ever.
-            None if !had_seam => format!("the log holds {} to {}, and does not give it", held.start, held.end),
+            None if !unasked => format!("the log holds {} to {}, and does not give it", held.start, held.end),
             last => {
                 let seam = last.as_ref().map(|link| &link.manifest).filter(|last| last.last_offset >= held.start);
                 let seam = seam.map(|last| Seam { offset: last.last_offset, mark: last.last_mark });
@@ -240,6 +264,13 @@ impl Place {
             }
         };
         Err(Trouble::Final(Halt::OutOfRange { partition: *partition, offset: *wanted, reason }))
+    }
+
+    fn not_ours(&self, error: KafkaError) -> Trouble {
+        match error {
+            KafkaError::Archived(error) => self.trouble(error),
+            error => Trouble::Passing(error.to_string()),
+        }
     }
 
     fn trouble(&self, error: ArchiveError) -> Trouble {
@@ -260,7 +291,7 @@ mod tests {
     use super::*;
 
     fn place(wanted: u64) -> Place {
-        Place { partition: 0, wanted, last: None, had_seam: false }
+        Place { partition: 0, wanted, last: None, unasked: false, from: Some(0) }
     }
 
     #[test]
@@ -274,7 +305,22 @@ mod tests {
         assert!(matches!(place(4).follows(&(5..9)), Ok(None)));
         assert!(matches!(place(0).follows(&(5..5)), Ok(None)));
         assert!(matches!(place(5).follows(&(5..9)), Err(Trouble::Final(Halt::OutOfRange { .. }))));
-        let again = Place { had_seam: true, ..place(5) };
+        let again = Place { unasked: true, ..place(5) };
         assert!(matches!(again.follows(&(5..9)), Ok(Some(Fed::Through { offset: 5, seam: None }))));
+    }
+
+    #[test]
+    fn where_the_archive_is_first_the_log_goes_on_behind_it_and_must_reach_as_far() {
+        let first = |wanted| Place { unasked: true, from: Some(6), ..place(wanted) };
+        assert!(matches!(first(0).follows(&(0..9)), Ok(None)));
+        assert!(matches!(first(5).follows(&(0..6)), Ok(None)));
+        for wanted in [6, 8] {
+            assert!(
+                matches!(first(wanted).follows(&(0..9)), Ok(Some(Fed::Through { offset, .. })) if offset == wanted)
+            );
+        }
+        for wanted in [0, 5, 6] {
+            assert!(matches!(first(wanted).follows(&(0..5)), Err(Trouble::Final(Halt::OutOfRange { .. }))));
+        }
     }
 }

@@ -38,6 +38,8 @@ pub struct KafkaConfig {
     pub lanes: u8,
     /// Where the archive of the events is, a directory or a URL: records that were deleted from the cluster are read from there.
     pub archive: Option<String>,
+    /// All that the archive has is read from there, also what the cluster still holds: it is spared, and the archive proved.
+    pub archive_first: bool,
 }
 
 impl KafkaConfig {
@@ -55,6 +57,7 @@ impl KafkaConfig {
             min_insync_replicas: 1,
             lanes: 3,
             archive: None,
+            archive_first: false,
         }
     }
 

@@ -3,6 +3,7 @@
 use rdkafka::error::KafkaError as ClientError;
 use thiserror::Error;
 
+use crate::archive::ArchiveError;
 use crate::state::ObjectStoreError;
 
 #[derive(Debug, Error)]
@@ -38,6 +39,13 @@ pub enum KafkaError {
         #[source]
         source: ObjectStoreError,
     },
+    #[error(transparent)]
+    Archived(#[from] ArchiveError),
+    #[error(
+        "what stood before offset {offset} of partition {partition} was deleted from topic {topic}, and the time that is asked for lies there or \
+         before; name the place of the archive, GROOT_ARCHIVE"
+    )]
+    Deleted { topic: String, partition: u32, offset: u64 },
     #[error("a thread for a Kafka client cannot be started")]
     Thread(#[from] std::io::Error),
 }
@@ -53,6 +61,10 @@ impl KafkaError {
 
     /// Whether the same call may succeed later without anything being configured anew.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Cluster { .. } | Self::TimedOut { .. } | Self::TopicMissing { .. })
+        match self {
+            Self::Cluster { .. } | Self::TimedOut { .. } | Self::TopicMissing { .. } => true,
+            Self::Archived(error) => error.is_retryable(),
+            _ => false,
+        }
     }
 }

@@ -127,8 +127,11 @@ impl KafkaLog {
         Ok(bounds.into_iter().map(|bounds| bounds.end).collect())
     }
 
-    /// Asks the cluster for the first record of each partition that was appended at a time or later, in milliseconds since 1970; where there
-    /// is none, for the end.
+    /// The first record of each partition that was appended at a time or later, in milliseconds since 1970; where there is none, the end.
+    /// The archive is asked for what the cluster was, and holds no more.
+    ///
+    /// # Errors
+    /// [`KafkaError::Deleted`] where it was deleted and no archive is named.
     pub async fn offsets_at(&self, millis: i64) -> Result<Vec<u64>, KafkaError> {
         let ends = self.end_offsets().await?;
         let shared = self.shared.clone();
@@ -147,15 +150,35 @@ impl KafkaLog {
             }
             Err(_) => return Err(self.shut_down(QUERY_LIMIT)),
         };
-        let offset = |(partition, end): (i32, u64)| {
-            let element = found.find_partition(&self.shared.topic, partition);
+        let offset = |(partition, end): (u32, u64)| {
+            let element = found.find_partition(&self.shared.topic, partition as i32);
             let offset = element.and_then(|element| match element.offset() {
                 Offset::Offset(offset) => u64::try_from(offset).ok(),
                 _ => None,
             });
             offset.map_or(end, |offset| offset.min(end))
         };
-        Ok((0..).zip(ends).map(offset).collect())
+        let found: Vec<_> = (0..).zip(ends).map(offset).collect();
+        // Asked for after the times: so whatever was deleted by then is looked for below.
+        let held = self.ask_bounds(0..self.partitions(), QUERY_LIMIT).await?;
+        let mut offsets = Vec::new();
+        for (partition, (found, held)) in (0..).zip(found.into_iter().zip(held)) {
+            offsets.push(if found > held.start { found } else { self.deleted_at(partition, found, millis).await? });
+        }
+        Ok(offsets)
+    }
+
+    /// The same of one partition, where nothing that the cluster holds before `found` is older.
+    async fn deleted_at(&self, partition: u32, found: u64, millis: i64) -> Result<u64, KafkaError> {
+        if found == 0 {
+            return Ok(0);
+        }
+        let Some(archived) = &self.shared.archived else {
+            return Err(KafkaError::Deleted { topic: self.shared.topic.to_string(), partition, offset: found });
+        };
+        let moment = archived.moment(partition, millis).await?;
+        // Where the archive ends before that, whoever reads on halts at what is missing.
+        Ok(if moment.is_behind_all { found } else { moment.offset.min(found) })
     }
 
     /// Asks the cluster what it holds of one partition: from its first record to one past its last.

@@ -20,7 +20,7 @@ use super::partition_log::KafkaLog;
 use super::record_stream::RecordStream;
 use super::topics::{self, Found};
 use super::voice::ClientVoice;
-use crate::archive::{Archive, ArchiveError, ArchiveIdentity, Link, manifest_name};
+use crate::archive::{Archive, ArchiveError, ArchiveIdentity, Link, Manifest, manifest_name};
 use crate::record::LogRecord;
 
 /// A log was not restored, or not to its end.
@@ -126,11 +126,15 @@ impl Restore {
         }
         let mut partitions = Vec::new();
         for partition in 0..identity.partitions {
-            let tip = archive.tip(partition).await?;
-            let (archived_to, last_timestamp) = match (part, &tip) {
-                (_, None) => (0, None),
-                (Wanted::All, Some(Link { manifest, .. })) => (manifest.end(), Some(manifest.last_timestamp)),
-                (Wanted::Fork { until }, Some(_)) => end_before(&archive, partition, tip.clone(), until).await?,
+            let (archived_to, last_timestamp) = match part {
+                Wanted::All => {
+                    let tip = archive.tip(partition).await?.map(|tip| tip.manifest);
+                    (tip.as_ref().map_or(0, Manifest::end), tip.map(|tip| tip.last_timestamp))
+                }
+                Wanted::Fork { until } => {
+                    let moment = archive.moment(partition, until).await?;
+                    (moment.offset, moment.before)
+                }
             };
             partitions.push(PartitionLook { archived_to, last_timestamp, held_to: 0 });
         }
@@ -262,40 +266,6 @@ impl Restore {
         }
         Ok(())
     }
-}
-
-/// Where in a partition of the archive what was appended at a time or later begins, and when the record before that was.
-async fn end_before(
-    archive: &Archive,
-    partition: u32,
-    tip: Option<Link>,
-    until: i64,
-) -> Result<(u64, Option<i64>), RestoreError> {
-    let mut link = tip;
-    while let Some(Link { manifest, .. }) = &link {
-        if manifest.last_timestamp < until {
-            return Ok((manifest.end(), Some(manifest.last_timestamp)));
-        }
-        if manifest.first_timestamp < until {
-            let (mut end, mut last) = (manifest.first_offset, None);
-            let mut chunks = archive.records(manifest).await?;
-            while let Some(chunk) = chunks.next().await {
-                for record in chunk? {
-                    if record.timestamp >= until {
-                        return Ok((end, last));
-                    }
-                    (end, last) = (record.offset + 1, Some(record.timestamp));
-                }
-            }
-            return Ok((end, last));
-        }
-        let before = manifest.first_offset.checked_sub(1);
-        link = match before {
-            Some(before) => archive.link_before(partition, before).await?,
-            None => None,
-        };
-    }
-    Ok((0, None))
 }
 
 /// The end of what a partition holds, if that may be the beginning of what is archived.

@@ -3,7 +3,8 @@
 //! Each partition has a queue of its own inside the client, from which its reader takes records himself. One who does not
 //! keep up leaves his queue full; the client then stops to fetch that partition and goes on with the others.
 //!
-//! Where the cluster does not hold what is wanted, since it was deleted, what comes from the archive is laid before the queue.
+//! Where the cluster does not hold what is wanted, since it was deleted, what comes from the archive is laid before the queue; so it is from the
+//! first record on where the archive is to be read first.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,7 @@ use super::voice::ClientVoice;
 use super::{convert, meters};
 use crate::log::LogEvent;
 use crate::reader::Halt;
+use crate::record::LogRecord;
 
 pub(super) type Client = BaseConsumer<ClientVoice>;
 
@@ -55,7 +57,7 @@ pub(super) struct Tail {
     pub reports: mpsc::WeakUnboundedSender<Report>,
     /// Held while the partition is assigned, so that two readers of it take turns.
     pub turn: Arc<Turn<()>>,
-    /// Where records are that the cluster holds no more.
+    /// Where records are that the cluster holds no more, or is not to be asked for.
     pub archived: Option<Arc<Archived>>,
 }
 
@@ -275,7 +277,15 @@ impl Tail {
                             if turn.is_none() {
                                 turn = Some(self.turn.clone().lock_owned().await);
                             }
-                            open = self.open(offset, session).await;
+                            if let Some(archived) = self.archived.as_ref().filter(|archived| archived.is_first()) {
+                                let (pieces, fetched) = Fetched::new();
+                                let lying = Open { fetched: Some(fetched), ..Open::of(session, offset) };
+                                self.desk.lay(Lying::Queue(lying));
+                                feeding = Some(Box::pin(self.feed(archived, offset, true, pieces)));
+                                open = true;
+                            } else {
+                                open = self.open(offset, session).await;
+                            }
                         }
                         Command::Close => turn = None,
                     }
@@ -285,8 +295,7 @@ impl Tail {
                         let (pieces, fetched) = Fetched::new();
                         if let Some((wanted, had_seam)) = self.desk.exchange(fetched) {
                             self.unassign().await;
-                            let to = archived.feed(self.partition, wanted, had_seam, pieces, self.desk.clone());
-                            feeding = Some(Box::pin(to));
+                            feeding = Some(Box::pin(self.feed(archived, wanted, had_seam, pieces)));
                         }
                     }
                 }
@@ -322,6 +331,17 @@ impl Tail {
             fed = fed => Some(Next::Fed(fed)),
             () = self.desk.out_of_range.notified() => Some(Next::OutOfRange),
         }
+    }
+
+    /// Has the archive give what is wanted of it.
+    fn feed<'a>(
+        &'a self,
+        archived: &'a Archived,
+        wanted: u64,
+        unasked: bool,
+        to: mpsc::Sender<Vec<LogRecord>>,
+    ) -> impl Future<Output = Fed> + Send + 'a {
+        archived.feed(self.partition, wanted, unasked, to, self.desk.clone())
     }
 
     /// Whether it could be opened; the reader has been told if not.

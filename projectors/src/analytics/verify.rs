@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::analytics::fold::{Analytics, Post, Response, place};
 use crate::analytics::write::Store;
 use crate::projection::StoreFailure;
-use crate::verdict::{Only, Verdict};
+use crate::verdict::{KEYS_AT_ONCE, Keys, Only, Verdict, some_at_a_time};
 
 /// The facts of all partitions.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,43 +55,64 @@ struct ResponseNow {
 const RANGE: u64 = 200_000;
 
 impl Store {
-    /// Compares the rows of a partition before `end`, which the store must have come to, with its events. Rows of before `since` may be
-    /// gone by themselves and are left out.
+    /// Compares the rows of a partition before `end`, which the store must have come to, with its events. Of some keys those rows are read
+    /// that their events must have led to. Rows of before `since` may be gone by themselves and are left out.
     ///
     /// # Errors
     /// [`StoreFailure::Unavailable`].
     pub async fn verify_events(
         &self,
         partition: u32,
+        keys: Keys<'_>,
         expected: &Analytics,
         end: u64,
         since: Millis,
         only: Only<'_>,
     ) -> Result<Verdict, StoreFailure> {
         let mut stored = BTreeMap::<String, Vec<EventRow>>::new();
-        let mut from = 0;
-        while from < end {
-            let to = end.min(from + RANGE);
-            for row in self.rows_of(partition, from..to, since).await? {
+        let mut keep = |rows: Vec<EventRow>| {
+            for row in rows {
                 stored.entry(place(&row.source, row.partition, row.offset)).or_default().push(row);
             }
-            from = to;
+        };
+        if keys.is_some() {
+            let offsets: Vec<_> = expected.events.values().flatten().map(|row| row.offset).collect();
+            for offsets in offsets.chunks(KEYS_AT_ONCE) {
+                keep(self.rows_at(partition, offsets, since).await?);
+            }
+        } else {
+            let mut from = 0;
+            while from < end {
+                let to = end.min(from + RANGE);
+                keep(self.rows_of(partition, from..to, since).await?);
+                from = to;
+            }
         }
         Ok(judge_events(&stored, expected, since, only))
     }
 
-    /// Compares the facts of all partitions with what the events before their ends lead to. `end_of` gives the end of the partition
-    /// that a root is in.
+    /// Compares the facts of all partitions, or those of some keys, with what the events before their ends lead to. `end_of` gives the end of
+    /// the partition that a root is in.
     ///
     /// # Errors
     /// [`StoreFailure::Unavailable`].
     pub async fn verify_facts(
         &self,
+        keys: Keys<'_>,
         expected: &Analytics,
         end_of: impl Fn(Uuid) -> u64,
         only: Only<'_>,
     ) -> Result<Verdict, StoreFailure> {
-        Ok(judge_facts(&self.facts().await?, expected, end_of, only))
+        let mut facts = Facts::default();
+        match keys {
+            None => self.facts(None, &mut facts).await?,
+            Some(keys) => {
+                for keys in some_at_a_time(keys) {
+                    self.facts(Some(&keys), &mut facts).await?;
+                }
+            }
+        }
+        Ok(judge_facts(&facts, expected, end_of, only))
     }
 
     /// The hours, by type and country, that the statistics count differently from the rows: of those whose rows are all there still,
@@ -147,10 +168,30 @@ impl Store {
         self.clickhouse.rows(query).await
     }
 
-    /// Reads all facts.
-    async fn facts(&self) -> Result<Facts, ClickhouseError> {
+    async fn rows_at(&self, partition: u32, offsets: &[u64], since: Millis) -> Result<Vec<EventRow>, ClickhouseError> {
+        let statement = "SELECT ?fields FROM ? WHERE source = ? AND partition = ? AND offset IN ? \
+                         AND timestamp >= fromUnixTimestamp64Milli(?)";
+        let query = self
+            .clickhouse
+            .query(statement)
+            .bind(Identifier(&self.names.events()))
+            .bind(SOURCE_EVENTS)
+            .bind(partition)
+            .bind(offsets)
+            .bind(since.0);
+        self.clickhouse.rows(query).await
+    }
+
+    /// Reads all facts, or those of some keys.
+    async fn facts(&self, keys: Option<&[Uuid]>, facts: &mut Facts) -> Result<(), ClickhouseError> {
         let clickhouse = &self.clickhouse;
-        let mut facts = Facts::default();
+        let of = |column: &str| match keys {
+            None => String::new(),
+            Some(keys) => {
+                let keys: Vec<_> = keys.iter().map(|key| format!("'{key}'")).collect();
+                format!("WHERE {column} IN ({})", keys.join(", "))
+            }
+        };
         let posts = "SELECT id, tupleElement(max(title), 2), tupleElement(max(post_type), 2), tupleElement(max(slug), 2), \
                      tupleElement(max(status), 2), tupleElement(max(author_id), 2), \
                      if(tupleElement(max(published_at), 1) = 0, NULL, tupleElement(max(published_at), 2)), \
@@ -158,29 +199,30 @@ impl Store {
                      greatest(tupleElement(max(title), 1), tupleElement(max(post_type), 1), tupleElement(max(slug), 1), \
                          tupleElement(max(status), 1), tupleElement(max(author_id), 1), tupleElement(max(published_at), 1), \
                          tupleElement(max(created_at), 1)) \
-                     FROM ? GROUP BY id";
-        let posts = clickhouse.query(posts).bind(Identifier(&self.names.posts()));
+                     FROM ?";
+        let posts = format!("{posts} {} GROUP BY id", of("id"));
+        let posts = clickhouse.query(&posts).bind(Identifier(&self.names.posts()));
         for row in clickhouse.rows::<PostNow>(posts).await? {
             let PostNow { id, title, post_type, slug, status, author_id, published_at, created_at, version } = row;
             let post = Post { title, post_type, slug, status, author_id: author_id.0, published_at, created_at };
             facts.posts.insert(id, post);
             facts.versions.insert(id, version);
         }
-        let authors = "SELECT id, name, created_at, version FROM ? FINAL";
-        let authors = clickhouse.query(authors).bind(Identifier(&self.names.authors()));
+        let authors = format!("SELECT id, name, created_at, version FROM ? FINAL {}", of("id"));
+        let authors = clickhouse.query(&authors).bind(Identifier(&self.names.authors()));
         for row in clickhouse.rows::<AuthorRow>(authors).await? {
             facts.versions.insert(row.id, row.version);
             facts.authors.insert(row.id, row);
         }
-        let responses = "SELECT post_id, kind, id, tupleElement(max(stands), 2), min(first_at), tupleElement(max(stands), 1) \
-                         FROM ? GROUP BY post_id, kind, id";
-        let responses = clickhouse.query(responses).bind(Identifier(&self.names.responses()));
+        let responses = "SELECT post_id, kind, id, tupleElement(max(stands), 2), min(first_at), tupleElement(max(stands), 1) FROM ?";
+        let responses = format!("{responses} {} GROUP BY post_id, kind, id", of("post_id"));
+        let responses = clickhouse.query(&responses).bind(Identifier(&self.names.responses()));
         for row in clickhouse.rows::<ResponseNow>(responses).await? {
             let ResponseNow { post_id, kind, id, stands, first_at, version } = row;
             facts.responses.insert(id, Response { post_id, kind, stands, first_at });
             facts.versions.insert(id, version);
         }
-        Ok(facts)
+        Ok(())
     }
 }
 

@@ -23,11 +23,13 @@ pub struct Deleting {
     next_look: Instant,
     /// The range that is deleted next; asked for where it is not known.
     next: Option<Link>,
+    /// The ranges before this offset have been read back.
+    checked_to: u64,
 }
 
 impl Deleting {
     pub fn new(partition: u32) -> Self {
-        Self { partition, next_look: Instant::now(), next: None }
+        Self { partition, next_look: Instant::now(), next: None, checked_to: 0 }
     }
 
     /// Deletes what is old enough, now and then. What fails is told and tried again: archiving goes on meanwhile.
@@ -53,7 +55,7 @@ impl Deleting {
                 self.next = Some(link);
                 return Ok(());
             }
-            shared.archive.check_file(manifest).await.map_err(|error| told(&error))?;
+            self.check(shared, manifest).await?;
             let before = kept_from(manifest);
             let deleted = shared.retention.delete_before(self.partition, before).await;
             deleted.map_err(|error| service::problem::chain(&error))?;
@@ -80,9 +82,20 @@ impl Deleting {
         let held = shared.log.bounds(self.partition).await.map_err(|error| error.to_string())?;
         let mut link = shared.archive.link_before(self.partition, held.start).await.map_err(|error| told(&error))?;
         while let Some(done) = link.take_if(|link| kept_from(&link.manifest) <= held.start) {
+            // What is kept of it goes with the range behind it.
+            self.check(shared, &done.manifest).await?;
             link = shared.archive.link(self.partition, done.manifest.end()).await.map_err(|error| told(&error))?;
         }
         Ok(link)
+    }
+
+    /// Reads a range back, unless that was done.
+    async fn check(&mut self, shared: &Shared, manifest: &Manifest) -> Result<(), String> {
+        if manifest.end() > self.checked_to {
+            shared.archive.check_file(manifest).await.map_err(|error| told(&error))?;
+            self.checked_to = manifest.end();
+        }
+        Ok(())
     }
 }
 

@@ -1,10 +1,12 @@
 //! Everything that the store holds of the projection, for comparing it with an independent fold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use read_model::search::{Elasticsearch, ElasticsearchError, SearchNames, SearchPost};
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+use crate::verdict::some_at_a_time;
 
 const AT_ONCE: usize = 500;
 
@@ -24,6 +26,19 @@ pub async fn read_partition(
 ) -> Result<BTreeMap<Uuid, SearchPost>, ElasticsearchError> {
     // It has no index of its own and is looked up in doc values, document by document.
     read(elasticsearch, names, json!({ "term": { "partition": partition } })).await
+}
+
+/// Reads some posts, into memory.
+pub async fn read_keys(
+    elasticsearch: &Elasticsearch,
+    names: &SearchNames,
+    keys: &BTreeSet<Uuid>,
+) -> Result<BTreeMap<Uuid, SearchPost>, ElasticsearchError> {
+    let mut all = BTreeMap::new();
+    for keys in some_at_a_time(keys) {
+        all.extend(read(elasticsearch, names, json!({ "ids": { "values": keys } })).await?);
+    }
+    Ok(all)
 }
 
 async fn read(

@@ -8,23 +8,28 @@ use uuid::Uuid;
 
 use crate::projection::StoreFailure;
 use crate::search::fold::expected;
-use crate::search::read::read_partition;
+use crate::search::read::{read_keys, read_partition};
 use crate::search::write::Store;
-use crate::verdict::{Only, Verdict};
+use crate::verdict::{Keys, Only, Verdict};
 
 impl Store {
-    /// Reads a partition whole and compares it with the posts that its events before `end` lead to, which the store must have come to.
+    /// Reads a partition, whole or some posts of it, and compares it with the posts that its events before `end` lead to, which the store must
+    /// have come to.
     ///
     /// # Errors
     /// [`StoreFailure::Unavailable`].
     pub async fn verify(
         &self,
         partition: u32,
+        keys: Keys<'_>,
         folded: &BTreeMap<Uuid, Post>,
         end: u64,
         only: Only<'_>,
     ) -> Result<Verdict, StoreFailure> {
-        let stored = read_partition(&self.elasticsearch, &self.names, partition).await?;
+        let stored = match keys {
+            None => read_partition(&self.elasticsearch, &self.names, partition).await?,
+            Some(keys) => read_keys(&self.elasticsearch, &self.names, keys).await?,
+        };
         Ok(judge(&stored, folded, end, only))
     }
 }

@@ -4,6 +4,7 @@ mod deleting;
 mod journey;
 mod processes;
 mod reading;
+mod rebuilding;
 mod restoring;
 mod world;
 

@@ -1,9 +1,11 @@
 //! A log whose beginning is deleted as soon as it is archived: everything that begins from nothing still has all of it.
 
+use chrono::Utc;
 use groot_tests::evidence::Fact;
 use groot_tests::servers::Servers;
 use groot_tests::system::{POSTS, System};
 use groot_tests::waiting::until;
+use mongodb::bson::{Document, doc};
 use projectors::documents::fold::{differences, expected};
 use projectors::documents::read;
 use projectors::documents::write::Store;
@@ -12,15 +14,23 @@ use serde_json::json;
 use tempfile::TempDir;
 use xtask::token::Role;
 
-use super::world::{archiver, tool, until_all_is_archived};
+use super::world::{Storage, archiver, files, flip_a_byte, metric, tool, until_all_is_archived};
 use crate::journeys::{draft, publish};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_begins_from_nothing_has_all_of_a_log_whose_beginning_was_deleted() {
-    let system = System::start(Servers::Steady, "archive-delete").await;
+    everything_is_there_from_nothing("archive-delete", &Storage::in_a_directory()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_begins_from_nothing_has_all_of_a_log_whose_beginning_is_only_in_s3() {
+    everything_is_there_from_nothing("archive-delete-s3", &Storage::in_s3().await).await;
+}
+
+async fn everything_is_there_from_nothing(name: &str, storage: &Storage) {
+    let system = System::start(Servers::Steady, name).await;
     let author = system.caller(Role::Author);
-    let place = TempDir::new().unwrap();
-    let archive = ("GROOT_ARCHIVE", place.path().to_str().unwrap());
+    let archive = storage.settings();
     let mut ids = Vec::new();
     for number in 0..12 {
         let created = system.create(&author, &format!("key {number}"), &draft("On light")).await.expect(201);
@@ -28,39 +38,27 @@ async fn what_begins_from_nothing_has_all_of_a_log_whose_beginning_was_deleted()
         ids.push(created.id().to_owned());
     }
     let facts = system.facts().await;
-    let archiving = archiver(&system, "archive", &[archive, ("GROOT_ARCHIVE_DELETE_AFTER", "100ms")]).await;
-    until_all_is_archived(&system, &[archive]).await;
-    let deleted = async || {
-        let mut kept = 0;
-        for (partition, end) in (0..).zip(system.ends().await) {
-            kept += end - system.log().bounds(partition).await.unwrap().start;
-        }
-        // One record of each partition stays.
-        (kept == 6).then_some(())
-    };
-    until("all that is archived to be deleted but for the last records", deleted).await;
-    archiving.terminate();
-    assert_eq!(archiving.ended().await.0, Some(0));
+    archive_and_delete(&system, &archive).await;
 
     // Whoever has no archive is told what he needs.
     let post = &ids[0];
     let said = tool(&system, &["inspect", post], &[]).await.expect(1);
     assert!(said.err.contains("GROOT_ARCHIVE"), "{}", said.err);
-    let history = tool(&system, &["inspect", post, "--json"], &[archive]).await.expect(0).json();
+    let history = tool(&system, &["inspect", post, "--json"], &archive).await.expect(0).json();
     let types: Vec<_> = history["events"].as_array().unwrap().iter().map(|event| event["type"].clone()).collect();
     assert_eq!(types, [json!("groot.post.PostCreated"), json!("groot.post.PostPublished")]);
-    let report = tool(&system, &["verify", "documents", "--json"], &[archive]).await.expect(0).json();
+    let report = tool(&system, &["verify", "documents", "--json"], &archive).await.expect(0).json();
     assert!(report["compared"].as_u64().unwrap() >= 12, "{report}");
-    let report = tool(&system, &["archive", "verify", "--json"], &[archive]).await.expect(0).json();
+    let report = tool(&system, &["archive", "verify", "--json"], &archive).await.expect(0).json();
     assert_eq!(report["found"], json!(0), "{report}");
 
-    a_projection_from_nothing_is_the_fold(&system, archive, &facts).await;
+    a_projection_from_nothing_is_the_fold(&system, &archive, &facts).await;
 
     // A new machine without snapshots knows every command that was made.
     system.commands.kill();
     let objects = TempDir::new().unwrap();
     let objects = ("GROOT_OBJECT_STORE", objects.path().to_str().unwrap());
-    let fresh = system.program("fresh", "command-api", &[], &[archive, objects]);
+    let fresh = system.program("fresh", "command-api", &[], &[archive.as_slice(), &[objects]].concat());
     fresh.is_ready().await;
     let before = system.ends().await;
     for (number, id) in ids.iter().enumerate() {
@@ -79,9 +77,114 @@ async fn what_begins_from_nothing_has_all_of_a_log_whose_beginning_was_deleted()
     system.end().await;
 }
 
-async fn a_projection_from_nothing_is_the_fold(system: &System, archive: (&str, &str), facts: &[Fact]) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_up_to_a_time_whose_records_were_deleted_shows_what_was_then() {
+    let system = System::start(Servers::Steady, "archive-until").await;
+    let author = system.caller(Role::Author);
+    let place = TempDir::new().unwrap();
+    let archive = ("GROOT_ARCHIVE", place.path().to_str().unwrap());
+    let created = system.create(&author, "one", &draft("On light")).await.expect(201);
+    let begun = Utc::now();
+    let later = until("the clock to go on", async || {
+        let now = Utc::now();
+        (now.timestamp() > begun.timestamp() + 1).then_some(now)
+    });
+    let later = later.await.to_rfc3339();
+    // More than the one record that stays: what the cluster holds begins behind what was first written after the time.
+    for title in ["On shade", "On dust", "On nothing"] {
+        let path = format!("{POSTS}/{}", created.id());
+        system.command("PATCH", &path, &author, &[], Some(&json!({ "title": title }))).await.expect(200);
+    }
+    archive_and_delete(&system, &[archive]).await;
+
+    let rebuild = ["rebuild", "documents", "--until", &later];
+    let said = tool(&system, &rebuild, &[]).await.expect(1).err;
+    assert!(said.contains("was deleted") && said.contains("GROOT_ARCHIVE"), "{said}");
+    tool(&system, &rebuild, &[archive]).await.expect(0);
+    let posts = system.database.collection::<Document>("posts_v2");
+    let post = posts.find_one(doc! {}).await.unwrap().unwrap();
+    assert_eq!(post.get_str("title"), Ok("On light"));
+    let state = ["state", created.id(), "--at", &later];
+    let state = tool(&system, &state, &[archive]).await.expect(0).json();
+    assert_eq!(state["state"]["title"], "On light");
+    system.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_back_from_the_archive_is_not_deleted() {
+    nothing_is_deleted_behind_a_damaged_file("archive-damaged", &Storage::in_a_directory()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_back_from_s3_is_not_deleted() {
+    nothing_is_deleted_behind_a_damaged_file("archive-damaged-s3", &Storage::in_s3().await).await;
+}
+
+async fn nothing_is_deleted_behind_a_damaged_file(name: &str, storage: &Storage) {
+    let system = System::start(Servers::Steady, name).await;
+    let author = system.caller(Role::Author);
+    let archive = storage.settings();
+    let archiving = archiver(&system, "archive", &archive).await;
+    // The claims make ranges of their own, of which one record is all: it goes when the range behind it does.
+    until_all_is_archived(&system, &archive).await;
+    for number in 0..12 {
+        system.create(&author, &format!("key {number}"), &draft("On light")).await.expect(201);
+    }
+    until_all_is_archived(&system, &archive).await;
+    archiving.terminate();
+    assert_eq!(archiving.ended().await.0, Some(0));
+    let damaged = system.facts().await[0].position.partition;
+    let file = files(&storage.folder().join(format!("records/{damaged:05}"))).remove(0);
+    flip_a_byte(&file);
+
+    let deletes = [archive.as_slice(), &[("GROOT_ARCHIVE_DELETE_AFTER", "100ms")]].concat();
+    let archiving = archiver(&system, "deletes", &deletes).await;
+    let kept = async || {
+        let mut kept = 0;
+        for (partition, end) in (0..).zip(system.ends().await).filter(|(partition, _)| *partition != damaged) {
+            kept += end - system.log().bounds(partition).await.unwrap().start;
+        }
+        kept
+    };
+    let others = u64::from(system.kafka.partitions) - 1;
+    until("all others to be deleted, and the failure to be counted", async || {
+        let failed = metric(&archiving, r#"archive_failures_total{what="retention"}"#).await > 0.0;
+        (failed && kept().await == others).then_some(())
+    })
+    .await;
+    assert_eq!(system.log().bounds(damaged).await.unwrap().start, 0);
+    // A whole copy is put back.
+    flip_a_byte(&file);
+    until("the partition to be deleted as well", async || {
+        let start = system.log().bounds(damaged).await.unwrap().start;
+        (start + 1 == system.ends().await[damaged as usize]).then_some(())
+    })
+    .await;
+    drop(archiving);
+    system.end().await;
+}
+
+/// Archives all that there is, and deletes it from the cluster but for the last record of each partition.
+async fn archive_and_delete(system: &System, settings: &[(&str, &str)]) {
+    let deletes = [settings, &[("GROOT_ARCHIVE_DELETE_AFTER", "100ms")]].concat();
+    let archiving = archiver(system, "archive", &deletes).await;
+    until_all_is_archived(system, settings).await;
+    let deleted = async || {
+        let mut kept = 0;
+        for (partition, end) in (0..).zip(system.ends().await) {
+            kept += end - system.log().bounds(partition).await.unwrap().start;
+        }
+        (kept == u64::from(system.kafka.partitions)).then_some(())
+    };
+    until("all that is archived to be deleted but for the last records", deleted).await;
+    archiving.terminate();
+    assert_eq!(archiving.ended().await.0, Some(0));
+}
+
+async fn a_projection_from_nothing_is_the_fold(system: &System, archive: &[(&str, &str)], facts: &[Fact]) {
     let name = format!("{}-anew", system.database.name());
-    let own = [archive, ("GROOT_MONGODB_DATABASE", name.as_str()), ("GROOT_GROUP_PREFIX", name.as_str())];
+    let own = [("GROOT_MONGODB_DATABASE", name.as_str()), ("GROOT_GROUP_PREFIX", name.as_str())];
+    let own = [archive, &own].concat();
     let anew = system.program("anew", "projectors", &["documents"], &own);
     anew.is_ready().await;
     let database = system.database.client().database(&name);

@@ -9,16 +9,24 @@ use serde_json::json;
 use tempfile::TempDir;
 use xtask::token::Role;
 
-use super::world::{archiver, delete_topics, records, tool, until_all_is_archived};
+use super::world::{Storage, archiver, delete_topics, records, tool, until_all_is_archived};
 use crate::journeys::{draft, publish};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_was_deleted_is_restored_and_tokens_checkpoints_and_state_stay_true() {
-    let system = System::start(Servers::Steady, "restore").await;
+    all_stays_true_of_a_restored_log("restore", &Storage::in_a_directory()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_deleted_is_restored_from_s3_as_it_is_from_a_directory() {
+    all_stays_true_of_a_restored_log("restore-s3", &Storage::in_s3().await).await;
+}
+
+async fn all_stays_true_of_a_restored_log(name: &str, storage: &Storage) {
+    let system = System::start(Servers::Steady, name).await;
     let author = system.caller(Role::Author);
-    let place = TempDir::new().unwrap();
-    let archive = ("GROOT_ARCHIVE", place.path().to_str().unwrap());
-    let archiving = archiver(&system, "archive", &[archive]).await;
+    let archive = storage.settings();
+    let archiving = archiver(&system, "archive", &archive).await;
     let mut tokens = Vec::new();
     for number in 0..10 {
         let created = system.create(&author, &format!("key {number}"), &draft("On light")).await.expect(201);
@@ -29,7 +37,7 @@ async fn a_log_that_was_deleted_is_restored_and_tokens_checkpoints_and_state_sta
     // All writers stop, and what they wrote at last is archived.
     system.commands.terminate();
     assert_eq!(system.commands.ended().await.0, Some(0));
-    until_all_is_archived(&system, &[archive]).await;
+    until_all_is_archived(&system, &archive).await;
     archiving.terminate();
     assert_eq!(archiving.ended().await.0, Some(0));
     system.projectors.kill();
@@ -38,19 +46,19 @@ async fn a_log_that_was_deleted_is_restored_and_tokens_checkpoints_and_state_sta
     let identity = system.identity;
 
     let brokers = system.kafka.brokers.clone();
-    let dry = tool(&system, &["restore", "--to", &brokers, "--dry-run"], &[archive]).await.expect(0).out;
+    let dry = tool(&system, &["restore", "--to", &brokers, "--dry-run"], &archive).await.expect(0).out;
     let total: usize = raw.iter().map(Vec::len).sum();
     assert!(dry.contains(&format!("{total} records are in topic")) && dry.contains("0 would be written"), "{dry}");
     delete_topics(&system.kafka, &[&system.kafka.events_topic, &system.kafka.log_topic]).await;
-    let dry = tool(&system, &["restore", "--to", &brokers, "--dry-run", "--json"], &[archive]).await.expect(0).json();
+    let dry = tool(&system, &["restore", "--to", &brokers, "--dry-run", "--json"], &archive).await.expect(0).json();
     assert_eq!((&dry["restored"], &dry["held"]), (&json!(0), &json!(0)), "{dry}");
-    let report = tool(&system, &["restore", "--to", &brokers, "--json"], &[archive]).await.expect(0).json();
+    let report = tool(&system, &["restore", "--to", &brokers, "--json"], &archive).await.expect(0).json();
     assert_eq!((&report["restored"], &report["held"]), (&json!(total), &json!(0)), "{report}");
-    let again = tool(&system, &["restore", "--to", &brokers], &[archive]).await.expect(0).out;
+    let again = tool(&system, &["restore", "--to", &brokers], &archive).await.expect(0).out;
     assert!(again.contains("already, and the log can be used"), "{again}");
     assert!(self::raw(&system).await == raw, "offset for offset");
     assert_eq!(event_log::kafka::identify(&system.kafka).await.unwrap(), identity);
-    let report = tool(&system, &["archive", "verify", "--json"], &[archive]).await.expect(0).json();
+    let report = tool(&system, &["archive", "verify", "--json"], &archive).await.expect(0).json();
     assert_eq!((&report["found"], &report["compared"]), (&json!(0), &json!(total)), "{report}");
 
     // Everything goes on with what it remembers.
@@ -76,11 +84,11 @@ async fn a_log_that_was_deleted_is_restored_and_tokens_checkpoints_and_state_sta
     system.assert_all_run();
 
     // The archive goes on as well, behind the same chain.
-    let archiving = archiver(&system, "archive-again", &[archive]).await;
-    until_all_is_archived(&system, &[archive]).await;
-    let report = tool(&system, &["archive", "verify", "--json"], &[archive]).await.expect(0).json();
+    let archiving = archiver(&system, "archive-again", &archive).await;
+    until_all_is_archived(&system, &archive).await;
+    let report = tool(&system, &["archive", "verify", "--json"], &archive).await.expect(0).json();
     assert_eq!(report["found"], json!(0), "{report}");
-    let refused = tool(&system, &["restore", "--to", &brokers], &[archive]).await;
+    let refused = tool(&system, &["restore", "--to", &brokers], &archive).await;
     assert_eq!(refused.code, 0, "it has all that the archive has: {}", refused.all());
     drop(archiving);
     system.end().await;

@@ -1,6 +1,5 @@
 //! `projectors archive` as a process: what it leaves in a directory and in S3, beside others of its kind, and killed.
 
-use groot_tests::s3::S3;
 use groot_tests::servers::Servers;
 use groot_tests::system::{Caller, POSTS, System};
 use groot_tests::waiting::until;
@@ -8,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use xtask::token::Role;
 
-use super::world::{archived, archiver, files, flip_a_byte, tool, until_all_is_archived};
+use super::world::{Storage, archived, archiver, files, flip_a_byte, metric, tool, until_all_is_archived};
 use crate::journeys::{draft, publish};
 
 async fn write(system: &System, author: &Caller, name: &str, posts: usize) {
@@ -27,12 +26,6 @@ async fn assert_whole(system: &System, settings: &[(&str, &str)]) -> Value {
     let ends: u64 = system.ends().await.iter().sum();
     assert_eq!(report["records"], json!(ends), "{report}");
     report
-}
-
-async fn metric(program: &groot_tests::program::Program, name: &str) -> f64 {
-    let page = reqwest::get(format!("{}/metrics", program.admin)).await.unwrap().text().await.unwrap();
-    let lines = page.lines().filter(|line| line.starts_with(name) && !line.starts_with('#'));
-    lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,16 +89,13 @@ async fn the_archive_in_a_directory_holds_every_record_of_the_log() {
 async fn the_archive_in_s3_holds_every_record_of_the_log() {
     let system = System::start(Servers::Steady, "archive-s3").await;
     let author = system.caller(Role::Author);
-    let buckets = TempDir::new().unwrap();
-    let s3 = S3::serve(buckets.path()).await;
-    let env = s3.env();
-    let mut settings: Vec<_> = env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    settings.push(("GROOT_ARCHIVE", "s3://groot/tests/archive"));
+    let storage = Storage::in_s3().await;
+    let settings = storage.settings();
     let _archiving = archiver(&system, "archive", &settings).await;
     write(&system, &author, "On light", 6).await;
     until_all_is_archived(&system, &settings).await;
     assert_whole(&system, &settings).await;
-    assert!(buckets.path().join("groot/tests/archive/log.json").is_file());
+    assert!(storage.folder().join("log.json").is_file());
     system.end().await;
 }
 

@@ -1,7 +1,7 @@
 //! Readers of a log whose beginning was deleted from the cluster.
 
 use event_log::kafka::{
-    CommitStream, KafkaConfig, KafkaLog, ReadError, RecordStream, Retention, read_all, read_partition,
+    CommitStream, KafkaConfig, KafkaError, KafkaLog, ReadError, RecordStream, Retention, read_all, read_partition,
 };
 use event_log::position::Position;
 use event_log::reader::{Commit, Halt};
@@ -186,12 +186,94 @@ async fn a_log_with_another_history_behind_what_the_archive_has_halts_a_reader()
 }
 
 #[tokio::test]
+async fn where_the_archive_is_first_all_it_has_is_read_from_there_and_the_log_from_its_end_on() {
+    let (config, log, place) = archived().await;
+    let archived = log.end_offsets().await.unwrap()[0];
+    eventful(&log).await;
+    let (whole, raw) = (all_commits(&log).await, records(&log, 0).await);
+    let end = raw.len() as u64;
+    let first = KafkaLog::connect(&place.before(&config)).unwrap();
+    assert_eq!(log.bounds(0).await.unwrap(), 0..end, "the cluster holds everything");
+    assert!(records(&first, 0).await == raw);
+    for stop in [0, 1, archived - 1, archived, archived + 1, end] {
+        let mut commits = Vec::new();
+        let read = read_partition(&log, 0, Position::START, stop, |delivery| commits.extend(delivery.commits));
+        let position = soon("the stop", read).await.unwrap();
+        let read = read_partition(&first, 0, position, end, |delivery| commits.extend(delivery.commits));
+        soon("the end", read).await.unwrap();
+        assert!(commits == whole, "stopped at {stop} of {end}, archived to {archived}");
+    }
+    first.close().await;
+    // What is not there is missed, though the cluster has it; what stands behind it is not.
+    for file in place.files(0) {
+        std::fs::remove_file(file).unwrap();
+    }
+    let (commits, halt) = halt(&place.before(&config)).await;
+    assert!(commits.is_empty() && matches!(halt, Halt::Archive { offset: 0, .. }), "{halt}");
+    let first = KafkaLog::connect(&place.before(&config)).unwrap();
+    let mut stream = RecordStream::open(&first, 0, archived);
+    assert!(soon("the rest", stream.through(end)).await.unwrap().unwrap().records == raw[archived as usize..]);
+    drop(stream);
+    first.close().await;
+    log.close().await;
+}
+
+#[tokio::test]
+async fn where_the_archive_is_first_a_log_that_is_another_one_behind_it_or_ends_before_it_halts_a_reader() {
+    let (config, log, place) = archived().await;
+    let archived = log.end_offsets().await.unwrap()[0];
+    log.close().await;
+    // The identity of the log is left as it was.
+    rewrite(&config, archived as usize + 5).await;
+    let (_, another) = halt(&place.before(&config)).await;
+    assert!(matches!(another, Halt::Rewritten { offset, .. } if offset + 1 == archived), "{another}");
+    rewrite(&config, 2).await;
+    let (commits, shorter) = halt(&place.before(&config)).await;
+    assert!(commits.is_empty() && matches!(shorter, Halt::OutOfRange { offset: 0, .. }), "{shorter}");
+    assert!(shorter.to_string().contains(&format!("the archive has what comes before {archived}")), "{shorter}");
+}
+
+#[tokio::test]
+async fn a_time_is_found_where_it_was_whatever_was_deleted_since() {
+    let (config, log, place) = archived().await;
+    let raw = records(&log, 0).await;
+    let end = raw.len() as u64;
+    let mut times: Vec<_> = raw.iter().flat_map(|record| [record.timestamp, record.timestamp + 1]).collect();
+    times.push(raw[0].timestamp - 1);
+    let begins = |time: i64| raw.iter().find(|record| record.timestamp >= time).map_or(end, |record| record.offset);
+    let beside = KafkaLog::connect(&place.beside(&config)).unwrap();
+    for low in [0, 1, end / 3, end / 2, end - 1, end] {
+        delete_before(&config, low).await;
+        for time in &times {
+            let found = beside.offsets_at(*time).await.unwrap();
+            assert_eq!(found, [begins(*time)], "at {time}, deleted before {low} of {end}");
+            // Whoever has no archive is told so, unless what was deleted is older for sure.
+            match log.offsets_at(*time).await {
+                Ok(without) => assert_eq!(without, found, "at {time}, deleted before {low} of {end}"),
+                Err(KafkaError::Deleted { partition: 0, offset, .. }) => assert!(low > 0 && offset == low),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    let said = log.offsets_at(times[0]).await.unwrap_err().to_string();
+    assert!(said.contains("GROOT_ARCHIVE"), "{said}");
+    log.close().await;
+    beside.close().await;
+}
+
+#[tokio::test]
 async fn an_archive_of_another_log_is_not_read_from() {
     let (config, log, _) = archived().await;
     let (_, other, others) = archived().await;
     delete_before(&config, 3).await;
-    let (commits, halt) = halt(&others.beside(&config)).await;
-    assert!(commits.is_empty() && halt.to_string().contains("is of log"), "{halt}");
+    for config in [others.beside(&config), others.before(&config)] {
+        let (commits, halt) = halt(&config).await;
+        assert!(commits.is_empty() && halt.to_string().contains("is of log"), "{halt}");
+    }
+    let beside = KafkaLog::connect(&others.beside(&config)).unwrap();
+    let refused = beside.offsets_at(0).await.unwrap_err();
+    assert!(matches!(refused, KafkaError::Archived(_)), "{refused}");
+    beside.close().await;
     log.close().await;
     other.close().await;
 }

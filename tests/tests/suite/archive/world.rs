@@ -6,6 +6,7 @@ use event_log::archive::{Archive, ArchiveIdentity, Closed, PartitionArchiver};
 use event_log::kafka::{KafkaConfig, KafkaLog, RecordStream, identify};
 use event_log::record::LogRecord;
 use groot_tests::program::Program;
+use groot_tests::s3::S3;
 use groot_tests::system::System;
 use groot_tests::tool::Said;
 use groot_tests::waiting::until;
@@ -39,6 +40,11 @@ impl Place {
         KafkaConfig { archive: Some(self.directory.path().display().to_string()), ..config.clone() }
     }
 
+    /// The same for readers that begin with what it has.
+    pub fn before(&self, config: &KafkaConfig) -> KafkaConfig {
+        KafkaConfig { archive_first: true, ..self.beside(config) }
+    }
+
     /// Archives what a partition has, in ranges of a few records.
     pub async fn take(&self, log: &KafkaLog, partition: u32, in_a_range: u64) {
         let end = log.end_offsets().await.unwrap()[partition as usize];
@@ -61,6 +67,40 @@ impl Place {
 
     pub fn files(&self, partition: u32) -> Vec<PathBuf> {
         files(&self.directory.path().join(format!("records/{partition:05}")))
+    }
+}
+
+/// Where a system has its archive: two places of which everything must be true alike.
+pub struct Storage {
+    env: Vec<(String, String)>,
+    folder: PathBuf,
+    _directory: TempDir,
+    _s3: Option<S3>,
+}
+
+impl Storage {
+    pub fn in_a_directory() -> Self {
+        let directory = TempDir::new().unwrap();
+        let env = vec![("GROOT_ARCHIVE".to_owned(), directory.path().display().to_string())];
+        Self { env, folder: directory.path().to_owned(), _directory: directory, _s3: None }
+    }
+
+    pub async fn in_s3() -> Self {
+        let directory = TempDir::new().unwrap();
+        let s3 = S3::serve(directory.path()).await;
+        let mut env = s3.env();
+        env.push(("GROOT_ARCHIVE".to_owned(), "s3://groot/tests/archive".to_owned()));
+        Self { env, folder: directory.path().join("groot/tests/archive"), _directory: directory, _s3: Some(s3) }
+    }
+
+    /// Where its files are in the end, for who damages them.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// How programs are told.
+    pub fn settings(&self) -> Vec<(&str, &str)> {
+        self.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 }
 
@@ -110,6 +150,13 @@ pub async fn archiver(system: &System, name: &str, settings: &[(&str, &str)]) ->
     let program = system.program(name, "projectors", &["archive"], &settings);
     program.is_ready().await;
     program
+}
+
+/// The sum of a metric whose line begins so.
+pub async fn metric(program: &Program, name: &str) -> f64 {
+    let page = reqwest::get(format!("{}/metrics", program.admin)).await.unwrap().text().await.unwrap();
+    let lines = page.lines().filter(|line| line.starts_with(name) && !line.starts_with('#'));
+    lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
 }
 
 /// Runs the tool with the archive named.

@@ -1,7 +1,7 @@
 //! What an operator sees of the log and of the projections.
 
 use groot_tests::servers::Servers;
-use groot_tests::system::{POSTS, System};
+use groot_tests::system::{PEOPLE, POSTS, System};
 use groot_tests::waiting::until;
 use mongodb::bson::{Document, doc};
 use serde_json::{Value, json};
@@ -140,5 +140,88 @@ async fn a_projection_is_verified_while_others_write_and_each_difference_is_name
     system.create(&author, "behind", &draft("On shade")).await.expect(201);
     let said = system.tool(&["verify", "documents", "--wait", "1s"]).await.expect(1).err;
     assert!(said.contains("has not come to"), "{said}");
+    system.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sample_finds_what_differs_of_its_keys_says_how_to_draw_it_again_and_unlocks_nothing() {
+    let system = System::start(Servers::Steady, "sample").await;
+    let (author, reader) = (system.caller(Role::Author), system.caller(Role::Reader));
+    for number in 0..10 {
+        let created =
+            system.create(&author, &format!("key {number}"), &draft(&format!("On {number}"))).await.expect(201);
+        let post = format!("{POSTS}/{}", created.id());
+        let chosen = json!({ "slug": format!("on-{number}") });
+        system.command("POST", &format!("{post}/publish"), &author, &[], Some(&chosen)).await.expect(200);
+        system.command("PUT", &format!("{post}/like"), &reader, &[], None).await.expect(200);
+        let said = json!({ "content": "Bright." });
+        system.command("POST", &format!("{post}/comments"), &reader, &[], Some(&said)).await.expect(201);
+    }
+    let admin = system.caller(Role::Admin);
+    system.command("POST", PEOPLE, &admin, &[], Some(&json!({ "name": "Ada" }))).await.expect(201);
+    system.tool(&["rebuild", "documents"]).await.expect(0);
+    let verify = async |projection: &str, more: &[&str]| {
+        let version = if projection == "documents" { "2" } else { "1" };
+        let arguments = [&["verify", projection, "--version", version, "--json"], more].concat();
+        system.tool(&arguments).await
+    };
+
+    // A sample of few passes and is no verification; one of all keys compares what the whole does.
+    let report = verify("documents", &["--sample", "3", "--seed", "7"]).await.expect(0).json();
+    let (few, keys) = (&report["compared"], report["sample"]["of"].as_u64().unwrap());
+    assert_eq!(report["sample"], json!({ "keys": 3, "of": keys, "seed": 7 }));
+    assert_eq!(keys, 11, "ten posts and a person");
+    let refused = system.tool(&["promote", "documents", "--version", "2"]).await.expect(5).err;
+    assert!(refused.contains("was not verified"), "{refused}");
+    for projection in ["documents", "search", "analytics"] {
+        let whole = verify(projection, &[]).await.expect(0).json();
+        let all = verify(projection, &["--sample", "1000"]).await.expect(0).json();
+        assert_eq!((&all["compared"], &whole["sample"]), (&whole["compared"], &Value::Null), "{all}");
+        assert_eq!(all["sample"]["keys"], all["sample"]["of"], "{all}");
+    }
+    let whole = verify("documents", &[]).await.expect(0).json();
+    assert!(few.as_u64().unwrap() > 3 && few.as_u64() < whole["compared"].as_u64(), "{few} of {whole}");
+    // It was verified as a whole now, and no sample that passes takes that back.
+    system.tool(&["verify", "documents", "--version", "2", "--sample", "1"]).await.expect(0);
+    system.tool(&["promote", "documents", "--version", "2", "--dry-run"]).await.expect(0);
+
+    let posts = system.database.collection::<Document>("posts_v2");
+    let wrong = doc! { "$set": { "title": "On nothing" } };
+    posts.update_one(doc! { "title": "On 4" }, wrong).await.unwrap();
+    let mut seed = 0;
+    let found = loop {
+        let said = verify("documents", &["--sample", "3", "--seed", &seed.to_string()]).await;
+        if said.code == 5 {
+            break said.json();
+        }
+        // It has other keys.
+        said.expect(0);
+        seed += 1;
+        assert!(seed < 100, "no sample ever has the post");
+    };
+    assert_eq!((&found["differing"], &found["sample"]["seed"]), (&json!(1), &json!(seed)), "{found}");
+    assert!(found["differences"][0]["what"].as_str().unwrap().contains(r#"has title "On nothing""#), "{found}");
+    let again = ["verify", "documents", "--version", "2", "--sample", "3", "--seed", &seed.to_string()];
+    let again = system.tool(&again).await.expect(5).out;
+    assert!(again.contains(&format!("a sample of 3 of {keys} keys (the same again: --seed {seed})")), "{again}");
+    assert!(again.contains("does not count for promote"), "{again}");
+    let refused = system.tool(&["promote", "documents", "--version", "2"]).await.expect(5).err;
+    assert!(refused.contains("was not verified"), "{refused}");
+
+    // What is too much under a key that is compared is found, and a key that no event has by the whole alone.
+    let back = doc! { "$set": { "title": "On 4" } };
+    posts.update_one(doc! { "title": "On nothing" }, back).await.unwrap();
+    let mut nobodys = posts.find_one(doc! { "title": "On 4" }).await.unwrap().unwrap();
+    nobodys.insert("_id", mongodb::bson::Uuid::new());
+    posts.insert_one(nobodys).await.unwrap();
+    verify("documents", &["--sample", "1000"]).await.expect(0);
+    let whole = verify("documents", &[]).await.expect(5).json();
+    assert_eq!(whole["differences"][0]["what"], json!("is there, and no event leads to it"), "{whole}");
+    let likes = system.database.collection::<Document>("likes_v2");
+    let mut surplus = likes.find_one(doc! {}).await.unwrap().unwrap();
+    surplus.insert("_id", mongodb::bson::Uuid::new());
+    likes.insert_one(surplus).await.unwrap();
+    let all = verify("documents", &["--sample", "1000"]).await.expect(5).json();
+    assert!(all["differences"][0]["name"].as_str().unwrap().starts_with("like "), "{all}");
     system.end().await;
 }

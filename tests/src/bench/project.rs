@@ -31,6 +31,9 @@ pub struct Options {
     pub events: u64,
     /// By the operators' tool, into a new version; else by projectors, into the first one.
     pub rebuilt: bool,
+    /// Whether one round more, before the others, is not counted: servers of the Java kind are several times as slow until they have
+    /// compiled themselves.
+    pub warm_up: bool,
 }
 
 /// Bytes of Markdown in each post.
@@ -47,8 +50,7 @@ struct Results<'a> {
     most_mib: &'a [(&'a str, Vec<f64>)],
 }
 
-/// Fills a log, projects it anew in each round, and inserts what that stored into empty collections, indexes and tables. One round more,
-/// before the others, is not counted: servers of the Java kind are several times as slow until they have compiled themselves.
+/// Fills a log, projects it anew in each round, and inserts what that stored into empty collections, indexes and tables.
 pub async fn run(options: Options, is_wanted: impl Fn(&str) -> bool) -> Result<()> {
     let stack = Servers::WholeBench.stack().await;
     let fresh = Fresh::on(stack, "project", PARTITIONS);
@@ -57,7 +59,7 @@ pub async fn run(options: Options, is_wanted: impl Fn(&str) -> bool) -> Result<(
     let projections: Vec<_> = projections.into_iter().filter(|(projection, ..)| is_wanted(projection)).collect();
     let mut rounds = vec![Vec::new(); projections.len()];
     let mut most_mib: Vec<_> = projections.iter().map(|(projection, ..)| (*projection, Vec::new())).collect();
-    for number in 0..=options.rounds {
+    for number in usize::from(!options.warm_up)..=options.rounds {
         for (((projection, ..), rounds), (_, most_mib)) in projections.iter().zip(&mut rounds).zip(&mut most_mib) {
             let fresh = fresh.again(stack, &format!("{projection}-{number}"));
             let (rate, version) = if options.rebuilt {

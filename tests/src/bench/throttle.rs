@@ -13,7 +13,7 @@ use tokio::process::Child;
 
 use super::PARTITIONS;
 use super::load::{self, Outcome, Pace, Target};
-use super::project::{fill, replay_tool};
+use super::project::{fill, project, replay_tool};
 use super::report::{self, Aim, Round, Row};
 use crate::program::Program;
 use crate::servers::Servers;
@@ -49,6 +49,7 @@ pub async fn run(options: Options) -> Result<()> {
     let stack = Servers::WholeBench.stack().await;
     let fresh = Fresh::on(stack, "throttle", PARTITIONS);
     let (filler, events) = fill(stack, &fresh, options.events / 2, CONTENT).await?;
+    project(stack, &fresh, "documents", events).await?;
     let start = |name: &str, args: &[&str]| Program::start(stack, &format!("throttle-{name}"), name, args, &fresh.env);
     let (commands, projectors) = (start("command-api", &[]), start("projectors", &["documents"]));
     let queries = start("query-api", &[]);

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -17,8 +18,11 @@ use crate::servers::Servers;
 use crate::system::{Fresh, POSTS};
 
 const CONNECTIONS: usize = 16;
-/// A server of the Java kind compiles itself for half a minute once it gets something to do.
-const WARM_UP: Duration = Duration::from_secs(30);
+const WARM_UP: Duration = Duration::from_secs(8);
+/// A server of the Java kind is many times as slow until it has compiled itself, and by then has much to catch up with. So it is warm when a
+/// read comes within this time, or after so many looks.
+const SOON: Duration = Duration::from_millis(500);
+const LOOKS: usize = 40;
 /// Between two commands whose effect is waited for.
 const PAUSE: Duration = Duration::from_millis(40);
 
@@ -48,7 +52,15 @@ pub async fn run(options: load::Options, is_wanted: impl Fn(&str) -> bool, rate:
         tokio::join!(projectors.is_ready(), queries.is_ready());
         let target = Target::posts(&commands, Some(&author), 5)?;
         eprintln!("{store}: warming up");
-        load::run(&target, CONNECTIONS, Pace::PerSecond(rate), WARM_UP, Duration::from_secs(1)).await?;
+        for _ in 0..LOOKS {
+            load::run(&target, CONNECTIONS, Pace::PerSecond(rate), Duration::ZERO, WARM_UP).await?;
+            if see(&commands.base, &queries.base, path, &author, &body::posts(7)[0])
+                .await?
+                .is_some_and(|took| took < SOON)
+            {
+                break;
+            }
+        }
         for number in 1..=options.rounds {
             let end = Instant::now() + options.duration;
             let (load, seen) = tokio::try_join!(
@@ -87,21 +99,30 @@ pub async fn run(options: load::Options, is_wanted: impl Fn(&str) -> bool, rate:
 
 /// Microseconds of reads that name the position of a command which was just answered.
 async fn watch(commands: &str, queries: &str, path: &str, author: &str, end: Instant) -> Result<Histogram<u64>> {
-    let http = Client::default();
     let mut seen = Histogram::new_with_bounds(1, 60_000_000, 3)?;
     for post in body::posts(6).into_iter().cycle() {
         if Instant::now() >= end {
             break;
         }
-        let request = http.request("POST", &format!("{commands}{POSTS}")).bearer_auth(author);
-        let made = Answer::of(request.header("content-type", "application/json").body(post)).await?;
-        ensure!(made.status == 201, "a post could not be made: {made:?}");
-        let begin = Instant::now();
-        let read = http.request("GET", &format!("{queries}{path}")).header("Groot-Min-Position", made.position());
-        let read = Answer::of(read.header("Prefer", "wait=10")).await?;
-        ensure!(read.status == 200, "it was not to be read: {read:?}");
-        seen.saturating_record(begin.elapsed().as_micros() as u64);
+        let took = see(commands, queries, path, author, &post).await?;
+        seen.saturating_record(took.context("it was not to be read within 10 s")?.as_micros() as u64);
         tokio::time::sleep(PAUSE).await;
     }
     Ok(seen)
+}
+
+/// How long it took until a read shows a command, from its answer on. None if the read gave up.
+async fn see(commands: &str, queries: &str, path: &str, author: &str, post: &Bytes) -> Result<Option<Duration>> {
+    let http = Client::default();
+    let request = http.request("POST", &format!("{commands}{POSTS}")).bearer_auth(author);
+    let made = Answer::of(request.header("content-type", "application/json").body(post.clone())).await?;
+    ensure!(made.status == 201, "a post could not be made: {made:?}");
+    let begin = Instant::now();
+    let read = http.request("GET", &format!("{queries}{path}")).header("Groot-Min-Position", made.position());
+    let read = Answer::of(read.header("Prefer", "wait=10")).await?;
+    match read.status {
+        200 => Ok(Some(begin.elapsed())),
+        503 => Ok(None),
+        _ => bail!("it was not to be read: {read:?}"),
+    }
 }

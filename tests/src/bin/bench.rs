@@ -43,6 +43,8 @@ enum Bench {
         /// How many events the log holds at least
         #[arg(long, default_value_t = 200_000)]
         events: u64,
+        #[command(flatten)]
+        start: Start,
     },
     /// A rebuild of each projection by replay-tool beside plain inserts of the same documents into its store
     Rebuild {
@@ -53,6 +55,8 @@ enum Bench {
         /// How many events the log holds at least
         #[arg(long, default_value_t = 200_000)]
         events: u64,
+        #[command(flatten)]
+        start: Start,
     },
     /// Latency of reads and commands beside a rebuild of documents with --max-rate
     Throttle {
@@ -142,6 +146,13 @@ struct Rounds {
     rounds: u16,
 }
 
+#[derive(Args, Clone, Copy, Debug)]
+struct Start {
+    /// Count the first round, in which the servers are still cold; for long runs
+    #[arg(long)]
+    cold: bool,
+}
+
 #[derive(Args, Clone, Debug)]
 struct Of {
     /// Measure this projection alone; may be given several times
@@ -197,12 +208,12 @@ impl Stream {
 async fn main() -> Result<()> {
     match Cli::parse().bench {
         Bench::Write { load, curve, peers } => write::run(write::Options { load: load.options(), curve, peers }).await,
-        Bench::Project { rounds, of, events } => {
-            let options = project::Options { rounds: rounds.count(), events, rebuilt: false };
+        Bench::Project { rounds, of, events, start } => {
+            let options = project::Options { rounds: rounds.count(), events, rebuilt: false, warm_up: !start.cold };
             project::run(options, |projection| of.includes(projection)).await
         }
-        Bench::Rebuild { rounds, of, events } => {
-            let options = project::Options { rounds: rounds.count(), events, rebuilt: true };
+        Bench::Rebuild { rounds, of, events, start } => {
+            let options = project::Options { rounds: rounds.count(), events, rebuilt: true, warm_up: !start.cold };
             project::run(options, |projection| of.includes(projection)).await
         }
         Bench::Throttle { load, events, max_rate, reads } => {

@@ -8,6 +8,7 @@ use event_schema::comment::{CommentAdded, CommentDeleted, CommentEdited};
 use event_schema::event::DomainEvent;
 use event_schema::like::{PostLiked, PostUnliked};
 use event_schema::post::{PostCreated, PostDeleted, PostEdited, PostPublished, PostScheduled, PostType};
+use futures::future::join_all;
 use mongodb::bson::doc;
 use projectors::documents::batch::Batch;
 use projectors::event::LoggedEvent;
@@ -18,7 +19,7 @@ use read_model::PostStatus;
 use uuid::Uuid;
 
 use super::world::Db;
-use crate::ledger::histories::{Happened, Story, meta, placed};
+use crate::ledger::histories::{Happened, Story, in_partition, meta, placed};
 use crate::ledger::soon;
 
 const LOG: u64 = u64::MAX - 1;
@@ -283,6 +284,28 @@ async fn of_two_projectors_of_one_partition_only_one_writes() {
         all.extend_from_slice(&events[written as usize..]);
     }
     db.assert_is_fold_of(&all).await;
+    db.drop_it().await;
+}
+
+#[tokio::test]
+async fn of_batches_that_are_written_together_one_that_was_superseded_does_not_keep_the_others() {
+    let db = Db::new().await;
+    let logs: Vec<_> = (0..8)
+        .map(|partition| in_partition(partition, &placed(Story::new(70 + u64::from(partition), 3).take(20), 0)))
+        .collect();
+    // Somebody else was there already.
+    db.store(LOG).write(3, batch(&logs[3]), Saved::NOTHING, position(20)).await.unwrap();
+    let store = db.store(LOG);
+    let write = |(partition, events): (u32, &Vec<LoggedEvent>)| {
+        store.write(partition, batch(events), Saved::NOTHING, position(20))
+    };
+    for (partition, written) in (0..).zip(join_all((0..).zip(&logs).map(write)).await) {
+        match partition {
+            3 => assert_eq!(written, Err(StoreFailure::Superseded)),
+            _ => assert_eq!(written, Ok(db.store(LOG).load(partition).await.unwrap())),
+        }
+    }
+    db.assert_is_fold_of(&logs.concat()).await;
     db.drop_it().await;
 }
 

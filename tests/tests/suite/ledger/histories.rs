@@ -230,6 +230,11 @@ pub fn meta(id: Uuid, version: u64, event: &DomainEvent, time: DateTime<Utc>) ->
     }
 }
 
+/// The same events in another partition.
+pub fn in_partition(partition: u32, events: &[LoggedEvent]) -> Vec<LoggedEvent> {
+    events.iter().map(|event| LoggedEvent { partition, ..event.clone() }).collect()
+}
+
 /// Gives events places in one partition, from an offset on.
 pub fn placed(happened: Vec<Happened>, first_offset: u64) -> Vec<LoggedEvent> {
     (first_offset..)

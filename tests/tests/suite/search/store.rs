@@ -1,12 +1,14 @@
 //! The store alone: documents, their versions, and checkpoints.
 
+use futures::future::join_all;
+use projectors::event::LoggedEvent;
 use projectors::projection::{Saved, StoreFailure};
 use projectors::search::batch::Batch;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::world::{Indexes, changes, position};
-use crate::ledger::histories::{Story, placed};
+use crate::ledger::histories::{Story, in_partition, placed};
 
 const LOG: u64 = u64::MAX - 1;
 
@@ -88,6 +90,28 @@ async fn an_older_version_never_overwrites_a_newer_one() {
         // Each time: what follows would mend what an older write has broken.
         indexes.assert_are_fold_of(&events).await;
     }
+    indexes.drop_them().await;
+}
+
+#[tokio::test]
+async fn of_batches_that_are_written_together_one_that_was_superseded_does_not_keep_the_others() {
+    let indexes = Indexes::new().await;
+    let logs: Vec<_> = (0..8)
+        .map(|partition| in_partition(partition, &placed(Story::new(70 + u64::from(partition), 3).take(20), 0)))
+        .collect();
+    // Somebody else was there already.
+    indexes.store(LOG).write(3, changes(&logs[3]), Saved::NOTHING, position(20)).await.unwrap();
+    let store = indexes.store(LOG);
+    let write = |(partition, events): (u32, &Vec<LoggedEvent>)| {
+        store.write(partition, changes(events), Saved::NOTHING, position(20))
+    };
+    for (partition, written) in (0..).zip(join_all((0..).zip(&logs).map(write)).await) {
+        match partition {
+            3 => assert_eq!(written, Err(StoreFailure::Superseded)),
+            _ => assert_eq!(written, Ok(indexes.store(LOG).load(partition).await.unwrap())),
+        }
+    }
+    indexes.assert_are_fold_of(&logs.concat()).await;
     indexes.drop_them().await;
 }
 

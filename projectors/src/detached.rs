@@ -18,11 +18,9 @@ impl Detached {
     where
         F: Future<Output = Result<Saved, StoreFailure>> + Send + 'static,
     {
-        match tokio::time::timeout(limit, self.running.spawn(write)).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(died)) => Err(StoreFailure::Unavailable(format!("the write died: {died}"))),
-            Err(_) => Err(StoreFailure::Unavailable(format!("{store} has not answered for {} s", limit.as_secs()))),
-        }
+        let written = self.running.spawn(write);
+        let died = |died| Err(StoreFailure::Unavailable(format!("the write died: {died}")));
+        within(store, limit, async { written.await.unwrap_or_else(died) }).await
     }
 
     /// Starts a write of which nobody is told what came of it.
@@ -36,4 +34,14 @@ impl Detached {
         self.running.wait().await;
         self.running.reopen();
     }
+}
+
+/// Waits for what comes of a write for as long as `limit`.
+pub(crate) async fn within(
+    store: &str,
+    limit: Duration,
+    written: impl Future<Output = Result<Saved, StoreFailure>>,
+) -> Result<Saved, StoreFailure> {
+    let late = |_| Err(StoreFailure::Unavailable(format!("{store} has not answered for {} s", limit.as_secs())));
+    tokio::time::timeout(limit, written).await.unwrap_or_else(late)
 }

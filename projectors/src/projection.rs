@@ -105,6 +105,12 @@ pub struct Saved {
 impl Saved {
     /// Nothing was projected yet.
     pub const NOTHING: Self = Self { position: Position::START, revision: 0, begun: None };
+
+    /// After one write more, which moves the position there.
+    #[must_use]
+    pub fn moved_to(self, position: Position) -> Self {
+        Self { position, revision: self.revision + 1, begun: None }
+    }
 }
 
 /// An event leads to no writes. The text says why.

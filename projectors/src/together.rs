@@ -11,7 +11,7 @@ use std::time::Duration;
 use event_log::position::Position;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::detached::Detached;
+use crate::detached::{Detached, within};
 use crate::projection::{Changes, Saved, StoreFailure};
 
 /// What one partition writes, and the positions before and after it.
@@ -26,7 +26,7 @@ pub struct Write<B> {
 impl<B> Write<B> {
     /// What the store says once it is written.
     pub fn saved(&self) -> Saved {
-        Saved { position: self.to, revision: self.from.revision + 1, begun: None }
+        self.from.moved_to(self.to)
     }
 }
 
@@ -86,11 +86,8 @@ impl<B: Send + Sync + 'static> Together<B> {
             }
         };
         self.detached.spawn(turn);
-        match tokio::time::timeout(limit, answered).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(StoreFailure::Unavailable("the write died".to_owned())),
-            Err(_) => Err(StoreFailure::Unavailable(format!("{store} has not answered for {} s", limit.as_secs()))),
-        }
+        let died = |_| Err(StoreFailure::Unavailable("the write died".to_owned()));
+        within(store, limit, async { answered.await.unwrap_or_else(died) }).await
     }
 
     /// For what is written by itself.

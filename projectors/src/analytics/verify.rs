@@ -1,9 +1,9 @@
 //! What the tables hold, beside what the events of the log lead to.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use clickhouse::Row;
+use clickhouse::query::Query;
 use clickhouse::sql::Identifier;
 use read_model::analytics::ClickhouseError;
 use read_model::analytics::rows::{AuthorRow, EventRow, Id, Millis, SOURCE_EVENTS};
@@ -78,13 +78,14 @@ impl Store {
         if keys.is_some() {
             let offsets: Vec<_> = expected.events.values().flatten().map(|row| row.offset).collect();
             for offsets in offsets.chunks(KEYS_AT_ONCE) {
-                keep(self.rows_at(partition, offsets, since).await?);
+                keep(self.rows(partition, "offset IN ?", |query| query.bind(offsets), since).await?);
             }
         } else {
             let mut from = 0;
             while from < end {
                 let to = end.min(from + RANGE);
-                keep(self.rows_of(partition, from..to, since).await?);
+                let bind = |query: Query| query.bind(from).bind(to);
+                keep(self.rows(partition, "offset >= ? AND offset < ?", bind, since).await?);
                 from = to;
             }
         }
@@ -148,38 +149,20 @@ impl Store {
         Ok(hours.into_iter().map(|hour| hour.name).collect())
     }
 
-    async fn rows_of(
+    /// The rows of a partition whose offsets meet a condition with what is bound in it.
+    async fn rows(
         &self,
         partition: u32,
-        offsets: Range<u64>,
+        offsets: &str,
+        bind: impl FnOnce(Query) -> Query,
         since: Millis,
     ) -> Result<Vec<EventRow>, ClickhouseError> {
-        let statement = "SELECT ?fields FROM ? WHERE source = ? AND partition = ? AND offset >= ? AND offset < ? \
-                         AND timestamp >= fromUnixTimestamp64Milli(?)";
-        let query = self
-            .clickhouse
-            .query(statement)
-            .bind(Identifier(&self.names.events()))
-            .bind(SOURCE_EVENTS)
-            .bind(partition)
-            .bind(offsets.start)
-            .bind(offsets.end)
-            .bind(since.0);
-        self.clickhouse.rows(query).await
-    }
-
-    async fn rows_at(&self, partition: u32, offsets: &[u64], since: Millis) -> Result<Vec<EventRow>, ClickhouseError> {
-        let statement = "SELECT ?fields FROM ? WHERE source = ? AND partition = ? AND offset IN ? \
-                         AND timestamp >= fromUnixTimestamp64Milli(?)";
-        let query = self
-            .clickhouse
-            .query(statement)
-            .bind(Identifier(&self.names.events()))
-            .bind(SOURCE_EVENTS)
-            .bind(partition)
-            .bind(offsets)
-            .bind(since.0);
-        self.clickhouse.rows(query).await
+        let statement = format!(
+            "SELECT ?fields FROM ? WHERE source = ? AND partition = ? AND {offsets} AND timestamp >= fromUnixTimestamp64Milli(?)"
+        );
+        let query = self.clickhouse.query(&statement).bind(Identifier(&self.names.events()));
+        let query = bind(query.bind(SOURCE_EVENTS).bind(partition));
+        self.clickhouse.rows(query.bind(since.0)).await
     }
 
     /// Reads all facts, or those of some keys.

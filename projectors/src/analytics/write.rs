@@ -203,9 +203,9 @@ impl Store {
 
     /// Records that everything before `to` is there.
     pub async fn finish(&self, partition: u32, from: Saved, to: Position) -> Result<Saved, StoreFailure> {
-        let revision = from.revision + 1;
-        self.record(DONE, partition, revision, to).await?;
-        Ok(Saved { position: to, revision, begun: None })
+        let done = from.moved_to(to);
+        self.record(DONE, partition, done.revision, to).await?;
+        Ok(done)
     }
 
     /// After a batch was redone: a server that was killed in the very moment of an insert may remember the token and have no rows, which

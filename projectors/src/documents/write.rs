@@ -266,78 +266,50 @@ impl Store {
     }
 
     fn commands(&self, writes: &[Write<Batch>], novelty: Novelty) -> Result<Vec<Command>, StoreFailure> {
-        let batches: Vec<&Batch> = writes.iter().map(|write| write.changes.batch.as_ref()).collect();
         let mut commands = Vec::new();
         let (posts, people, history) = (self.names.posts(), self.names.people(), self.names.post_events());
         let (comments, likes, slugs) = (self.names.comments(), self.names.likes(), self.names.slugs());
         match novelty {
             Novelty::Expected => {
-                let whole = batches
-                    .iter()
-                    .flat_map(|batch| &batch.posts)
-                    .filter_map(PostWrite::whole)
-                    .map(statements::document);
+                let whole = of(writes, |batch| &batch.posts).filter_map(PostWrite::whole).map(statements::document);
                 pack(&mut commands, &posts, Kind::Insert, whole)?;
-                let parts = batches
-                    .iter()
-                    .flat_map(|batch| &batch.posts)
-                    .filter(|write| write.whole().is_none())
-                    .map(statements::post);
-                pack(&mut commands, &posts, Kind::Update(Check::Posts), parts)?;
-                let whole = batches
-                    .iter()
-                    .flat_map(|batch| &batch.comments)
-                    .filter_map(CommentWrite::whole)
-                    .map(statements::document);
-                pack(&mut commands, &comments, Kind::Insert, whole)?;
-                let parts = batches
-                    .iter()
-                    .flat_map(|batch| &batch.comments)
-                    .filter(|write| write.whole().is_none())
-                    .map(statements::comment);
-                pack(&mut commands, &comments, Kind::Update(Check::Comments), parts)?;
+                let parts = of(writes, |batch| &batch.posts).filter(|write| write.whole().is_none());
+                pack(&mut commands, &posts, Kind::Update(Check::Posts), parts.map(statements::post))?;
+                let whole = of(writes, |batch| &batch.comments).filter_map(CommentWrite::whole);
+                pack(&mut commands, &comments, Kind::Insert, whole.map(statements::document))?;
+                let parts = of(writes, |batch| &batch.comments).filter(|write| write.whole().is_none());
+                pack(&mut commands, &comments, Kind::Update(Check::Comments), parts.map(statements::comment))?;
                 let (first, later): (Vec<_>, Vec<_>) =
-                    batches.iter().flat_map(|batch| &batch.likes).partition(|like| like.version == 1);
+                    of(writes, |batch| &batch.likes).partition(|like| like.version == 1);
                 pack(&mut commands, &likes, Kind::Insert, first.into_iter().map(statements::document))?;
                 pack(&mut commands, &likes, Kind::Update(Check::Nothing), later.into_iter().map(statements::like))?;
-                pack(
-                    &mut commands,
-                    &people,
-                    Kind::Insert,
-                    batches.iter().flat_map(|batch| &batch.people).map(statements::document),
-                )?;
-                pack(
-                    &mut commands,
-                    &history,
-                    Kind::Insert,
-                    batches.iter().flat_map(|batch| &batch.history).map(statements::document),
-                )?;
-                let (new, others): (Vec<_>, Vec<_>) = batches.iter().map(|batch| batch.slugs_by_novelty()).unzip();
-                pack(&mut commands, &slugs, Kind::Insert, new.into_iter().flatten().map(statements::document))?;
-                pack(
-                    &mut commands,
-                    &slugs,
-                    Kind::Update(Check::Nothing),
-                    others.into_iter().flatten().map(statements::slug),
-                )?;
+                let all = of(writes, |batch| &batch.people).map(statements::document);
+                pack(&mut commands, &people, Kind::Insert, all)?;
+                let all = of(writes, |batch| &batch.history).map(statements::document);
+                pack(&mut commands, &history, Kind::Insert, all)?;
+                let by_novelty = writes.iter().map(|write| write.changes.batch.slugs_by_novelty());
+                let (new, others): (Vec<_>, Vec<_>) = by_novelty.unzip();
+                let (new, others) = (new.into_iter().flatten(), others.into_iter().flatten());
+                pack(&mut commands, &slugs, Kind::Insert, new.map(statements::document))?;
+                pack(&mut commands, &slugs, Kind::Update(Check::Nothing), others.map(statements::slug))?;
             }
             Novelty::Unknown => {
-                let all = batches.iter().flat_map(|batch| &batch.posts).map(statements::post);
+                let all = of(writes, |batch| &batch.posts).map(statements::post);
                 pack(&mut commands, &posts, Kind::Update(Check::Posts), all)?;
-                let all = batches.iter().flat_map(|batch| &batch.comments).map(statements::comment);
+                let all = of(writes, |batch| &batch.comments).map(statements::comment);
                 pack(&mut commands, &comments, Kind::Update(Check::Comments), all)?;
-                let all = batches.iter().flat_map(|batch| &batch.likes).map(statements::like);
+                let all = of(writes, |batch| &batch.likes).map(statements::like);
                 pack(&mut commands, &likes, Kind::Update(Check::Nothing), all)?;
-                let all = batches.iter().flat_map(|batch| &batch.people).map(statements::person);
+                let all = of(writes, |batch| &batch.people).map(statements::person);
                 pack(&mut commands, &people, Kind::Update(Check::Nothing), all)?;
-                let all = batches.iter().flat_map(|batch| &batch.history).map(statements::event);
+                let all = of(writes, |batch| &batch.history).map(statements::event);
                 pack(&mut commands, &history, Kind::Update(Check::Nothing), all)?;
-                let all = batches.iter().flat_map(|batch| &batch.slugs).map(statements::slug);
+                let all = of(writes, |batch| &batch.slugs).map(statements::slug);
                 pack(&mut commands, &slugs, Kind::Update(Check::Nothing), all)?;
             }
         }
         // Numbers are of posts that are there.
-        let counts = batches.iter().flat_map(|batch| &batch.counts).map(statements::count);
+        let counts = of(writes, |batch| &batch.counts).map(statements::count);
         pack(&mut commands, &posts, Kind::Update(Check::Counts), counts)?;
         Ok(commands)
     }
@@ -428,6 +400,11 @@ async fn commit(session: &mut ClientSession) -> Result<(), Failure> {
             result => return Ok(result?),
         }
     }
+}
+
+/// What all batches have in one of their lists.
+fn of<'a, T: 'a>(writes: &'a [Write<Batch>], list: fn(&Batch) -> &Vec<T>) -> impl Iterator<Item = &'a T> {
+    writes.iter().flat_map(move |write| list(&write.changes.batch))
 }
 
 fn pack<E: std::fmt::Display>(

@@ -27,6 +27,9 @@ use crate::system::POSTS;
 /// What `nice` takes at most.
 const LOWEST_PRIORITY: i32 = 19;
 
+/// So far that two connections seldom send the same.
+const APART: usize = 31;
+
 /// What is asked, and of whom.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -48,16 +51,32 @@ impl Target {
     /// Creating posts on a program, with bodies from a seed.
     pub fn posts(program: &Program, author: Option<&str>, seed: u64) -> Result<Self> {
         Ok(Self {
-            address: program.base.trim_start_matches("http://").parse().context("an address")?,
+            address: address(program)?,
             method: Method::POST,
             paths: Arc::new(vec![POSTS.to_owned()]),
             tokens: Arc::new(author.map(str::to_owned).into_iter().collect()),
             bodies: Arc::new(body::posts(seed)),
-            // So far that two connections seldom send the same body.
-            apart: 31,
+            apart: APART,
             status: 201,
         })
     }
+
+    /// Reads that everybody may make.
+    pub fn reads(program: &Program, paths: Vec<String>) -> Result<Self> {
+        Ok(Self {
+            address: address(program)?,
+            method: Method::GET,
+            paths: Arc::new(paths),
+            tokens: Arc::default(),
+            bodies: Arc::new(vec![Bytes::new()]),
+            apart: APART,
+            status: 200,
+        })
+    }
+}
+
+fn address(program: &Program) -> Result<SocketAddr> {
+    program.base.trim_start_matches("http://").parse().context("an address")
 }
 
 /// A bearer token of an author who has no name.

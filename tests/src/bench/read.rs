@@ -1,11 +1,8 @@
 //! Reads over HTTP, of as many posts as wanted: by id beside a bare handler with one `find_one`; lists, searches and figures.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use bytes::Bytes;
-use hyper::Method;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::Serialize;
@@ -98,7 +95,7 @@ pub async fn run(options: Options) -> Result<()> {
     ];
     let mut first = Vec::new();
     for (what, paths) in asked {
-        let target = get(&queries, paths)?;
+        let target = Target::reads(&queries, paths)?;
         let (mut p50, mut p99) = (Vec::new(), Vec::new());
         for _ in 0..options.load.rounds {
             let outcome = load::run(&target, FEW, Pace::Closed, WARM_UP, options.load.duration).await?;
@@ -140,7 +137,7 @@ async fn by_id(queries: &Program, bare: &Program, ids: Vec<String>, options: loa
     let mut rounds = Vec::new();
     for number in 1..=options.rounds {
         let read = async |program: &Program| -> Result<Outcome> {
-            let target = get(program, ids.clone())?;
+            let target = Target::reads(program, ids.clone())?;
             load::run(&target, options.connections, Pace::Closed, WARM_UP, options.duration).await
         };
         let (groot, floor) = (read(queries).await?.per_second(), read(bare).await?.per_second());
@@ -148,18 +145,6 @@ async fn by_id(queries: &Program, bare: &Program, ids: Vec<String>, options: loa
         rounds.push(Round { groot, floor: Some(floor) });
     }
     Ok(vec![Row::of("read by id, uncached, beside find_one", "1/s", rounds, Aim::RatioAtLeast(0.8))])
-}
-
-fn get(program: &Program, paths: Vec<String>) -> Result<Target> {
-    Ok(Target {
-        address: program.base.trim_start_matches("http://").parse().context("an address")?,
-        method: Method::GET,
-        apart: 31,
-        paths: Arc::new(paths),
-        tokens: Arc::default(),
-        bodies: Arc::new(vec![Bytes::new()]),
-        status: 200,
-    })
 }
 
 /// The cursor of the page behind a hundred thousand posts.

@@ -1,15 +1,11 @@
 //! What live reads and commands feel of a rebuild whose rate is bounded.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use bytes::Bytes;
-use hyper::Method;
+use anyhow::{Result, ensure};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::Serialize;
-use tokio::process::Child;
 
 use super::PARTITIONS;
 use super::load::{self, Outcome, Pace, Target};
@@ -56,15 +52,8 @@ pub async fn run(options: Options) -> Result<()> {
     tokio::join!(commands.is_ready(), projectors.is_ready(), queries.is_ready());
     let author = load::author(stack)?;
     let mut rng = StdRng::seed_from_u64(9);
-    let reads = Target {
-        address: queries.base.trim_start_matches("http://").parse().context("an address")?,
-        method: Method::GET,
-        paths: Arc::new((0..DIFFERENT).map(|_| format!("{POSTS}/{}", filler.any(&mut rng))).collect()),
-        tokens: Arc::default(),
-        bodies: Arc::new(vec![Bytes::new()]),
-        apart: 31,
-        status: 200,
-    };
+    let ids = (0..DIFFERENT).map(|_| format!("{POSTS}/{}", filler.any(&mut rng))).collect();
+    let reads = Target::reads(&queries, ids)?;
     let live = Live { reads, commands: Target::posts(&commands, Some(&author), 3)?, rate: options.reads };
     eprintln!("warming up");
     live.load(FIRST_WARM_UP, Duration::ZERO).await?;
@@ -75,7 +64,10 @@ pub async fn run(options: Options) -> Result<()> {
         // Cut off in the end; the next round goes on with the same version.
         let mut rebuild = replay_tool(stack, &fresh, &["rebuild", "documents", "--max-rate", &rate]).await?;
         let beside = live.load(WARM_UP, options.load.duration).await?;
-        ensure!(goes_on(&mut rebuild)?, "the rebuild ended too early: there must be more events, or fewer rounds");
+        ensure!(
+            rebuild.try_wait()?.is_none(),
+            "the rebuild ended too early: there must be more events, or fewer rounds"
+        );
         rebuild.kill().await?;
         let told = |of: &(Outcome, Outcome)| [of.0.millis(0.5), of.0.millis(0.99), of.1.millis(0.5), of.1.millis(0.99)];
         let (alone, beside) = (told(&alone), told(&beside));
@@ -108,14 +100,9 @@ pub async fn run(options: Options) -> Result<()> {
 
 impl Live {
     async fn load(&self, warm_up: Duration, duration: Duration) -> Result<(Outcome, Outcome)> {
-        let at = |rate| Pace::PerSecond(rate);
         tokio::try_join!(
-            load::run(&self.reads, CONNECTIONS, at(self.rate), warm_up, duration),
-            load::run(&self.commands, CONNECTIONS, at(self.rate / 5.0), warm_up, duration)
+            load::run(&self.reads, CONNECTIONS, Pace::PerSecond(self.rate), warm_up, duration),
+            load::run(&self.commands, CONNECTIONS, Pace::PerSecond(self.rate / 5.0), warm_up, duration)
         )
     }
-}
-
-fn goes_on(tool: &mut Child) -> Result<bool> {
-    Ok(tool.try_wait()?.is_none())
 }

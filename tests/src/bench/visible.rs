@@ -52,12 +52,11 @@ pub async fn run(options: load::Options, is_wanted: impl Fn(&str) -> bool, rate:
         tokio::join!(projectors.is_ready(), queries.is_ready());
         let target = Target::posts(&commands, Some(&author), 5)?;
         eprintln!("{store}: warming up");
+        let http = Client::default();
         for _ in 0..LOOKS {
             load::run(&target, CONNECTIONS, Pace::PerSecond(rate), Duration::ZERO, WARM_UP).await?;
-            if see(&commands.base, &queries.base, path, &author, &body::posts(7)[0])
-                .await?
-                .is_some_and(|took| took < SOON)
-            {
+            let took = see(&http, &commands.base, &queries.base, path, &author, &body::posts(7)[0]).await?;
+            if took.is_some_and(|took| took < SOON) {
                 break;
             }
         }
@@ -99,12 +98,13 @@ pub async fn run(options: load::Options, is_wanted: impl Fn(&str) -> bool, rate:
 
 /// Microseconds of reads that name the position of a command which was just answered.
 async fn watch(commands: &str, queries: &str, path: &str, author: &str, end: Instant) -> Result<Histogram<u64>> {
+    let http = Client::default();
     let mut seen = Histogram::new_with_bounds(1, 60_000_000, 3)?;
     for post in body::posts(6).into_iter().cycle() {
         if Instant::now() >= end {
             break;
         }
-        let took = see(commands, queries, path, author, &post).await?;
+        let took = see(&http, commands, queries, path, author, &post).await?;
         seen.saturating_record(took.context("it was not to be read within 10 s")?.as_micros() as u64);
         tokio::time::sleep(PAUSE).await;
     }
@@ -112,8 +112,14 @@ async fn watch(commands: &str, queries: &str, path: &str, author: &str, end: Ins
 }
 
 /// How long it took until a read shows a command, from its answer on. None if the read gave up.
-async fn see(commands: &str, queries: &str, path: &str, author: &str, post: &Bytes) -> Result<Option<Duration>> {
-    let http = Client::default();
+async fn see(
+    http: &Client,
+    commands: &str,
+    queries: &str,
+    path: &str,
+    author: &str,
+    post: &Bytes,
+) -> Result<Option<Duration>> {
     let request = http.request("POST", &format!("{commands}{POSTS}")).bearer_auth(author);
     let made = Answer::of(request.header("content-type", "application/json").body(post.clone())).await?;
     ensure!(made.status == 201, "a post could not be made: {made:?}");

@@ -19,7 +19,7 @@ use read_model::PostStatus;
 use uuid::Uuid;
 
 use super::world::Db;
-use crate::ledger::histories::{Happened, Story, in_partition, meta, placed};
+use crate::ledger::histories::{Happened, Story, in_partitions, meta, placed};
 use crate::ledger::soon;
 
 const LOG: u64 = u64::MAX - 1;
@@ -290,9 +290,7 @@ async fn of_two_projectors_of_one_partition_only_one_writes() {
 #[tokio::test]
 async fn of_batches_that_are_written_together_one_that_was_superseded_does_not_keep_the_others() {
     let db = Db::new().await;
-    let logs: Vec<_> = (0..8)
-        .map(|partition| in_partition(partition, &placed(Story::new(70 + u64::from(partition), 3).take(20), 0)))
-        .collect();
+    let logs = in_partitions(8, 20);
     // Somebody else was there already.
     db.store(LOG).write(3, batch(&logs[3]), Saved::NOTHING, position(20)).await.unwrap();
     let store = db.store(LOG);

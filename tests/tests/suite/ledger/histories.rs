@@ -230,9 +230,13 @@ pub fn meta(id: Uuid, version: u64, event: &DomainEvent, time: DateTime<Utc>) ->
     }
 }
 
-/// The same events in another partition.
-pub fn in_partition(partition: u32, events: &[LoggedEvent]) -> Vec<LoggedEvent> {
-    events.iter().map(|event| LoggedEvent { partition, ..event.clone() }).collect()
+/// Different events in each of so many partitions, from offset 0 on.
+pub fn in_partitions(partitions: u32, events: usize) -> Vec<Vec<LoggedEvent>> {
+    let of = |partition: u32| {
+        let events = placed(Story::new(70 + u64::from(partition), 3).take(events), 0);
+        events.into_iter().map(|event| LoggedEvent { partition, ..event }).collect()
+    };
+    (0..partitions).map(of).collect()
 }
 
 /// Gives events places in one partition, from an offset on.

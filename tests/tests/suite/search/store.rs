@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::world::{Indexes, changes, position};
-use crate::ledger::histories::{Story, in_partition, placed};
+use crate::ledger::histories::{Story, in_partitions, placed};
 
 const LOG: u64 = u64::MAX - 1;
 
@@ -96,9 +96,7 @@ async fn an_older_version_never_overwrites_a_newer_one() {
 #[tokio::test]
 async fn of_batches_that_are_written_together_one_that_was_superseded_does_not_keep_the_others() {
     let indexes = Indexes::new().await;
-    let logs: Vec<_> = (0..8)
-        .map(|partition| in_partition(partition, &placed(Story::new(70 + u64::from(partition), 3).take(20), 0)))
-        .collect();
+    let logs = in_partitions(8, 20);
     // Somebody else was there already.
     indexes.store(LOG).write(3, changes(&logs[3]), Saved::NOTHING, position(20)).await.unwrap();
     let store = indexes.store(LOG);

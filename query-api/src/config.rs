@@ -25,6 +25,9 @@ pub struct Config {
     /// The database that the projection is in.
     #[arg(long, env = "GROOT_MONGODB_DATABASE", value_name = "NAME", default_value = "groot", value_parser = not_blank)]
     pub mongodb_database: String,
+    /// How much memory posts may take that were read by id and are kept until they change, in MiB; 0 keeps none.
+    #[arg(long, env = "GROOT_POST_CACHE_MIB", value_name = "MIB", default_value_t = 64)]
+    pub post_cache_mib: u32,
     /// Elasticsearch, which searches are answered from. It need not be there for anything else.
     #[arg(long, env = "GROOT_ELASTICSEARCH_URL", value_name = "URL", hide_env_values = true, default_value = "http://127.0.0.1:9200", value_parser = http_url)]
     pub elasticsearch_url: String,

@@ -4,6 +4,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::Serialize;
 use service::auth::{MaybeAuthenticated, Verifier};
 use service::params::{FromParams, Params};
@@ -13,6 +14,7 @@ use service::token::PositionToken;
 use crate::analytics::Figures;
 use crate::etag;
 use crate::freshness::{Admission, Freshness, GROOT_POSITION, GROOT_STALE};
+use crate::posts::by_id::cache::PostCache;
 use crate::progress::{Checkpoints, Progress};
 use crate::projections::Projectors;
 use crate::search::Searches;
@@ -24,6 +26,7 @@ use crate::viewer::Viewer;
 pub struct Reads {
     pub store: Store,
     pub progress: Progress<Store>,
+    pub posts: PostCache,
     pub search: Searches,
     pub projectors: Projectors,
     pub analytics: Figures,
@@ -66,6 +69,13 @@ pub struct Reply {
     keeping: Keeping,
     stale: bool,
     if_none_match: Option<String>,
+}
+
+/// The bytes of an answer, and their ETag.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    pub body: Bytes,
+    tag: HeaderValue,
 }
 
 /// Who may keep the answer, and for how long.
@@ -120,6 +130,11 @@ impl ReadRequest {
 }
 
 impl Asked {
+    /// Whether an answer need not reflect any position.
+    pub fn takes_what_is_there(&self) -> bool {
+        self.freshness.tokens.is_empty()
+    }
+
     /// Waits until a projection is where it must be for the answer.
     pub async fn admit<S: Checkpoints>(self, progress: &Progress<S>) -> Result<(S::Moment, Reply), Problem> {
         let Admission { moment, stale } = self.freshness.admit(progress).await?;
@@ -140,23 +155,35 @@ impl Reply {
 
     /// The answer with its ETag, or 304 if the client has it already. `version` is that of the aggregate.
     pub fn with(self, body: &impl Serialize, version: Option<u64>) -> Result<Response, Problem> {
-        let body = serde_json::to_vec(body).map_err(Problem::internal)?;
-        let tag = etag::of(version, &body);
-        let unchanged = self.if_none_match.as_deref().is_some_and(|header| etag::matches(header, &tag));
-        let mut response = if unchanged {
+        Ok(self.rendered(&Rendered::of(body, version)?))
+    }
+
+    /// The same of what is rendered already.
+    pub fn rendered(self, Rendered { body, tag }: &Rendered) -> Response {
+        let is_unchanged = |header: &str| tag.to_str().is_ok_and(|tag| etag::matches(header, tag));
+        let mut response = if self.if_none_match.as_deref().is_some_and(is_unchanged) {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
-            ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+            ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body.clone()).into_response()
         };
         let headers = response.headers_mut();
-        headers.insert(header::ETAG, HeaderValue::try_from(tag).map_err(Problem::internal)?);
+        headers.insert(header::ETAG, tag.clone());
         headers.insert(header::CACHE_CONTROL, self.keeping.header());
         // A cache must not give what it kept for one person to another, nor what is old to a read that names a position.
         headers.append(header::VARY, HeaderValue::from_static("authorization, groot-min-position"));
         if self.stale {
             headers.insert(GROOT_STALE, HeaderValue::from_static("true"));
         }
-        Ok(response)
+        response
+    }
+}
+
+impl Rendered {
+    /// `version` is that of the aggregate.
+    pub fn of(body: &impl Serialize, version: Option<u64>) -> Result<Self, Problem> {
+        let body = serde_json::to_vec(body).map_err(Problem::internal)?;
+        let tag = HeaderValue::try_from(etag::of(version, &body)).map_err(Problem::internal)?;
+        Ok(Self { body: body.into(), tag })
     }
 }
 
@@ -174,14 +201,23 @@ impl Read {
         partition: u32,
         offset: i64,
     ) -> Result<Response, Problem> {
-        let log_id = self.progress.log_id().await;
-        let mut response = self.answer(body, Some(version))?;
-        if let (Some(log_id), Ok(offset)) = (log_id, u64::try_from(offset)) {
-            let position = PositionToken { log_id, partition, offset }.to_string();
-            response.headers_mut().insert(GROOT_POSITION, HeaderValue::try_from(position).map_err(Problem::internal)?);
-        }
-        Ok(response)
+        let response = self.reply.with(body, Some(version))?;
+        located(response, &self.progress, partition, offset).await
     }
+}
+
+/// The answer with the name of the place in the log that it shows.
+pub async fn located(
+    mut response: Response,
+    progress: &Progress<Store>,
+    partition: u32,
+    offset: i64,
+) -> Result<Response, Problem> {
+    if let (Some(log_id), Ok(offset)) = (progress.log_id().await, u64::try_from(offset)) {
+        let position = PositionToken { log_id, partition, offset }.to_string();
+        response.headers_mut().insert(GROOT_POSITION, HeaderValue::try_from(position).map_err(Problem::internal)?);
+    }
+    Ok(response)
 }
 
 impl Keeping {

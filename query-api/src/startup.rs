@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::dashboard;
 use crate::live::socket::{self, Sockets};
 use crate::live::{Live, figures, happenings, stream};
+use crate::posts::by_id::cache::PostCache;
 use crate::progress::{Checkpoints, Progress};
 use crate::projections::{self, Projectors};
 use crate::read::Reads;
@@ -44,6 +45,8 @@ pub struct App {
     operators: Router,
     health: Health,
     store: Store,
+    /// None where no posts are to be kept.
+    posts: Option<PostCache>,
     progress: Progress<Store>,
     search: Searches,
     live: Live,
@@ -92,9 +95,11 @@ pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result
     let search = Searches { progress: Progress::new(index.clone()), index };
     let tables = Tables::new(&config.clickhouse());
     let analytics = Figures { progress: Progress::new(tables.clone()), tables };
+    let posts = PostCache::new(store.clone(), u64::from(config.post_cache_mib) << 20);
     let reads = Reads {
         store: store.clone(),
         progress: progress.clone(),
+        posts: posts.clone(),
         search: search.clone(),
         analytics: analytics.clone(),
         projectors,
@@ -113,6 +118,7 @@ pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result
         },
         health,
         store,
+        posts: (config.post_cache_mib > 0).then_some(posts),
         progress,
         search,
         live,
@@ -134,13 +140,28 @@ impl App {
 
     /// Serves until cancelled, then lets running requests finish and closes the connections.
     pub async fn run(self, cancel: CancellationToken) -> Result<(), TaskFailed> {
-        let Self { http, admin, public, operators, health, store, progress, search, analytics, live, stopping: over } =
-            self;
+        let Self {
+            http,
+            admin,
+            public,
+            operators,
+            health,
+            store,
+            posts,
+            progress,
+            search,
+            analytics,
+            live,
+            stopping: over,
+        } = self;
         let supervisor = Supervisor::new(cancel);
         poll(&supervisor, "documents-poller", progress);
         poll(&supervisor, "search-poller", search.progress);
         poll(&supervisor, "analytics-poller", analytics.progress);
         tell(&supervisor, live, store.clone());
+        if let Some(posts) = posts {
+            follow(&supervisor, posts);
+        }
         // Operators are served to the very end, so that a slow shutdown can be watched.
         let ended = CancellationToken::new();
         let stopping = supervisor.token();
@@ -174,6 +195,17 @@ fn poll<S: Checkpoints>(supervisor: &Supervisor, name: &str, progress: Progress<
         let progress = progress.clone();
         async move {
             progress.poll(cancel).await;
+            Ok::<_, Infallible>(())
+        }
+    });
+}
+
+/// Keeps posts in memory until they change.
+fn follow(supervisor: &Supervisor, posts: PostCache) {
+    supervisor.spawn("post-cache", OnError::Restart, OnCancel::Drop, move |cancel| {
+        let posts = posts.clone();
+        async move {
+            posts.keep_following(cancel).await;
             Ok::<_, Infallible>(())
         }
     });

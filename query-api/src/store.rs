@@ -7,12 +7,13 @@ use mongodb::{
     Client, ClientSession, ClusterTime, Database,
     bson::{Document, Timestamp, doc},
     change_stream::{ChangeStream, event::ChangeStreamEvent},
-    error::ErrorKind,
+    error::{Error, ErrorKind},
     options::{ClientOptions, FindOptions, ReadConcern, ReadPreference, SelectionCriteria},
 };
-use read_model::{Checkpoint, DOCUMENTS, Projection, versions};
+use read_model::{Checkpoint, DOCUMENTS, Projection, stored, versions};
 use serde::de::DeserializeOwned;
 use service::problem::Problem;
+use uuid::Uuid;
 
 use crate::live_version::LiveVersion;
 use crate::progress::{self, Checkpoints};
@@ -56,6 +57,33 @@ impl Inserts {
     pub async fn next_insert(&mut self) -> Result<Option<(String, Document)>, StoreError> {
         let Some(change) = self.0.try_next().await? else { return Ok(None) };
         Ok(change.ns.and_then(|ns| ns.coll).zip(change.full_document))
+    }
+}
+
+/// Documents of one collection that change in whatever way, one after another.
+pub struct Changes(ChangeStream<ChangeStreamEvent<Document>>);
+
+/// What is followed: the live version's posts from a moment on.
+pub struct Followed {
+    pub changes: Changes,
+    pub moment: Moment,
+    pub names: Projection,
+}
+
+/// A document is another one, or none any more.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub id: Uuid,
+    /// Sessions that are opened after it see it.
+    pub time: Timestamp,
+}
+
+impl Changes {
+    /// The next one; waits for it. None when the collection itself is gone. Cancel safe.
+    pub async fn next(&mut self) -> Result<Option<Change>, StoreError> {
+        let Some(event) = self.0.try_next().await? else { return Ok(None) };
+        let id = event.document_key.as_ref().and_then(|key| stored::to_id(key.get("_id")?));
+        Ok(id.zip(event.cluster_time).map(|(id, time)| Change { id, time }))
     }
 }
 
@@ -119,9 +147,32 @@ impl Store {
         Ok(Inserts(self.database.watch().pipeline([of]).await?))
     }
 
+    /// The posts that change from now on.
+    pub async fn changed_posts(&self) -> Result<Followed, StoreError> {
+        let mut session = self.session(&Moment::default()).await?;
+        // Any read has the store say its time.
+        session.checkpoints().await?;
+        let (moment, names) = (session.moment(), session.names());
+        let untimed = || Error::custom("the server says no time: a change stream needs a replica set");
+        let time = moment.operation.ok_or_else(untimed)?;
+        // Which document it was is enough.
+        let fields = doc! { "$project": { "operationType": 1, "ns": 1, "documentKey": 1, "clusterTime": 1 } };
+        let posts = self.database.collection::<Document>(&names.posts());
+        let changes = posts.watch().pipeline([fields]).start_at_operation_time(time);
+        let changes = within_limit(changes.into_future()).await?;
+        Ok(Followed { changes: Changes(changes), moment, names })
+    }
+
     /// Closes the connections; nothing can be read afterwards.
     pub async fn close(self) {
         self.database.client().clone().shutdown().await;
+    }
+}
+
+impl Moment {
+    /// No earlier than this time of the store.
+    pub fn advance(&mut self, time: Timestamp) {
+        self.operation = self.operation.max(Some(time));
     }
 }
 

@@ -35,9 +35,14 @@ impl Viewer {
     }
 
     pub fn sees(self, post: &Post) -> Sight {
-        match post.status {
+        self.sees_one(post.status, post.author_id)
+    }
+
+    /// A post of this status and author.
+    pub fn sees_one(self, status: PostStatus, author: Uuid) -> Sight {
+        match status {
             PostStatus::Published => Sight::Visible,
-            _ if !self.reaches_all_of(post.author_id) => Sight::Hidden,
+            _ if !self.reaches_all_of(author) => Sight::Hidden,
             PostStatus::Deleted => Sight::Gone,
             PostStatus::Draft | PostStatus::Scheduled => Sight::Visible,
         }

@@ -11,6 +11,12 @@ pub fn id(id: Uuid) -> bson::Bson {
     bson::Uuid::from_bytes(id.into_bytes()).into()
 }
 
+/// The id that is stored so, if it is one.
+pub fn to_id(stored: &bson::Bson) -> Option<Uuid> {
+    let bson::Bson::Binary(binary) = stored else { return None };
+    Some(Uuid::from_bytes(binary.to_uuid().ok()?.bytes()))
+}
+
 /// The time as a filter or an update needs it, cut to whole milliseconds as the store does.
 pub fn time(time: DateTime<Utc>) -> bson::Bson {
     bson::Bson::DateTime(to_bson_time(time))

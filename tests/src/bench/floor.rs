@@ -1,5 +1,6 @@
 //! The floors: bare handlers that do the least for the same effect.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use mongodb::Collection;
@@ -16,9 +18,10 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{FutureProducer, FutureRecord};
-use read_model::stored;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::RwLock;
 use uuid::Uuid;
 
 /// As the projection calls it.
@@ -60,28 +63,46 @@ pub async fn serve_writes(address: SocketAddr, brokers: &str, partitions: u32) -
     Ok(())
 }
 
-/// Serves `GET /api/universal/post/{id}`: finds the document, and answers with it as JSON.
-pub async fn serve_reads(address: SocketAddr, mongodb_uri: &str, database: &str) -> Result<()> {
-    let posts = mongodb::Client::with_uri_str(mongodb_uri).await?.database(database).collection(POSTS);
+/// The posts that are read; where they are kept each is found once.
+#[derive(Clone)]
+struct Posts {
+    stored: Collection<Document>,
+    kept: Option<Arc<RwLock<HashMap<Uuid, Value>>>>,
+}
+
+/// Serves `GET /api/universal/post/{id}`: finds the document, and answers with it as JSON. Or it answers with what it found before and
+/// keeps for ever.
+pub async fn serve_reads(address: SocketAddr, mongodb_uri: &str, database: &str, keep: bool) -> Result<()> {
+    let stored = mongodb::Client::with_uri_str(mongodb_uri).await?.database(database).collection(POSTS);
+    let posts = Posts { stored, kept: keep.then(Arc::default) };
     let router = Router::new().route("/api/universal/post/{id}", get(read)).with_state(posts);
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     axum::serve(listener, router).await?;
     Ok(())
 }
 
-async fn read(
-    State(posts): State<Collection<Document>>,
-    Path(id): Path<Uuid>,
-) -> Result<Json<serde_json::Value>, StatusCode> {
-    let found = posts.find_one(doc! { "_id": stored::id(id) }).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-    let document = found.ok_or(StatusCode::NOT_FOUND)?;
-    Ok(Json(Bson::Document(document).into_relaxed_extjson()))
+async fn read(State(Posts { stored, kept }): State<Posts>, Path(id): Path<Uuid>) -> Result<Response, StatusCode> {
+    if let Some(kept) = &kept
+        && let Some(post) = kept.read().await.get(&id)
+    {
+        return Ok(Json(post).into_response());
+    }
+    let found = stored
+        .find_one(doc! { "_id": read_model::stored::id(id) })
+        .await
+        .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    let post = Bson::Document(found.ok_or(StatusCode::NOT_FOUND)?).into_relaxed_extjson();
+    let answer = Json(&post).into_response();
+    if let Some(kept) = &kept {
+        kept.write().await.insert(id, post);
+    }
+    Ok(answer)
 }
 
 async fn create(
     State(producer): State<Arc<FutureProducer>>,
     Json(post): Json<Post>,
-) -> Result<(StatusCode, Json<serde_json::Value>), StatusCode> {
+) -> Result<(StatusCode, Json<Value>), StatusCode> {
     let id = Uuid::now_v7().to_string();
     let value = serde_json::to_vec(&post).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     let record = FutureRecord::to(TOPIC).key(&id).payload(&value);

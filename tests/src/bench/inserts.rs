@@ -2,20 +2,24 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
-use clickhouse::{RowOwned, RowRead, RowWrite};
+use anyhow::{Context, Result, ensure};
+use clickhouse::sql::Identifier;
+use clickhouse::{Row, RowOwned, RowRead, RowWrite};
 use futures::{StreamExt, TryStreamExt};
 use mongodb::bson::{Document, RawDocumentBuf, doc};
 use read_model::analytics::rows::{EventRow, PostRow};
 use read_model::analytics::{AnalyticsNames, Clickhouse, ClickhouseAddress};
 use read_model::search::{Elasticsearch, ElasticsearchError, SearchNames, ensure as ensure_indexes};
 use read_model::{ANALYTICS, DOCUMENTS};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Over which documents are inserted: two for each core of a small machine.
 pub const CONNECTIONS: usize = 4;
 /// Documents of one `insert_many`, and rows of one insert: as many as a projector's batch may hold at the most.
 const AT_ONCE: usize = 10_000;
+/// Documents and rows that are held at a time: one insert for each connection. What a floor takes of memory does not grow with the log.
+const HELD: usize = CONNECTIONS * AT_ONCE;
 /// Documents of one bulk request.
 const BULK: usize = 500;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -28,17 +32,19 @@ pub async fn mongodb(uri: &str, database: &str, version: u32) -> Result<f64> {
     let names = DOCUMENTS.in_version(version);
     for stored in [names.posts(), names.post_events()] {
         let stored = stored.as_str();
-        let documents: Vec<RawDocumentBuf> = database.collection(stored).find(doc! {}).await?.try_collect().await?;
-        ensure!(!documents.is_empty(), "{stored} is empty");
         // The same indexes as the ones that the projection has to keep.
         let floor = database.collection::<RawDocumentBuf>(&format!("floor_{stored}"));
         let indexes: Vec<_> = database.collection::<Document>(stored).list_indexes().await?.try_collect().await?;
         let indexes = indexes.into_iter().filter(|index| index.keys != doc! { "_id": 1 });
         floor.create_indexes(indexes).await?;
-        let begin = Instant::now();
-        let inserts = documents.chunks(AT_ONCE).map(|some| floor.insert_many(some).into_future());
-        futures::stream::iter(inserts).buffer_unordered(CONNECTIONS).try_collect::<Vec<_>>().await?;
-        seconds += begin.elapsed().as_secs_f64();
+        let documents = database.collection::<RawDocumentBuf>(stored).find(doc! {}).await?;
+        let mut documents = documents.map_err(anyhow::Error::from).try_chunks(HELD);
+        let mut took = None;
+        while let Some(some) = documents.try_next().await? {
+            let inserts = some.chunks(AT_ONCE).map(|some| floor.insert_many(some).into_future());
+            *took.get_or_insert(0.0) += seconds_of(inserts).await?;
+        }
+        seconds += took.with_context(|| format!("{stored} is empty"))?;
     }
     database.drop().await?;
     Ok(seconds)
@@ -49,23 +55,26 @@ pub async fn elasticsearch(url: &str, prefix: &str, version: u32) -> Result<f64>
     let elasticsearch = Elasticsearch::new(url, LIMIT)?;
     let (stored, floor) = (SearchNames::new(prefix).in_version(version), SearchNames::new(&format!("{prefix}-floor")));
     elasticsearch.refresh(&stored.posts()).await?;
+    ensure_indexes(&elasticsearch, &floor).await?;
+    let path = format!("{}/_bulk", floor.posts());
     let mut query = json!({ "size": BULK, "query": { "match_all": {} }, "sort": [{ "id": "asc" }] });
-    let mut bodies = Vec::new();
+    let (mut seconds, mut bodies) = (0.0, Vec::new());
     loop {
         let mut answer = elasticsearch.post(&format!("{}/_search", stored.posts()), &query).await?;
-        let Value::Array(hits) = answer["hits"]["hits"].take() else { break };
+        let hits = match answer["hits"]["hits"].take() {
+            Value::Array(hits) => hits,
+            _ => Vec::new(),
+        };
+        if hits.is_empty() || bodies.len() * BULK >= HELD {
+            let bulks = std::mem::take(&mut bodies).into_iter().map(|body| bulk(&elasticsearch, &path, body));
+            seconds += seconds_of(bulks).await?;
+        }
         let Some(last) = hits.last() else { break };
         query["search_after"] = last["sort"].clone();
         let line = |hit: &Value| format!("{}\n{}\n", json!({ "index": { "_id": hit["_id"] } }), hit["_source"]);
         bodies.push(hits.iter().map(line).collect::<String>().into_bytes());
     }
-    ensure!(!bodies.is_empty(), "{} is empty", stored.posts());
-    ensure_indexes(&elasticsearch, &floor).await?;
-    let path = format!("{}/_bulk", floor.posts());
-    let begin = Instant::now();
-    let bulks = bodies.into_iter().map(|body| bulk(&elasticsearch, &path, body));
-    futures::stream::iter(bulks).buffer_unordered(CONNECTIONS).try_collect::<Vec<_>>().await?;
-    let seconds = begin.elapsed().as_secs_f64();
+    ensure!(query.get("search_after").is_some(), "{} is empty", stored.posts());
     for index in stored.indexes().iter().chain(&floor.indexes()) {
         elasticsearch.delete(index).await?;
     }
@@ -92,24 +101,55 @@ pub async fn clickhouse(address: &ClickhouseAddress, version: u32) -> Result<f64
     let first = Clickhouse::new(address, LIMIT);
     let clickhouse = first.of_version(names);
     let (event_rows, post_rows) = (names.events(), names.posts());
-    let seconds =
-        insert::<EventRow>(&clickhouse, &event_rows).await? + insert::<PostRow>(&clickhouse, &post_rows).await?;
+    let seconds = insert::<EventRow>(&clickhouse, &event_rows, "offset").await?
+        + insert::<PostRow>(&clickhouse, &post_rows, "id").await?;
     clickhouse.drop_database().await?;
     first.drop_database().await?;
     Ok(seconds)
 }
 
-async fn insert<T: RowOwned + RowRead + RowWrite + Sync>(clickhouse: &Clickhouse, table: &str) -> Result<f64> {
-    let rows: Vec<T> = clickhouse.rows(clickhouse.query(&format!("SELECT ?fields FROM {table}"))).await?;
-    ensure!(!rows.is_empty(), "{table} is empty");
-    let rows: Vec<&T> = rows.iter().collect();
+/// Row by row in shares of about as many as are held, which the values of a column tell apart.
+async fn insert<T>(clickhouse: &Clickhouse, table: &str, column: &str) -> Result<f64>
+where
+    T: RowOwned + RowRead + RowWrite + Sync,
+{
+    #[derive(Row, Deserialize)]
+    struct Count {
+        rows: u64,
+    }
+    let count = clickhouse.query("SELECT count() FROM ?").bind(Identifier(table));
+    let count: Vec<Count> = clickhouse.rows(count).await?;
+    let count = count.first().map_or(0, |count| count.rows);
+    ensure!(count > 0, "{table} is empty");
     let floor = format!("floor_{table}");
     clickhouse.run(&format!("CREATE TABLE {floor} AS {table}")).await?;
+    let shares = count.div_ceil(HELD as u64);
+    let mut seconds = 0.0;
+    for share in 0..shares {
+        let query = clickhouse.query("SELECT ?fields FROM ? WHERE cityHash64(?) % ? = ?");
+        let query = query.bind(Identifier(table)).bind(Identifier(column)).bind(shares).bind(share);
+        let rows: Vec<T> = clickhouse.rows(query).await?;
+        let rows: Vec<&T> = rows.iter().collect();
+        let inserts = rows.chunks(AT_ONCE).enumerate().map(|(number, some)| {
+            let (clickhouse, floor) = (clickhouse.clone(), floor.clone());
+            async move { clickhouse.insert(&floor, &format!("floor {share} {number}"), some).await }
+        });
+        seconds += seconds_of(inserts).await?;
+    }
+    Ok(seconds)
+}
+
+/// How long inserts take that go out over all connections.
+async fn seconds_of<T, E, F>(inserts: impl Iterator<Item = F>) -> Result<f64>
+where
+    F: Future<Output = Result<T, E>>,
+    E: Into<anyhow::Error>,
+{
     let begin = Instant::now();
-    let inserts = rows.chunks(AT_ONCE).enumerate().map(|(number, some)| {
-        let (clickhouse, floor) = (clickhouse.clone(), floor.clone());
-        async move { clickhouse.insert(&floor, &format!("floor {number}"), some).await }
-    });
-    futures::stream::iter(inserts).buffer_unordered(CONNECTIONS).try_collect::<Vec<_>>().await?;
+    futures::stream::iter(inserts)
+        .buffer_unordered(CONNECTIONS)
+        .try_for_each(async |_| Ok(()))
+        .await
+        .map_err(Into::into)?;
     Ok(begin.elapsed().as_secs_f64())
 }

@@ -29,6 +29,8 @@ pub struct Options {
     pub rounds: usize,
     /// At least so many events stand in the log, half of them publications.
     pub events: u64,
+    /// Bytes of Markdown in each post.
+    pub content: usize,
     /// By the operators' tool, into a new version; else by projectors, into the first one.
     pub rebuilt: bool,
     /// Whether one round more, before the others, is not counted: servers of the Java kind are several times as slow until they have
@@ -36,8 +38,6 @@ pub struct Options {
     pub warm_up: bool,
 }
 
-/// Bytes of Markdown in each post.
-const CONTENT: usize = 1024;
 /// How long a projection may take.
 const PATIENCE: Duration = Duration::from_secs(3_600);
 
@@ -54,7 +54,7 @@ struct Results<'a> {
 pub async fn run(options: Options, is_wanted: impl Fn(&str) -> bool) -> Result<()> {
     let stack = Servers::WholeBench.stack().await;
     let fresh = Fresh::on(stack, "project", PARTITIONS);
-    let events = fill(stack, &fresh, options.events / 2, CONTENT).await?.1;
+    let events = fill(stack, &fresh, options.events / 2, options.content).await?.1;
     let projections = [("documents", "insert_many", 0.6), ("search", "_bulk", 0.7), ("analytics", "RowBinary", 0.7)];
     let projections: Vec<_> = projections.into_iter().filter(|(projection, ..)| is_wanted(projection)).collect();
     let mut rounds = vec![Vec::new(); projections.len()];
@@ -91,7 +91,8 @@ pub async fn run(options: Options, is_wanted: impl Fn(&str) -> bool) -> Result<(
         .collect();
     let by = if options.rebuilt { "by replay-tool rebuild" } else { "by projectors" };
     let title = format!(
-        "{events} events of posts of {CONTENT} bytes, from the start of a log, {by}; the floors insert the same documents over {} connections",
+        "{events} events of posts of {} bytes, from the start of a log, {by}; the floors insert the same documents over {} connections",
+        options.content,
         inserts::CONNECTIONS
     );
     report::print(&title, &rows);

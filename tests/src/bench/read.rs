@@ -16,6 +16,7 @@ use crate::client::{Answer, Client};
 use crate::program::Program;
 use crate::servers::Servers;
 use crate::system::{Fresh, POSTS};
+use xtask::stack::Stack;
 
 /// What a person may choose.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,8 @@ const CONTENT: usize = 300;
 const WARM_UP: Duration = Duration::from_secs(2);
 /// Different posts that are read, and different searches.
 const DIFFERENT: usize = 20_000;
+/// Different posts that are read when they are kept in memory: all of them fit.
+const KEPT: usize = 1_000;
 /// Clients that ask for lists, searches and figures, one after another.
 const FEW: usize = 4;
 /// Pages of a hundred, behind which the deep page is.
@@ -68,14 +71,16 @@ pub async fn run(options: Options) -> Result<()> {
         eprintln!("{projection}: {events} events in {seconds:.0} s, {rate:.0}/s");
         projected.push(Projected { projection, events_per_second: rate, seconds });
     }
-    let queries = Program::start(stack, "read-query-api", "query-api", &[], &fresh.env);
-    let bare = Program::start(stack, "read-floor", "bench", &["floor-reads"], &fresh.env);
-    queries.is_ready().await;
-    listens(&bare).await;
-
     let mut rng = StdRng::seed_from_u64(9);
-    let ids: Vec<_> = (0..DIFFERENT).map(|_| format!("{POSTS}/{}", filler.any(&mut rng))).collect();
-    let mut rows = by_id(&queries, &bare, ids, options.load).await?;
+    let mut ids = |count| -> Vec<_> { (0..count).map(|_| format!("{POSTS}/{}", filler.any(&mut rng))).collect() };
+    let uncached = ById { kept: false, ids: ids(DIFFERENT), aim: 0.8 };
+    let cached = ById { kept: true, ids: ids(KEPT), aim: 0.7 };
+    let mut rows = Vec::new();
+    for read in [uncached, cached] {
+        rows.push(read.row(stack, &fresh, options.load).await?);
+    }
+    let queries = Program::start(stack, "read-query-api", "query-api", &[], &fresh.env);
+    queries.is_ready().await;
     let deep = deep_cursor(&queries).await?;
     let word = |rng: &mut StdRng, count| body::words(rng, count).replace(' ', "+");
     let searches = |rng: &mut StdRng, count: usize| -> Vec<String> {
@@ -133,18 +138,39 @@ pub async fn run(options: Options) -> Result<()> {
     Ok(())
 }
 
-async fn by_id(queries: &Program, bare: &Program, ids: Vec<String>, options: load::Options) -> Result<Vec<Row>> {
-    let mut rounds = Vec::new();
-    for number in 1..=options.rounds {
-        let read = async |program: &Program| -> Result<Outcome> {
-            let target = Target::reads(program, ids.clone())?;
-            load::run(&target, options.connections, Pace::Closed, WARM_UP, options.duration).await
-        };
-        let (groot, floor) = (read(queries).await?.per_second(), read(bare).await?.per_second());
-        eprintln!("round {number} of {}: by id {groot:.0}/s, find_one {floor:.0}/s", options.rounds);
-        rounds.push(Round { groot, floor: Some(floor) });
+/// Reads by id, of posts that are kept in memory or not.
+struct ById {
+    kept: bool,
+    ids: Vec<String>,
+    aim: f64,
+}
+
+impl ById {
+    async fn row(self, stack: &'static Stack, fresh: &Fresh, options: load::Options) -> Result<Row> {
+        let (mut env, mut args, mut what) =
+            (fresh.env.clone(), vec!["floor-reads"], "read by id, cached, beside JSON from memory");
+        if self.kept {
+            args.push("--keep");
+        } else {
+            env.push(("GROOT_POST_CACHE_MIB".to_owned(), "0".to_owned()));
+            what = "read by id, uncached, beside find_one";
+        }
+        let queries = Program::start(stack, "read-by-id-query-api", "query-api", &[], &env);
+        let bare = Program::start(stack, "read-by-id-floor", "bench", &args, &fresh.env);
+        queries.is_ready().await;
+        listens(&bare).await;
+        let mut rounds = Vec::new();
+        for number in 1..=options.rounds {
+            let read = async |program: &Program| -> Result<Outcome> {
+                let target = Target::reads(program, self.ids.clone())?;
+                load::run(&target, options.connections, Pace::Closed, WARM_UP, options.duration).await
+            };
+            let (groot, floor) = (read(&queries).await?.per_second(), read(&bare).await?.per_second());
+            eprintln!("round {number} of {}: {what}: {groot:.0}/s, floor {floor:.0}/s", options.rounds);
+            rounds.push(Round { groot, floor: Some(floor) });
+        }
+        Ok(Row::of(what, "1/s", rounds, Aim::RatioAtLeast(self.aim)))
     }
-    Ok(vec![Row::of("read by id, uncached, beside find_one", "1/s", rounds, Aim::RatioAtLeast(0.8))])
 }
 
 /// The cursor of the page behind a hundred thousand posts.

@@ -35,29 +35,9 @@ enum Bench {
         peers: bool,
     },
     /// Each projection beside plain inserts of the same documents into its store
-    Project {
-        #[command(flatten)]
-        rounds: Rounds,
-        #[command(flatten)]
-        of: Of,
-        /// How many events the log holds at least
-        #[arg(long, default_value_t = 200_000)]
-        events: u64,
-        #[command(flatten)]
-        start: Start,
-    },
+    Project(Projections),
     /// A rebuild of each projection by replay-tool beside plain inserts of the same documents into its store
-    Rebuild {
-        #[command(flatten)]
-        rounds: Rounds,
-        #[command(flatten)]
-        of: Of,
-        /// How many events the log holds at least
-        #[arg(long, default_value_t = 200_000)]
-        events: u64,
-        #[command(flatten)]
-        start: Start,
-    },
+    Rebuild(Projections),
     /// Latency of reads and commands beside a rebuild of documents with --max-rate
     Throttle {
         #[command(flatten)]
@@ -136,7 +116,11 @@ enum Bench {
     Floor,
     /// Serve the bare handler of reads at GROOT_HTTP_ADDR
     #[command(hide = true)]
-    FloorReads,
+    FloorReads {
+        /// Answer with what was found before
+        #[arg(long)]
+        keep: bool,
+    },
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -146,8 +130,18 @@ struct Rounds {
     rounds: u16,
 }
 
-#[derive(Args, Clone, Copy, Debug)]
-struct Start {
+#[derive(Args, Clone, Debug)]
+struct Projections {
+    #[command(flatten)]
+    rounds: Rounds,
+    #[command(flatten)]
+    of: Of,
+    /// How many events the log holds at least
+    #[arg(long, default_value_t = 200_000)]
+    events: u64,
+    /// Bytes of Markdown in each post; there are two events of each
+    #[arg(long, default_value_t = 1_024)]
+    content: usize,
     /// Count the first round, in which the servers are still cold; for long runs
     #[arg(long)]
     cold: bool,
@@ -185,6 +179,14 @@ impl Of {
     }
 }
 
+impl Projections {
+    async fn run(self, rebuilt: bool) -> Result<()> {
+        let Self { rounds, of, events, content, cold } = self;
+        let options = project::Options { rounds: rounds.count(), events, content, rebuilt, warm_up: !cold };
+        project::run(options, |projection| of.includes(projection)).await
+    }
+}
+
 impl Rounds {
     fn count(self) -> usize {
         self.rounds.into()
@@ -208,14 +210,8 @@ impl Stream {
 async fn main() -> Result<()> {
     match Cli::parse().bench {
         Bench::Write { load, curve, peers } => write::run(write::Options { load: load.options(), curve, peers }).await,
-        Bench::Project { rounds, of, events, start } => {
-            let options = project::Options { rounds: rounds.count(), events, rebuilt: false, warm_up: !start.cold };
-            project::run(options, |projection| of.includes(projection)).await
-        }
-        Bench::Rebuild { rounds, of, events, start } => {
-            let options = project::Options { rounds: rounds.count(), events, rebuilt: true, warm_up: !start.cold };
-            project::run(options, |projection| of.includes(projection)).await
-        }
+        Bench::Project(projections) => projections.run(false).await,
+        Bench::Rebuild(projections) => projections.run(true).await,
         Bench::Throttle { load, events, max_rate, reads } => {
             throttle::run(throttle::Options { load: load.options(), events, max_rate, reads }).await
         }
@@ -229,8 +225,9 @@ async fn main() -> Result<()> {
         Bench::Memory { posts } => memory::run(&posts).await,
         Bench::Failover { rounds, posts } => failover::run(failover::Options { rounds: rounds.count(), posts }).await,
         Bench::Floor => floor::serve_writes(address()?, &variable("GROOT_KAFKA_BROKERS")?, PARTITIONS).await,
-        Bench::FloorReads => {
-            floor::serve_reads(address()?, &variable("GROOT_MONGODB_URI")?, &variable("GROOT_MONGODB_DATABASE")?).await
+        Bench::FloorReads { keep } => {
+            let (uri, database) = (variable("GROOT_MONGODB_URI")?, variable("GROOT_MONGODB_DATABASE")?);
+            floor::serve_reads(address()?, &uri, &database, keep).await
         }
     }
 }

@@ -1,6 +1,7 @@
 //! query-api over HTTP, with what projectors write, on a real MongoDB, Elasticsearch and ClickHouse.
 
 mod analytics;
+mod cache;
 mod comments;
 mod freshness;
 mod lists;

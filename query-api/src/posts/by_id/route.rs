@@ -1,11 +1,12 @@
+use std::sync::Arc;
+
 use axum::response::Response;
 use service::problem::{Problem, ProblemBody};
 
-use super::query::visible_post;
-use crate::path::Segment;
-use crate::people::query::names;
+use super::query::{page, visible};
+use crate::path::{self, Segment};
 use crate::posts::view::PostView;
-use crate::read::ReadRequest;
+use crate::read::{ReadRequest, located};
 
 /// Reads a post
 ///
@@ -36,9 +37,14 @@ use crate::read::ReadRequest;
     security((), ("bearer" = [])),
 )]
 pub async fn by_id(Segment(id_or_slug): Segment, request: ReadRequest) -> Result<Response, Problem> {
-    let ((), mut read) = request.open().await?;
-    let post = visible_post(&mut read.session, &id_or_slug, read.viewer).await?;
-    let names = names(&mut read.session, [post.author_id]).await?;
-    let (version, partition, offset) = (post.version, post.partition, post.last_offset());
-    read.answer_at(&PostView::new(post, &names), version, partition, offset).await
+    let reads = request.reads.clone();
+    let ((), asked) = request.check()?;
+    let (viewer, id) = (asked.viewer, path::id(&id_or_slug).filter(|_| asked.takes_what_is_there()));
+    let (moment, reply) = asked.admit(&reads.progress).await?;
+    let found = match id {
+        Some(id) => reads.posts.page(id).await?,
+        None => page(&mut reads.store.session(&moment).await?, &id_or_slug).await?.map(Arc::new),
+    };
+    let found = visible(found, |page| page.sight(viewer))?;
+    located(reply.rendered(&found.answer), &reads.progress, found.partition, found.offset).await
 }

@@ -1,0 +1,111 @@
+//! Posts that were read by id, kept in memory until they change.
+//!
+//! What changes is told by MongoDB's change stream, and a page is kept only while that is followed: it is as old as the stream is late.
+//! Reads that name a position do not come here.
+
+mod pages;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::counter;
+use service::problem::Problem;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use self::pages::{Found, Pages};
+use super::page::Page;
+use super::query;
+use crate::store::{Followed, Moment, QUERY_LIMIT, Store, StoreError};
+
+/// Pages by id, of one store. Cheap to clone.
+#[derive(Clone)]
+pub struct PostCache {
+    store: Store,
+    pages: Arc<Pages>,
+}
+
+/// How often it is looked whether another version is live.
+const GLANCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl PostCache {
+    /// Of so many bytes in all. Nothing is kept before [`PostCache::keep_following`] runs.
+    pub fn new(store: Store, bytes: u64) -> Self {
+        Self { store, pages: Arc::new(Pages::new(bytes)) }
+    }
+
+    /// The post with this id, kept or read.
+    pub async fn page(&self, id: Uuid) -> Result<Option<Arc<Page>>, Problem> {
+        let names = self.store.names().await?;
+        // Who finds that somebody else is reading the post waits for them, though not longer than a read may take.
+        let found = timeout(QUERY_LIMIT, self.pages.find(names, id)).await.unwrap_or(Found::Nothing);
+        match found {
+            Found::Kept(page) => {
+                told("hit");
+                Ok(page)
+            }
+            Found::Place(place) => {
+                told("miss");
+                let page = self.read(place.moment(), id).await?;
+                place.keep(page.clone());
+                Ok(page)
+            }
+            Found::Nothing => {
+                told("off");
+                self.read(&Moment::default(), id).await
+            }
+        }
+    }
+
+    async fn read(&self, moment: &Moment, id: Uuid) -> Result<Option<Arc<Page>>, Problem> {
+        let mut session = self.store.session(moment).await?;
+        Ok(query::page(&mut session, &id.to_string()).await?.map(Arc::new))
+    }
+
+    /// Follows what changes, until cancelled.
+    pub async fn keep_following(self, cancel: CancellationToken) {
+        let forever = async {
+            let mut is_known = false;
+            loop {
+                let ended = match self.store.changed_posts().await {
+                    Ok(followed) => {
+                        is_known = false;
+                        self.follow(followed).await
+                    }
+                    Err(error) => Err(error),
+                };
+                self.pages.end();
+                if let Err(error) = ended
+                    && !std::mem::replace(&mut is_known, true)
+                {
+                    tracing::warn!(error = %error, "posts are not kept in memory until their changes can be followed again");
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        cancel.run_until_cancelled(forever).await;
+    }
+
+    async fn follow(&self, Followed { mut changes, moment, names }: Followed) -> Result<(), StoreError> {
+        self.pages.begin(names, moment);
+        let mut glances = interval(GLANCE);
+        glances.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                change = changes.next() => match change? {
+                    Some(change) => self.pages.changed(&change),
+                    None => return Ok(()),
+                },
+                _ = glances.tick() => if self.store.names().await? != names {
+                    return Ok(());
+                },
+            }
+        }
+    }
+}
+
+fn told(result: &'static str) {
+    counter!("post_cache_reads_total", "result" => result).increment(1);
+}

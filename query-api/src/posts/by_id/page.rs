@@ -1,0 +1,34 @@
+//! A post as everybody gets it who may see it.
+
+use read_model::{Post, PostStatus};
+use service::problem::Problem;
+use uuid::Uuid;
+
+use crate::people::query::Names;
+use crate::posts::view::PostView;
+use crate::read::Rendered;
+use crate::viewer::{Sight, Viewer};
+
+/// The answer to a read by id, and what decides who gets it.
+#[derive(Debug)]
+pub struct Page {
+    status: PostStatus,
+    author_id: Uuid,
+    pub answer: Rendered,
+    /// Where in the log the last event is that it shows.
+    pub partition: u32,
+    pub offset: i64,
+}
+
+impl Page {
+    pub fn new(post: Post, names: &Names) -> Result<Self, Problem> {
+        let (status, author_id) = (post.status, post.author_id);
+        let (partition, offset, version) = (post.partition, post.last_offset(), post.version);
+        let answer = Rendered::of(&PostView::new(post, names), Some(version))?;
+        Ok(Self { status, author_id, answer, partition, offset })
+    }
+
+    pub fn sight(&self, viewer: Viewer) -> Sight {
+        viewer.sees_one(self.status, self.author_id)
+    }
+}

@@ -1,0 +1,91 @@
+//! Posts that query-api keeps in memory.
+
+use groot_tests::waiting::until;
+use mongodb::bson::doc;
+use read_model::{DOCUMENTS, Post, PostStatus, stored};
+use service::auth::Role;
+use uuid::Uuid;
+
+use super::world::{Answer, World, position, post};
+
+/// A read that the store is not asked for proves that the post is kept.
+async fn is_kept(world: &World, path: &str) -> Answer {
+    until("an answer from memory", async || {
+        let asked = world.queries_of(&DOCUMENTS.posts()).await.len();
+        let answer = world.get(path).await;
+        (world.queries_of(&DOCUMENTS.posts()).await.len() == asked).then_some(answer)
+    })
+    .await
+}
+
+async fn set(world: &World, id: Uuid, fields: mongodb::bson::Document) {
+    let posts = world.db.collection::<Post>(&DOCUMENTS.posts());
+    posts.update_one(doc! { "_id": stored::id(id) }, doc! { "$set": fields }).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_post_is_answered_from_memory_until_it_changes() {
+    let world = World::start().await;
+    world.watch_queries().await;
+    world.insert(&[post(1)]).await;
+    let path = format!("/api/universal/post/{}", post(1).id);
+    let kept = is_kept(&world, &path).await.expect(200);
+    assert_eq!(kept.body["title"], "Post 1");
+    set(&world, post(1).id, doc! { "title": "Another" }).await;
+    let changed = until("the changed post", async || {
+        let answer = world.get(&path).await.expect(200);
+        (answer.body["title"] == "Another").then_some(answer)
+    });
+    assert_ne!(changed.await.header("etag"), kept.header("etag"));
+    // What is kept has the same tag, and is not sent again to who has it.
+    let again = is_kept(&world, &path).await.expect(200);
+    let request = world.request(&path).header("If-None-Match", again.header("etag"));
+    Answer::of(request).await.expect(304);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn that_there_is_no_post_is_forgotten_when_there_is_one() {
+    let world = World::start().await;
+    world.watch_queries().await;
+    let path = format!("/api/universal/post/{}", post(1).id);
+    is_kept(&world, &path).await.expect_problem(404, "not-found");
+    world.insert(&[post(1)]).await;
+    until("the post", async || (world.get(&path).await.status == 200).then_some(())).await;
+    let posts = world.db.collection::<Post>(&DOCUMENTS.posts());
+    posts.delete_one(doc! { "_id": stored::id(post(1).id) }).await.unwrap();
+    until("its end", async || (world.get(&path).await.status == 404).then_some(())).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_is_kept_is_shown_to_those_alone_who_may_see_it() {
+    let world = World::start().await;
+    world.watch_queries().await;
+    world.insert(&[Post { status: PostStatus::Draft, ..post(1) }]).await;
+    let path = format!("/api/universal/post/{}", post(1).id);
+    is_kept(&world, &path).await.expect_problem(404, "not-found");
+    let author = world.token(Role::Author, post(1).author_id);
+    let asked = world.queries_of(&DOCUMENTS.posts()).await.len();
+    let draft = world.get_as(&author, &path).await.expect(200);
+    assert_eq!(draft.header("cache-control"), "private, max-age=60");
+    let other = world.token(Role::Author, Uuid::now_v7());
+    world.get_as(&other, &path).await.expect_problem(404, "not-found");
+    world.get(&path).await.expect_problem(404, "not-found");
+    assert_eq!(world.queries_of(&DOCUMENTS.posts()).await.len(), asked, "all of them were answered from memory");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_read_that_names_a_position_is_not_answered_from_memory() {
+    let world = World::start().await;
+    world.watch_queries().await;
+    world.insert(&[post(1)]).await;
+    world.checkpoint(0, 5).await;
+    let path = format!("/api/universal/post/{}", post(1).id);
+    is_kept(&world, &path).await.expect(200);
+    let asked = world.queries_of(&DOCUMENTS.posts()).await.len();
+    world.get_at(position(4), &[], &path).await.expect(200);
+    assert_eq!(world.queries_of(&DOCUMENTS.posts()).await.len(), asked + 1);
+    world.end().await;
+}

@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
@@ -46,6 +46,7 @@ pub struct ReadRequest {
     anonymous: bool,
     params: Params,
     headers: HeaderMap,
+    uri: Uri,
 }
 
 /// A read whose parameters and headers are good.
@@ -54,6 +55,7 @@ pub struct Asked {
     pub viewer: Viewer,
     anonymous: bool,
     if_none_match: Option<String>,
+    uri: Uri,
 }
 
 /// A read that may go on: its session sees what the client asked to be seen.
@@ -100,6 +102,7 @@ impl FromRequestParts<Reads> for ReadRequest {
             anonymous: actor.is_none(),
             params: Params::of(parts.uri.query().unwrap_or_default()),
             headers: parts.headers.clone(),
+            uri: parts.uri.clone(),
         })
     }
 }
@@ -125,7 +128,7 @@ impl ReadRequest {
             }
         };
         let if_none_match = etag::if_none_match(&self.headers);
-        Ok((params, Asked { freshness, viewer: self.viewer, anonymous: self.anonymous, if_none_match }))
+        Ok((params, Asked { freshness, viewer: self.viewer, anonymous: self.anonymous, if_none_match, uri: self.uri }))
     }
 }
 
@@ -133,6 +136,11 @@ impl Asked {
     /// Whether an answer need not reflect any position.
     pub fn takes_what_is_there(&self) -> bool {
         self.freshness.tokens.is_empty()
+    }
+
+    /// Path and query, as they were asked.
+    pub fn question(&self) -> String {
+        self.uri.to_string()
     }
 
     /// Waits until a projection is where it must be for the answer.

@@ -93,8 +93,7 @@ pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result
     let projectors =
         Projectors::new(config.projectors_urls.clone()).map_err(|error| refused("GROOT_PROJECTORS_URLS", &error))?;
     let search = Searches { progress: Progress::new(index.clone()), index };
-    let tables = Tables::new(&config.clickhouse());
-    let analytics = Figures { progress: Progress::new(tables.clone()), tables };
+    let analytics = Figures::new(Tables::new(&config.clickhouse()));
     let posts = PostCache::new(store.clone(), u64::from(config.post_cache_mib) << 20);
     let reads = Reads {
         store: store.clone(),

@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 use service::problem::Problem;
 use uuid::Uuid;
 
-use crate::live_version::LiveVersion;
 use crate::progress::{self, Checkpoints};
+use crate::shared::Shared;
 
 /// A query that takes longer is given up, by the server and by us.
 pub const QUERY_LIMIT: Duration = Duration::from_secs(3);
@@ -31,7 +31,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Store {
     database: Database,
-    live: LiveVersion<StoreError>,
+    live: Shared<u32, StoreError>,
 }
 
 /// Reads one after another, each seeing at least what the one before it saw, whichever servers answer, and all of one version.
@@ -112,7 +112,7 @@ impl Store {
         options.read_concern = Some(ReadConcern::majority());
         options.selection_criteria = Some(readable());
         let database = Client::with_options(options)?.database(database);
-        Ok(Self { database, live: LiveVersion::default() })
+        Ok(Self { database, live: Shared::default() })
     }
 
     /// The names of the version that is live.

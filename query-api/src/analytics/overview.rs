@@ -33,8 +33,5 @@ use crate::read::ReadRequest;
 pub async fn overview(request: ReadRequest) -> Result<Response, Problem> {
     let figures = request.reads.analytics.clone();
     let (params, asked) = request.check::<OverviewParams>()?;
-    let (moment, reply) = asked.admit(&figures.progress).await?;
-    let tables = figures.tables.at(moment).await?;
-    let totals = tables.totals(params.span, Utc::now()).await?;
-    reply.not_kept().with(&Overview::from(totals), None)
+    figures.answer(asked, async |tables| Ok(Overview::from(tables.totals(params.span, Utc::now()).await?))).await
 }

@@ -10,23 +10,16 @@ use service::problem::Problem;
 use uuid::Uuid;
 
 use super::params::{CountriesParams, SeriesParams, Span, TopParams};
-use crate::live_version::LiveVersion;
-use crate::progress::{Checkpoints, Progress};
+use crate::progress::Checkpoints;
+use crate::shared::Shared;
 use crate::store::QUERY_LIMIT;
-
-/// The tables, and how far they have come. Cheap to clone.
-#[derive(Clone)]
-pub struct Figures {
-    pub tables: Tables,
-    pub progress: Progress<Tables>,
-}
 
 /// The events of one installation in ClickHouse, in whichever version is live. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Tables {
     /// Of the first version, which also says which one is live.
     clickhouse: Clickhouse,
-    live: LiveVersion<FiguresError>,
+    live: Shared<u32, FiguresError>,
 }
 
 /// The events in one version. Each question is asked in that one's database.
@@ -122,7 +115,7 @@ const BY_POST: &str = "\
 impl Tables {
     /// Prepares the client without connecting.
     pub fn new(address: &ClickhouseAddress) -> Self {
-        Self { clickhouse: Clickhouse::new(address, QUERY_LIMIT), live: LiveVersion::default() }
+        Self { clickhouse: Clickhouse::new(address, QUERY_LIMIT), live: Shared::default() }
     }
 
     /// The tables as of a moment.

@@ -72,8 +72,5 @@ async fn answer<P: FromParams>(
     let figures = request.reads.analytics.clone();
     let (params, asked) = request.check::<P>()?;
     let params = series(params);
-    let (moment, reply) = asked.admit(&figures.progress).await?;
-    let tables = figures.tables.at(moment).await?;
-    let counted = tables.series(&params).await?;
-    reply.not_kept().with(&Series::new(&params, &counted), None)
+    figures.answer(asked, async |tables| Ok(Series::new(&params, &tables.series(&params).await?))).await
 }

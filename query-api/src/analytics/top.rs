@@ -2,6 +2,7 @@ use axum::response::Response;
 use service::problem::{Problem, ProblemBody};
 
 use super::params::{CountriesParams, TopParams};
+use super::query::TablesOf;
 use super::view::{Countries, TopAuthors, TopPosts};
 use crate::read::ReadRequest;
 
@@ -33,10 +34,11 @@ use crate::read::ReadRequest;
 pub async fn top_posts(request: ReadRequest) -> Result<Response, Problem> {
     let figures = request.reads.analytics.clone();
     let (params, asked) = request.check::<TopParams>()?;
-    let (moment, reply) = asked.admit(&figures.progress).await?;
-    let tables = figures.tables.at(moment).await?;
-    let found = tables.top_posts(&params).await?;
-    reply.not_kept().with(&TopPosts { data: found.into_iter().map(Into::into).collect() }, None)
+    let answer = async |tables: TablesOf| {
+        let found = tables.top_posts(&params).await?;
+        Ok(TopPosts { data: found.into_iter().map(Into::into).collect() })
+    };
+    figures.answer(asked, answer).await
 }
 
 /// Lists the authors that were viewed most
@@ -67,10 +69,11 @@ pub async fn top_posts(request: ReadRequest) -> Result<Response, Problem> {
 pub async fn top_authors(request: ReadRequest) -> Result<Response, Problem> {
     let figures = request.reads.analytics.clone();
     let (params, asked) = request.check::<TopParams>()?;
-    let (moment, reply) = asked.admit(&figures.progress).await?;
-    let tables = figures.tables.at(moment).await?;
-    let found = tables.top_authors(&params).await?;
-    reply.not_kept().with(&TopAuthors { data: found.into_iter().map(Into::into).collect() }, None)
+    let answer = async |tables: TablesOf| {
+        let found = tables.top_authors(&params).await?;
+        Ok(TopAuthors { data: found.into_iter().map(Into::into).collect() })
+    };
+    figures.answer(asked, answer).await
 }
 
 /// Lists the countries that events came from
@@ -102,8 +105,9 @@ pub async fn top_authors(request: ReadRequest) -> Result<Response, Problem> {
 pub async fn countries(request: ReadRequest) -> Result<Response, Problem> {
     let figures = request.reads.analytics.clone();
     let (params, asked) = request.check::<CountriesParams>()?;
-    let (moment, reply) = asked.admit(&figures.progress).await?;
-    let tables = figures.tables.at(moment).await?;
-    let found = tables.countries(&params).await?;
-    reply.not_kept().with(&Countries { data: found.into_iter().map(Into::into).collect() }, None)
+    let answer = async |tables: TablesOf| {
+        let found = tables.countries(&params).await?;
+        Ok(Countries { data: found.into_iter().map(Into::into).collect() })
+    };
+    figures.answer(asked, answer).await
 }

@@ -5,8 +5,8 @@ use read_model::{Checkpoint, versions};
 use serde_json::{Value, json};
 use service::problem::{FieldError, Problem};
 
-use crate::live_version::LiveVersion;
 use crate::progress::{Checkpoints, Progress};
+use crate::shared::Shared;
 use crate::store::QUERY_LIMIT;
 
 /// More partitions than any log of ours has.
@@ -24,7 +24,7 @@ pub struct Searches {
 pub struct Index {
     elasticsearch: Elasticsearch,
     names: SearchNames,
-    live: LiveVersion<SearchError>,
+    live: Shared<u32, SearchError>,
 }
 
 /// A search did not succeed.
@@ -40,7 +40,7 @@ impl Index {
     /// Prepares the client without connecting; the address is checked.
     pub fn new(url: &str, prefix: &str) -> Result<Self, ElasticsearchError> {
         let elasticsearch = Elasticsearch::new(url, QUERY_LIMIT)?;
-        Ok(Self { elasticsearch, names: SearchNames::new(prefix), live: LiveVersion::default() })
+        Ok(Self { elasticsearch, names: SearchNames::new(prefix), live: Shared::default() })
     }
 
     /// Asks all posts as of a moment; an answer that some of them are missing from is none.

@@ -9,6 +9,7 @@ use event_schema::event::DomainEvent;
 use event_schema::like::{PostLiked, PostUnliked};
 use event_schema::person::PersonCreated;
 use event_schema::post::{PostCreated, PostPublished, PostType};
+use groot_tests::waiting::until;
 use projectors::analytics::batch::Batch;
 use projectors::analytics::inserts;
 use projectors::analytics::write::Store;
@@ -235,4 +236,21 @@ async fn what_is_wrong_is_named_and_clickhouse_need_not_be_there_for_anything_el
     }
     world.get("/api/universal/post").await.expect(200);
     world.end().await;
+}
+
+#[tokio::test]
+async fn an_answer_is_shared_for_a_second_and_whoever_names_a_position_has_it_counted_anew() {
+    let counted = Counted::start().await;
+    let now = Utc::now();
+    counted.write(post(11, 1, now).into()).await;
+    let path = "/api/analytics/overview";
+    assert_eq!(counted.world.get(path).await.expect(200).body["views"], 0);
+    counted.view(vec![view(0, 11, now, "a", "DE"), view(1, 11, now, "b", "DE")]).await;
+    let anew = counted.world.get_at(position(1), &[], path).await.expect(200);
+    assert_eq!(anew.body["views"], 2);
+    until("the views in the answer to all", async || {
+        (counted.world.get(path).await.expect(200).body["views"] == 2).then_some(())
+    })
+    .await;
+    counted.end().await;
 }

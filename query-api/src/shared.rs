@@ -1,4 +1,4 @@
-//! Which version of a projection readers read, as its store says.
+//! What a store says and many want to know: one asks for all.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,37 +6,37 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// What the store said last. Shared by all requests that read it. Cheap to clone.
+/// What the store said last. Shared by all requests that ask for it. Cheap to clone.
 #[derive(Debug)]
-pub struct LiveVersion<E>(Arc<Mutex<Option<Said<E>>>>);
+pub struct Shared<T, E>(Arc<Mutex<Option<Said<T, E>>>>);
 
 #[derive(Clone, Debug)]
-struct Said<E> {
-    answer: Result<u32, E>,
+struct Said<T, E> {
+    answer: Result<T, E>,
     /// When the store was asked.
     at: Instant,
 }
 
-/// For so long the store is not asked again. The version before is kept up for as long as an operator may want to go back to it, so
-/// that whoever reads it a second longer reads nothing old.
+/// For so long the store is not asked again. Of a version that is no longer live: it is kept up for as long as an operator may want to go
+/// back to it, so that whoever reads it a second longer reads nothing old.
 const HOLDS: Duration = Duration::from_secs(1);
 
-impl<E> Clone for LiveVersion<E> {
+impl<T, E> Clone for Shared<T, E> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<E> Default for LiveVersion<E> {
+impl<T, E> Default for Shared<T, E> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
-impl<E: Clone> LiveVersion<E> {
+impl<T: Clone, E: Clone> Shared<T, E> {
     /// What the store said within the last second, or says now. One request asks it for all that wait meanwhile; if it does not answer
     /// they are all told so, and do not ask it one after another.
-    pub async fn get(&self, ask: impl AsyncFnOnce() -> Result<u32, E>) -> Result<u32, E> {
+    pub async fn get(&self, ask: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E> {
         let came = Instant::now();
         let mut said = self.0.lock().await;
         if let Some(Said { answer, at }) = &*said
@@ -57,7 +57,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_store_is_asked_once_a_second_at_most() {
-        let live = LiveVersion::<()>::default();
+        let live = Shared::<u32, ()>::default();
         let says = |version| async move || Ok(version);
         assert_eq!(live.get(says(1)).await, Ok(1));
         assert_eq!(live.get(says(2)).await, Ok(1));
@@ -67,7 +67,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_store_that_does_not_say_is_asked_again_by_the_next() {
-        let live = LiveVersion::default();
+        let live = Shared::default();
         assert_eq!(live.get(async || Err("away")).await, Err("away"));
         tokio::time::advance(Duration::from_millis(1)).await;
         assert_eq!(live.get(async || Ok(3)).await, Ok(3));
@@ -75,7 +75,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn those_who_wait_while_it_does_not_answer_wait_for_one_question_and_not_for_each_other() {
-        let live = LiveVersion::default();
+        let live = Shared::default();
         let slow = async || {
             tokio::time::sleep(Duration::from_secs(3)).await;
             Err::<u32, _>("away")

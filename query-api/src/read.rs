@@ -191,7 +191,8 @@ impl Rendered {
     pub fn of(body: &impl Serialize, version: Option<u64>) -> Result<Self, Problem> {
         let body = serde_json::to_vec(body).map_err(Problem::internal)?;
         let tag = HeaderValue::try_from(etag::of(version, &body)).map_err(Problem::internal)?;
-        Ok(Self { body: body.into(), tag })
+        // As long as it is and no longer: some are kept.
+        Ok(Self { body: body.into_boxed_slice().into(), tag })
     }
 }
 

@@ -13,11 +13,11 @@ pub struct Shared<T, E>(Arc<Mutex<Option<Said<T, E>>>>);
 #[derive(Clone, Debug)]
 struct Said<T, E> {
     answer: Result<T, E>,
-    /// When the store was asked.
+    /// When the store had answered.
     at: Instant,
 }
 
-/// For so long the store is not asked again. Of a version that is no longer live: it is kept up for as long as an operator may want to go
+/// For so long the store is not asked again. A version that is not live any more is kept up for as long as an operator may want to go
 /// back to it, so that whoever reads it a second longer reads nothing old.
 const HOLDS: Duration = Duration::from_secs(1);
 
@@ -44,9 +44,8 @@ impl<T: Clone, E: Clone> Shared<T, E> {
         {
             return answer.clone();
         }
-        let at = Instant::now();
         let answer = ask().await;
-        *said = Some(Said { answer: answer.clone(), at });
+        *said = Some(Said { answer: answer.clone(), at: Instant::now() });
         answer
     }
 }
@@ -63,6 +62,27 @@ mod tests {
         assert_eq!(live.get(says(2)).await, Ok(1));
         tokio::time::advance(HOLDS).await;
         assert_eq!(live.get(says(2)).await, Ok(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_while_it_is_asked_gets_that_answer_however_long_it_takes() {
+        let figure = Shared::<u32, ()>::default();
+        let slow = |says| {
+            let figure = figure.clone();
+            async move {
+                let ask = async || {
+                    tokio::time::sleep(HOLDS * 3).await;
+                    Ok(says)
+                };
+                figure.get(ask).await
+            }
+        };
+        let later = async {
+            tokio::time::sleep(HOLDS * 2).await;
+            slow(2).await
+        };
+        assert_eq!(tokio::join!(slow(1), later), (Ok(1), Ok(1)));
+        assert_eq!(slow(3).await, Ok(1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,6 +21,8 @@ use crate::shared::Shared;
 /// A query that takes longer is given up, by the server and by us.
 pub const QUERY_LIMIT: Duration = Duration::from_secs(3);
 
+/// For how long a server that has no change to tell is asked before it says so.
+const QUIET: Duration = Duration::from_secs(1);
 const POOL_MAX: u32 = 100;
 const POOL_MIN: u32 = 10;
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
@@ -78,12 +80,24 @@ pub struct Change {
     pub time: Timestamp,
 }
 
+/// What there is to be told of changes.
+#[derive(Clone, Debug)]
+pub enum Told {
+    Change(Change),
+    /// Nothing has changed within [`QUIET`].
+    Nothing,
+    /// The collection itself is gone.
+    End,
+}
+
 impl Changes {
-    /// The next one; waits for it. None when the collection itself is gone. Cancel safe.
-    pub async fn next(&mut self) -> Result<Option<Change>, StoreError> {
-        let Some(event) = self.0.try_next().await? else { return Ok(None) };
+    /// What comes next. A server that does not answer is an error like any other: nobody may take its silence for quiet.
+    pub async fn next(&mut self) -> Result<Told, StoreError> {
+        let Some(event) = within_limit(self.0.next_if_any()).await? else {
+            return Ok(if self.0.is_alive() { Told::Nothing } else { Told::End });
+        };
         let id = event.document_key.as_ref().and_then(|key| stored::to_id(key.get("_id")?));
-        Ok(id.zip(event.cluster_time).map(|(id, time)| Change { id, time }))
+        Ok(id.zip(event.cluster_time).map_or(Told::End, |(id, time)| Told::Change(Change { id, time })))
     }
 }
 
@@ -153,12 +167,12 @@ impl Store {
         // Any read has the store say its time.
         session.checkpoints().await?;
         let (moment, names) = (session.moment(), session.names());
-        let untimed = || Error::custom("the server says no time: a change stream needs a replica set");
+        let untimed = || Error::custom("the server says no time: a change stream needs a replica set".to_owned());
         let time = moment.operation.ok_or_else(untimed)?;
         // Which document it was is enough.
         let fields = doc! { "$project": { "operationType": 1, "ns": 1, "documentKey": 1, "clusterTime": 1 } };
         let posts = self.database.collection::<Document>(&names.posts());
-        let changes = posts.watch().pipeline([fields]).start_at_operation_time(time);
+        let changes = posts.watch().pipeline([fields]).start_at_operation_time(time).max_await_time(QUIET);
         let changes = within_limit(changes.into_future()).await?;
         Ok(Followed { changes: Changes(changes), moment, names })
     }

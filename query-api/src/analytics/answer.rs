@@ -21,16 +21,16 @@ pub struct Figures {
     answers: Arc<Cache<String, Shared<Rendered, Problem>>>,
 }
 
-/// Questions whose last answers are remembered.
-const QUESTIONS: usize = 1_000;
+/// Questions whose last answers are remembered, the longest of which are of some 130 KB.
+const QUESTIONS: usize = 100;
 
 impl Figures {
     pub fn new(tables: Tables) -> Self {
         Self { progress: Progress::new(tables.clone()), tables, answers: Arc::new(Cache::new(QUESTIONS)) }
     }
 
-    /// Answers with what the tables say. A figure of many posts takes a second of the server's, so however many ask the same, it is counted
-    /// once a second; whoever names a position has it counted then.
+    /// Answers with what the tables say. A figure of many posts takes the server a second, so all who ask the same while it is counted, or
+    /// within a second after it, get that answer; whoever names a position has it counted anew.
     pub async fn answer<T: Serialize>(
         &self,
         asked: Asked,

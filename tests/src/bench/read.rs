@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use chrono::{SecondsFormat, TimeDelta, Utc};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::Serialize;
@@ -33,7 +34,7 @@ const WARM_UP: Duration = Duration::from_secs(2);
 const DIFFERENT: usize = 20_000;
 /// Different posts that are read when they are kept in memory: all of them fit.
 const KEPT: usize = 1_000;
-/// Clients that ask for lists, searches and figures, one after another.
+/// Clients that ask for lists and searches, each one after another.
 const FEW: usize = 4;
 /// Pages of a hundred, behind which the deep page is.
 const DEEP: u64 = 1_000;
@@ -86,24 +87,31 @@ pub async fn run(options: Options) -> Result<()> {
     let searches = |rng: &mut StdRng, count: usize| -> Vec<String> {
         (0..DIFFERENT).map(|_| format!("/api/search?limit=10&q={}", word(rng, count))).collect()
     };
+    // All who ask the same share one answer: so each asks something else, of a span that ends a second earlier.
+    let now = Utc::now();
+    let figures = |figure: &str| -> Vec<String> {
+        let end = |ago| (now - TimeDelta::seconds(ago)).to_rfc3339_opts(SecondsFormat::Secs, true);
+        (0..DIFFERENT as i64).map(|ago| format!("/api/analytics/{figure}to={}", end(ago))).collect()
+    };
     let one = |path: &str| vec![path.to_owned()];
     let asked = [
-        ("list, first page of 20 and their total", one(&format!("{POSTS}?limit=20"))),
-        ("list, first 20 by cursor", one(&format!("{POSTS}?limit=20&cursor="))),
-        ("list, 20 behind 100,000 by cursor", one(&format!("{POSTS}?limit=20&cursor={deep}"))),
-        ("search for a word", searches(&mut rng, 1)),
-        ("search for three words", searches(&mut rng, 3)),
-        ("suggest", (0..DIFFERENT).map(|_| format!("/api/search/suggest?q={}", word(&mut rng, 1))).collect()),
-        ("analytics overview", one("/api/analytics/overview")),
-        ("analytics time series, days", one("/api/analytics/timeseries?interval=day")),
-        ("analytics top posts", one("/api/analytics/top-posts")),
+        ("list, first page of 20 and their total", FEW, one(&format!("{POSTS}?limit=20"))),
+        ("list, first 20 by cursor", FEW, one(&format!("{POSTS}?limit=20&cursor="))),
+        ("list, 20 behind 100,000 by cursor", FEW, one(&format!("{POSTS}?limit=20&cursor={deep}"))),
+        ("search for a word", FEW, searches(&mut rng, 1)),
+        ("search for three words", FEW, searches(&mut rng, 3)),
+        ("suggest", FEW, (0..DIFFERENT).map(|_| format!("/api/search/suggest?q={}", word(&mut rng, 1))).collect()),
+        ("analytics overview", 1, figures("overview?")),
+        ("analytics time series, days", 1, figures("timeseries?interval=day&")),
+        ("analytics top posts", 1, figures("top-posts?")),
+        ("analytics overview, the same for all", FEW, one("/api/analytics/overview")),
     ];
     let mut first = Vec::new();
-    for (what, paths) in asked {
+    for (what, clients, paths) in asked {
         let target = Target::reads(&queries, paths)?;
         let (mut p50, mut p99) = (Vec::new(), Vec::new());
         for _ in 0..options.load.rounds {
-            let outcome = load::run(&target, FEW, Pace::Closed, WARM_UP, options.load.duration).await?;
+            let outcome = load::run(&target, clients, Pace::Closed, WARM_UP, options.load.duration).await?;
             ensure!(outcome.answers > 0, "{what}: no answer within the time of a round");
             p50.push(outcome.millis(0.5));
             p99.push(Round { groot: outcome.millis(0.99), floor: None });
@@ -126,7 +134,8 @@ pub async fn run(options: Options) -> Result<()> {
         }
     }
     let title = format!(
-        "Reads of {} published posts of {CONTENT} bytes; by id over {} connections beside a bare handler with find_one, the others over {FEW}",
+        "Reads of {} published posts of {CONTENT} bytes; by id over {} connections beside a bare handler, lists and searches over {FEW}, \
+         figures one after another, each of another span",
         options.posts, options.load.connections
     );
     report::print(&title, &rows);

@@ -46,7 +46,9 @@ pub async fn run(options: Options) -> Result<()> {
     let fresh = Fresh::on(stack, "throttle", PARTITIONS);
     let (filler, events) = fill(stack, &fresh, options.events / 2, CONTENT).await?;
     project(stack, &fresh, "documents", events).await?;
-    let start = |name: &str, args: &[&str]| Program::start(stack, &format!("throttle-{name}"), name, args, &fresh.env);
+    // What is kept in memory says nothing of the store.
+    let env: Vec<_> = fresh.env.iter().cloned().chain([("GROOT_POST_CACHE_MIB".to_owned(), "0".to_owned())]).collect();
+    let start = |name: &str, args: &[&str]| Program::start(stack, &format!("throttle-{name}"), name, args, &env);
     let (commands, projectors) = (start("command-api", &[]), start("projectors", &["documents"]));
     let queries = start("query-api", &[]);
     tokio::join!(commands.is_ready(), projectors.is_ready(), queries.is_ready());

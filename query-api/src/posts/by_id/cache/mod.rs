@@ -9,15 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::counter;
-use service::problem::Problem;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use service::problem::{Problem, chain};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::pages::{Found, Pages};
 use super::page::Page;
 use super::query;
-use crate::store::{Followed, Moment, QUERY_LIMIT, Store, StoreError};
+use crate::store::{Followed, Moment, QUERY_LIMIT, Store, StoreError, Told};
 
 /// Pages by id, of one store. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +29,8 @@ pub struct PostCache {
 /// How often it is looked whether another version is live.
 const GLANCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long a read waits for a server that lags behind the changes that were told. What such a server has is answered and not kept.
+const LAG: Duration = Duration::from_secs(1);
 
 impl PostCache {
     /// Of so many bytes in all. Nothing is kept before [`PostCache::keep_following`] runs.
@@ -48,9 +50,14 @@ impl PostCache {
             }
             Found::Place(place) => {
                 told("miss");
-                let page = self.read(place.moment(), id).await?;
-                place.keep(page.clone());
-                Ok(page)
+                let read = timeout(LAG, self.read(place.moment(), id)).await;
+                if let Ok(page) = read {
+                    let page = page?;
+                    place.keep(page.clone());
+                    return Ok(page);
+                }
+                drop(place);
+                self.read(&Moment::default(), id).await
             }
             Found::Nothing => {
                 told("off");
@@ -80,7 +87,10 @@ impl PostCache {
                 if let Err(error) = ended
                     && !std::mem::replace(&mut is_known, true)
                 {
-                    tracing::warn!(error = %error, "posts are not kept in memory until their changes can be followed again");
+                    tracing::warn!(
+                        error = chain(&error),
+                        "posts are not kept in memory until their changes can be followed again"
+                    );
                 }
                 tokio::time::sleep(PAUSE).await;
             }
@@ -90,17 +100,18 @@ impl PostCache {
 
     async fn follow(&self, Followed { mut changes, moment, names }: Followed) -> Result<(), StoreError> {
         self.pages.begin(names, moment);
-        let mut glances = interval(GLANCE);
-        glances.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut glanced = Instant::now();
         loop {
-            tokio::select! {
-                change = changes.next() => match change? {
-                    Some(change) => self.pages.changed(&change),
-                    None => return Ok(()),
-                },
-                _ = glances.tick() => if self.store.names().await? != names {
+            match changes.next().await? {
+                Told::Change(change) => self.pages.changed(&change),
+                Told::Nothing => {}
+                Told::End => return Ok(()),
+            }
+            if glanced.elapsed() >= GLANCE {
+                if self.store.names().await? != names {
                     return Ok(());
-                },
+                }
+                glanced = Instant::now();
             }
         }
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use quick_cache::sync::{Cache, DefaultLifecycle, EntryAction, EntryResult, PlaceholderGuard};
-use quick_cache::{DefaultHashBuilder, Weighter};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use read_model::Projection;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -46,7 +46,7 @@ pub enum Found<'a> {
     Kept(Option<Arc<Page>>),
     /// It is to be read and put there.
     Place(Place<'a>),
-    /// It is to be read and not kept.
+    /// It is to be read and not kept: nobody follows what changes, or somebody else takes too long to read it.
     Nothing,
 }
 
@@ -65,6 +65,8 @@ const HOLDS: Duration = Duration::from_secs(300);
 const OVERHEAD: u64 = 512;
 /// Bytes of a body, about, from which it is estimated how many there may be.
 const BODY: u64 = 2_048;
+/// So few that the longest post has room in one.
+const SHARDS: usize = 4;
 
 impl Weighter<Key, Kept> for ByBytes {
     fn weight(&self, _key: &Key, kept: &Kept) -> u64 {
@@ -75,7 +77,11 @@ impl Weighter<Key, Kept> for ByBytes {
 impl Pages {
     pub fn new(bytes: u64) -> Self {
         let estimated = usize::try_from(bytes / (BODY + OVERHEAD)).unwrap_or(usize::MAX).max(1);
-        Self { kept: Cache::with_weighter(estimated, bytes, ByBytes), following: RwLock::default() }
+        let mut options = OptionsBuilder::new();
+        options.estimated_items_capacity(estimated).weight_capacity(bytes).shards(SHARDS);
+        let options = options.build().expect("all that has to be said is said");
+        let kept = Cache::with_options(options, ByBytes, DefaultHashBuilder::default(), DefaultLifecycle::default());
+        Self { kept, following: RwLock::default() }
     }
 
     /// The post in this version. Waits for whoever is reading it already.
@@ -93,7 +99,9 @@ impl Pages {
             EntryResult::Removed(..) | EntryResult::Timeout => return Found::Nothing,
         };
         // Only now that there is a place: of a change that came before it the moment knows, and a later one takes the place away.
-        let moment = self.read(|following| (following.times == times).then(|| following.moment.clone()));
+        let moment = self.read(|following| {
+            (following.times == times && following.names.is_some()).then(|| following.moment.clone())
+        });
         moment.map_or(Found::Nothing, |moment| Found::Place(Place { guard, moment }))
     }
 

@@ -15,6 +15,7 @@ use crate::analytics::Figures;
 use crate::etag;
 use crate::freshness::{Admission, Freshness, GROOT_POSITION, GROOT_STALE};
 use crate::posts::by_id::cache::PostCache;
+use crate::posts::list::query::Totals;
 use crate::progress::{Checkpoints, Progress};
 use crate::projections::Projectors;
 use crate::search::Searches;
@@ -27,6 +28,7 @@ pub struct Reads {
     pub store: Store,
     pub progress: Progress<Store>,
     pub posts: PostCache,
+    pub totals: Totals,
     pub search: Searches,
     pub projectors: Projectors,
     pub analytics: Figures,
@@ -62,6 +64,8 @@ pub struct Asked {
 pub struct Read {
     pub session: Session,
     pub viewer: Viewer,
+    /// Where the answer need not reflect any position.
+    pub totals: Option<Totals>,
     progress: Progress<Store>,
     reply: Reply,
 }
@@ -110,11 +114,11 @@ impl FromRequestParts<Reads> for ReadRequest {
 impl ReadRequest {
     /// Checks the parameters and headers, naming every bad one, and waits until the documents are where they must be.
     pub async fn open<P: FromParams>(self) -> Result<(P, Read), Problem> {
-        let Reads { store, progress, .. } = self.reads.clone();
+        let Reads { store, progress, totals, .. } = self.reads.clone();
         let (params, asked) = self.check()?;
-        let viewer = asked.viewer;
+        let (viewer, totals) = (asked.viewer, asked.takes_what_is_there().then_some(totals));
         let (moment, reply) = asked.admit(&progress).await?;
-        Ok((params, Read { session: store.session(&moment).await?, viewer, progress, reply }))
+        Ok((params, Read { session: store.session(&moment).await?, viewer, totals, progress, reply }))
     }
 
     /// Checks the parameters and headers, naming every bad one.

@@ -1,8 +1,10 @@
 //! What a store says and many want to know: one asks for all.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quick_cache::sync::Cache;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -50,6 +52,27 @@ impl<T: Clone, E: Clone> Shared<T, E> {
     }
 }
 
+/// What the store said last to each of several questions. Cheap to clone.
+pub struct Answers<T, E>(Arc<Cache<String, Shared<T, E>>>);
+
+impl<T, E> Answers<T, E> {
+    /// Of so many questions at the most.
+    pub fn of(questions: usize) -> Self {
+        Self(Arc::new(Cache::new(questions)))
+    }
+
+    pub fn to(&self, question: &str) -> Shared<T, E> {
+        let none_yet = || Ok::<_, Infallible>(Shared::default());
+        self.0.get_or_insert_with(question, none_yet).unwrap_or_default()
+    }
+}
+
+impl<T, E> Clone for Answers<T, E> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +106,14 @@ mod tests {
         };
         assert_eq!(tokio::join!(slow(1), later), (Ok(1), Ok(1)));
         assert_eq!(slow(3).await, Ok(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_question_has_an_answer_of_its_own() {
+        let answers = Answers::<u32, ()>::of(10);
+        assert_eq!(answers.to("posts").get(async || Ok(1)).await, Ok(1));
+        assert_eq!(answers.to("people").get(async || Ok(2)).await, Ok(2));
+        assert_eq!(answers.to("posts").get(async || Ok(3)).await, Ok(1));
     }
 
     #[tokio::test(start_paused = true)]

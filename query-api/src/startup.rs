@@ -30,6 +30,7 @@ use crate::dashboard;
 use crate::live::socket::{self, Sockets};
 use crate::live::{Live, figures, happenings, stream};
 use crate::posts::by_id::cache::PostCache;
+use crate::posts::list::query::{TOTALS, Totals};
 use crate::progress::{Checkpoints, Progress};
 use crate::projections::{self, Projectors};
 use crate::read::Reads;
@@ -99,6 +100,7 @@ pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result
         store: store.clone(),
         progress: progress.clone(),
         posts: posts.clone(),
+        totals: Totals::of(TOTALS),
         search: search.clone(),
         analytics: analytics.clone(),
         projectors,

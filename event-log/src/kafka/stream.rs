@@ -1,8 +1,10 @@
 //! What counts in one partition, as a reader that only reads gets it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 use super::meters;
 use super::partition_log::{Inbox, KafkaLog, PartitionLog};
@@ -11,7 +13,10 @@ use crate::position::Position;
 use crate::reader::{Commit, CommitReader, Halt, Skip, Step};
 use crate::record::Claim;
 
-/// What had arrived when it was asked for.
+/// How long a delivery that the log is known to fill waits for what is still missing.
+const FILLED_WITHIN: Duration = Duration::from_secs(1);
+
+/// What had arrived when it was asked for; where the log is known to hold more than a delivery may, a full one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// Whole commits in force, in order.
@@ -89,6 +94,8 @@ struct Gathered {
     skipped: BTreeMap<&'static str, (Skip, u64)>,
     records: u64,
     bytes: u64,
+    /// Until when it waits for more, once it does.
+    wait_until: Option<Instant>,
 }
 
 impl Gathered {
@@ -194,7 +201,10 @@ impl CommitStream {
             }
             let event = match self.inbox.try_recv() {
                 Some(event) => event,
-                None if self.gathered.tells_something() => return Ok(Some(self.deliver())),
+                None if self.gathered.tells_something() => match self.fill(end).await {
+                    Some(event) => event,
+                    None => return Ok(Some(self.deliver())),
+                },
                 None => match next_event(&mut self.inbox, self.revoked.as_ref()).await {
                     Some(event) => event,
                     None => return Ok(None),
@@ -202,6 +212,18 @@ impl CommitStream {
             };
             self.take(event);
         }
+    }
+
+    /// What comes next of a delivery that is not full although the log is known to fill it. A reader that is far behind would else get what
+    /// lies in the client at the moment, which is the less the more partitions there are.
+    async fn fill(&mut self, end: u64) -> Option<LogEvent> {
+        let missing = self.max_records - self.gathered.records;
+        let held = self.end_offset()?.min(end).saturating_sub(self.reader.next_offset());
+        if held < missing {
+            return None;
+        }
+        let wait_until = *self.gathered.wait_until.get_or_insert_with(|| Instant::now() + FILLED_WITHIN);
+        timeout_at(wait_until, next_event(&mut self.inbox, self.revoked.as_ref())).await.ok()?
     }
 
     fn take(&mut self, event: LogEvent) {

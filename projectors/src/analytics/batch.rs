@@ -1,4 +1,8 @@
-//! The rows that events lead to. Each event leads to its rows by itself, whatever came before it.
+//! The rows that events lead to. Each event leads to its rows by itself, whatever came before it; what the events of a batch say of one post
+//! is put together in one row, as the table would do it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use event_schema::comment::CommentEvent;
 use event_schema::event::DomainEvent;
@@ -33,13 +37,14 @@ impl Batch {
     /// For an event at a time that the tables do not hold.
     pub fn of(events: &[LoggedEvent]) -> Result<Self, Unprojectable> {
         let mut batch = Self::default();
+        let mut places = HashMap::new();
         for logged in events {
             if !TIMES.contains(&logged.meta.time.timestamp_millis()) {
                 let (offset, time) = (logged.offset, logged.meta.time);
                 return Err(Unprojectable(format!("the event at offset {offset} is of {time}, which no table holds")));
             }
             batch.events.push(event_row(logged));
-            batch.add_facts(logged);
+            batch.add_facts(logged, &mut places);
         }
         Ok(batch)
     }
@@ -49,10 +54,20 @@ impl Batch {
         self.events.is_empty()
     }
 
-    fn add_facts(&mut self, logged: &LoggedEvent) {
+    /// `places` tells where in the batch the rows of posts are.
+    fn add_facts(&mut self, logged: &LoggedEvent, places: &mut HashMap<Uuid, usize>) {
         let (id, at) = (logged.meta.aggregate_id, Millis::from(logged.meta.time));
         match &logged.event {
-            DomainEvent::Post(event) => self.posts.extend(post_row(logged, event)),
+            DomainEvent::Post(event) => {
+                let Some(row) = post_row(logged, event) else { return };
+                match places.entry(id) {
+                    Entry::Occupied(place) => add(&mut self.posts[*place.get()], row),
+                    Entry::Vacant(place) => {
+                        place.insert(self.posts.len());
+                        self.posts.push(row);
+                    }
+                }
+            }
             DomainEvent::Person(PersonEvent::Created(created)) => self.authors.push(AuthorRow {
                 id,
                 name: created.name.clone(),
@@ -154,6 +169,23 @@ fn post_row(logged: &LoggedEvent, event: &PostEvent) -> Option<PostRow> {
         PostEvent::SlugRefused(_) => return None,
     }
     Some(row)
+}
+
+/// Of each column what has the highest version, as in the table.
+fn add(row: &mut PostRow, other: PostRow) {
+    fn latest<T>(held: &mut Versioned<T>, said: Versioned<T>) {
+        if said.0 > held.0 {
+            *held = said;
+        }
+    }
+    let PostRow { id: _, title, post_type, slug, status, author_id, published_at, created_at } = other;
+    latest(&mut row.title, title);
+    latest(&mut row.post_type, post_type);
+    latest(&mut row.slug, slug);
+    latest(&mut row.status, status);
+    latest(&mut row.author_id, author_id);
+    latest(&mut row.published_at, published_at);
+    latest(&mut row.created_at, created_at);
 }
 
 fn response_row(logged: &LoggedEvent, post_id: Uuid, kind: &str, stands: bool) -> ResponseRow {

@@ -175,13 +175,12 @@ impl Store {
                 format!("WHERE {column} IN ({})", keys.join(", "))
             }
         };
-        let posts = "SELECT id, tupleElement(max(title), 2), tupleElement(max(post_type), 2), tupleElement(max(slug), 2), \
-                     tupleElement(max(status), 2), tupleElement(max(author_id), 2), \
-                     if(tupleElement(max(published_at), 1) = 0, NULL, tupleElement(max(published_at), 2)), \
-                     tupleElement(max(created_at), 2), \
-                     greatest(tupleElement(max(title), 1), tupleElement(max(post_type), 1), tupleElement(max(slug), 1), \
-                         tupleElement(max(status), 1), tupleElement(max(author_id), 1), tupleElement(max(published_at), 1), \
-                         tupleElement(max(created_at), 1)) \
+        let posts = "SELECT id, argMax(title.2, title.1), argMax(post_type.2, post_type.1), argMax(slug.2, slug.1), \
+                     argMax(status.2, status.1), argMax(author_id.2, author_id.1), \
+                     if(max(published_at.1) = 0, NULL, argMax(published_at.2, published_at.1)), \
+                     argMax(created_at.2, created_at.1), \
+                     greatest(max(title.1), max(post_type.1), max(slug.1), max(status.1), max(author_id.1), \
+                         max(published_at.1), max(created_at.1)) \
                      FROM ?";
         let posts = format!("{posts} {} GROUP BY id", of("id"));
         let posts = clickhouse.query(&posts).bind(Identifier(&self.names.posts()));
@@ -197,7 +196,7 @@ impl Store {
             facts.versions.insert(row.id, row.version);
             facts.authors.insert(row.id, row);
         }
-        let responses = "SELECT post_id, kind, id, tupleElement(max(stands), 2), min(first_at), tupleElement(max(stands), 1) FROM ?";
+        let responses = "SELECT post_id, kind, id, argMax(stands.2, stands.1), min(first_at), max(stands.1) FROM ?";
         let responses = format!("{responses} {} GROUP BY post_id, kind, id", of("post_id"));
         let responses = clickhouse.query(&responses).bind(Identifier(&self.names.responses()));
         for row in clickhouse.rows::<ResponseNow>(responses).await? {

@@ -54,7 +54,7 @@ impl Store {
         saved: Saved,
         next: &Checkpoint,
     ) -> Result<(), Failure> {
-        self.move_checkpoint(session, saved, next).await?;
+        self.move_checkpoints(session, [(saved, next)].into_iter()).await?;
         let (database, names) = (&self.database, self.names);
         let (by_id, by_post) = (doc! { "_id": stored::id(key) }, doc! { "postId": stored::id(key) });
         let Documents { posts, comments, likes, people, slugs, history } = expected;

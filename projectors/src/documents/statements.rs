@@ -5,18 +5,26 @@
 //! duplicate key and abort the transaction. A statement that is not due leaves the document as it is.
 
 use mongodb::bson::{self, Bson, RawDocumentBuf, doc, rawdoc};
-use read_model::{Like, Person, PostEventDoc, Slug, stored};
+use read_model::{Checkpoint, Like, Person, PostEventDoc, Slug, stored};
 use serde::Serialize;
 use serde::ser::Error as _;
 
 use crate::documents::change::{BeforeDelete, PostChange, PostPatch, PostWrite};
 use crate::documents::response::{CommentChange, CommentWrite, CountWrite};
+use crate::projection::Saved;
 
 type Statement = Result<RawDocumentBuf, bson::ser::Error>;
 
 /// A document that is new to its collection.
 pub fn document(document: &impl Serialize) -> Statement {
     bson::to_raw_document_buf(document)
+}
+
+/// Only from where it is taken to be.
+pub fn checkpoint(from: Saved, next: &Checkpoint) -> Statement {
+    let next_offset = i64::try_from(from.position.next_offset).unwrap_or(i64::MAX);
+    let before = rawdoc! { "_id": next.id.as_str(), "rev": from.revision, "nextOffset": next_offset };
+    Ok(rawdoc! { "q": before, "u": bson::to_raw_document_buf(next)? })
 }
 
 /// Due while the document has none of the versions, or only the first of them.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use event_log::position::Position;
 use mongodb::bson::{Document, RawArrayBuf, RawDocumentBuf, doc, rawdoc};
-use mongodb::error::{Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT, WriteFailure};
+use mongodb::error::{Error, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 use mongodb::options::ReadConcern;
 use mongodb::{ClientSession, Collection, Database};
 use read_model::{Checkpoint, Projection as Names, stored};
@@ -155,9 +155,8 @@ impl Store {
         commands: &[Command],
     ) -> Result<(), Failure> {
         // First, so that of two writers of one partition the second learns of it before it has written anything else.
-        for (write, next) in writes {
-            self.move_checkpoint(session, write.from, next).await?;
-        }
+        let moves = writes.iter().map(|(write, next)| (write.from, next));
+        self.move_checkpoints(session, moves).await?;
         for (Write { partition, changes, .. }, _) in writes {
             self.dead_letters.change(session, *partition, changes.cleared.as_ref(), &changes.letters).await?;
         }
@@ -175,30 +174,27 @@ impl Store {
         Ok(())
     }
 
-    /// Compare and set: only from the revision that the batch was made for.
-    pub(super) async fn move_checkpoint(
+    /// Compare and set: each only from the revision that the batch was made for.
+    pub(super) async fn move_checkpoints(
         &self,
         session: &mut ClientSession,
-        from: Saved,
-        next: &Checkpoint,
+        moves: impl Iterator<Item = (Saved, &Checkpoint)>,
     ) -> Result<(), Failure> {
-        let checkpoints = self.checkpoints();
-        if from.revision == 0 {
-            return match checkpoints.insert_one(next).session(session).await {
-                Err(error) if is_duplicate(&error) => Err(StoreFailure::Superseded.into()),
-                other => Ok(other.map(drop)?),
-            };
+        let (first, later): (Vec<_>, Vec<_>) = moves.partition(|(from, _)| from.revision == 0);
+        let (mut commands, checkpoints) = (Vec::new(), self.names.checkpoints());
+        let first = first.into_iter().map(|(_, next)| statements::document(next));
+        pack(&mut commands, checkpoints, Kind::Insert, first)?;
+        let later = later.into_iter().map(|(from, next)| statements::checkpoint(from, next));
+        pack(&mut commands, checkpoints, Kind::Update(Check::Nothing), later)?;
+        for Command { text, statements, .. } in commands {
+            let answer = self.database.run_raw_command(text).session(&mut *session).await?;
+            match changed(&answer) {
+                Ok(_) if count(&answer, "n") == statements => {}
+                Ok(_) | Err(Failure::NotNew) => return Err(StoreFailure::Superseded.into()),
+                Err(failure) => return Err(failure),
+            }
         }
-        let before = doc! {
-            "_id": next.id.as_str(),
-            "rev": from.revision,
-            "nextOffset": i64::try_from(from.position.next_offset).unwrap_or(i64::MAX),
-        };
-        let moved = checkpoints.replace_one(before, next).session(session).await?;
-        match moved.matched_count {
-            1 => Ok(()),
-            _ => Err(StoreFailure::Superseded.into()),
-        }
+        Ok(())
     }
 
     /// Some statement was not due. That is well if the document is as new as the batch or newer, as when a checkpoint was
@@ -458,14 +454,6 @@ fn changed(answer: &Document) -> Result<i64, Failure> {
 
 fn count(answer: &Document, field: &str) -> i64 {
     answer.get_i32(field).map(i64::from).or_else(|_| answer.get_i64(field)).unwrap_or(0)
-}
-
-fn is_duplicate(error: &Error) -> bool {
-    match error.kind.as_ref() {
-        ErrorKind::Write(WriteFailure::WriteError(error)) => error.code == DUPLICATE_KEY,
-        ErrorKind::Command(error) => error.code == DUPLICATE_KEY,
-        _ => false,
-    }
 }
 
 pub(super) fn unavailable(error: &Error) -> StoreFailure {

@@ -1,24 +1,20 @@
 //! Answering with figures: who asks the same at a time shares one answer.
 
-use std::convert::Infallible;
-use std::sync::Arc;
-
 use axum::response::Response;
-use quick_cache::sync::Cache;
 use serde::Serialize;
 use service::problem::Problem;
 
 use super::query::{FiguresError, Tables, TablesOf};
 use crate::progress::Progress;
 use crate::read::{Asked, Rendered};
-use crate::shared::Shared;
+use crate::shared::Answers;
 
 /// The tables, how far they have come, and what was answered last. Cheap to clone.
 #[derive(Clone)]
 pub struct Figures {
     tables: Tables,
     pub progress: Progress<Tables>,
-    answers: Arc<Cache<String, Shared<Rendered, Problem>>>,
+    answers: Answers<Rendered, Problem>,
 }
 
 /// Questions whose last answers are remembered, the longest of which are of some 130 KB.
@@ -26,7 +22,7 @@ const QUESTIONS: usize = 100;
 
 impl Figures {
     pub fn new(tables: Tables) -> Self {
-        Self { progress: Progress::new(tables.clone()), tables, answers: Arc::new(Cache::new(QUESTIONS)) }
+        Self { progress: Progress::new(tables.clone()), tables, answers: Answers::of(QUESTIONS) }
     }
 
     /// Answers with what the tables say. A figure of many posts takes the server a second, so all who ask the same while it is counted, or
@@ -36,7 +32,7 @@ impl Figures {
         asked: Asked,
         ask: impl AsyncFnOnce(TablesOf) -> Result<T, FiguresError>,
     ) -> Result<Response, Problem> {
-        let shared = asked.takes_what_is_there().then(|| self.last_answer(&asked.question()));
+        let shared = asked.takes_what_is_there().then(|| self.answers.to(&asked.question()));
         let (moment, reply) = asked.admit(&self.progress).await?;
         let ask = async || -> Result<Rendered, Problem> {
             let tables = self.tables.at(moment).await?;
@@ -47,10 +43,5 @@ impl Figures {
             None => ask().await,
         };
         Ok(reply.not_kept().rendered(&answer?))
-    }
-
-    fn last_answer(&self, question: &str) -> Shared<Rendered, Problem> {
-        let none_yet = || Ok::<_, Infallible>(Shared::default());
-        self.answers.get_or_insert_with(question, none_yet).unwrap_or_default()
     }
 }

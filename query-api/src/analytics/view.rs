@@ -4,7 +4,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::params::SeriesParams;
-use super::query::{AuthorCounted, Counted, CountryCounted, PostCounted, RECENT, Totals};
+use super::query::{AuthorCounted, Counted, CountryCounted, PostCounted, PostFacts, RECENT, Totals};
 use crate::posts::view::AuthorView;
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -128,17 +128,17 @@ impl Series {
     }
 }
 
-impl From<PostCounted> for TopPost {
-    fn from(post: PostCounted) -> Self {
+impl From<(PostCounted, PostFacts)> for TopPost {
+    fn from((counted, post): (PostCounted, PostFacts)) -> Self {
         Self {
             id: post.id,
             title: post.title,
             slug: filled(post.slug),
             author: AuthorView { id: post.author, name: filled(post.name) },
             published_at: post.published_at.and_then(|time| time.to_time()),
-            views: post.views,
-            likes: post.likes,
-            comments: post.comments,
+            views: counted.views,
+            likes: counted.likes,
+            comments: counted.comments,
         }
     }
 }

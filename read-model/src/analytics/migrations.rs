@@ -19,10 +19,11 @@ struct Migration {
     statements: &'static str,
 }
 
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration { number: 1, name: "positions", statements: include_str!("migrations/0001_positions.sql") },
     Migration { number: 2, name: "events", statements: include_str!("migrations/0002_events.sql") },
     Migration { number: 3, name: "facts", statements: include_str!("migrations/0003_facts.sql") },
+    Migration { number: 4, name: "latest values", statements: include_str!("migrations/0004_latest_values.sql") },
 ];
 
 const RECORDS: &str = "schema_migrations";

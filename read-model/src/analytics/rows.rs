@@ -50,7 +50,7 @@ pub struct EventRow {
 pub const SOURCE_EVENTS: &str = "events";
 pub const SOURCE_ACTIVITY: &str = "activity";
 
-/// What one event says of a post.
+/// What one event says of a post, or several together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Row, Serialize, Deserialize)]
 pub struct PostRow {
     #[serde(with = "clickhouse::serde::uuid")]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clickhouse::sql::Identifier;
 use clickhouse::{Row, RowOwned, RowRead, RowWrite};
 use futures::{StreamExt, TryStreamExt};
@@ -95,17 +95,31 @@ async fn bulk(elasticsearch: &Elasticsearch, path: &str, body: Vec<u8>) -> Resul
     }
 }
 
-/// Seconds for the rows of events and posts of a version as RowBinary, into tables of the same kind that no view reads.
+/// Seconds for the rows of events and posts of a version as RowBinary, into tables of the same kind: a view makes the statistics of the events
+/// as it does of those that the projection inserts.
 pub async fn clickhouse(address: &ClickhouseAddress, version: u32) -> Result<f64> {
     let names = AnalyticsNames::of(ANALYTICS.in_version(version));
     let first = Clickhouse::new(address, LIMIT);
     let clickhouse = first.of_version(names);
     let (event_rows, post_rows) = (names.events(), names.posts());
+    for table in [&event_rows, &post_rows, &names.hourly()] {
+        clickhouse.run(&format!("CREATE TABLE floor_{table} AS {table}")).await?;
+    }
+    let view = "SELECT as_select AS text FROM system.tables WHERE database = currentDatabase() AND engine = 'MaterializedView'";
+    let view: Vec<Text> = clickhouse.rows(clickhouse.query(view)).await?;
+    let [Text { text }] = &view[..] else { bail!("{} views fill tables, and one is expected", view.len()) };
+    let text = text.replace(&event_rows, &format!("floor_{event_rows}"));
+    clickhouse.run(&format!("CREATE MATERIALIZED VIEW floor TO floor_{} AS {text}", names.hourly())).await?;
     let seconds = insert::<EventRow>(&clickhouse, &event_rows, "offset").await?
         + insert::<PostRow>(&clickhouse, &post_rows, "id").await?;
     clickhouse.drop_database().await?;
     first.drop_database().await?;
     Ok(seconds)
+}
+
+#[derive(Row, Deserialize)]
+struct Text {
+    text: String,
 }
 
 /// Row by row in shares of about as many as are held, which the values of a column tell apart.
@@ -122,7 +136,6 @@ where
     let count = count.first().map_or(0, |count| count.rows);
     ensure!(count > 0, "{table} is empty");
     let floor = format!("floor_{table}");
-    clickhouse.run(&format!("CREATE TABLE {floor} AS {table}")).await?;
     let shares = count.div_ceil(HELD as u64);
     let mut seconds = 0.0;
     for share in 0..shares {

@@ -1,6 +1,7 @@
 use mongodb::bson::doc;
 use read_model::{Post, Slug, stored};
 use service::problem::{Problem, ProblemType};
+use uuid::Uuid;
 
 use super::page::Page;
 use crate::path;
@@ -11,7 +12,11 @@ use crate::viewer::{Sight, Viewer};
 /// The post that this id or slug names, as far as the viewer may see it: else 404, or 410 if they may know that it was
 /// deleted.
 pub async fn visible_post(session: &mut Session, id_or_slug: &str, viewer: Viewer) -> Result<Post, Problem> {
-    visible(post(session, id_or_slug).await?, |post| viewer.sees(post))
+    let found = match id_of(session, id_or_slug).await? {
+        Some(id) => post(session, id).await?,
+        None => None,
+    };
+    visible(found, |post| viewer.sees(post))
 }
 
 /// What was found, if it may be seen.
@@ -27,22 +32,23 @@ pub fn visible<T>(found: Option<T>, sight: impl FnOnce(&T) -> Sight) -> Result<T
     }
 }
 
-/// The post that this id or slug names with its author, as it is answered.
-pub async fn page(session: &mut Session, id_or_slug: &str) -> Result<Option<Page>, Problem> {
-    let Some(post) = post(session, id_or_slug).await? else { return Ok(None) };
+/// The post with this id and its author, as it is answered.
+pub async fn page(session: &mut Session, id: Uuid) -> Result<Option<Page>, Problem> {
+    let Some(post) = post(session, id).await? else { return Ok(None) };
     let names = names(session, [post.author_id]).await?;
     Page::new(post, &names).map(Some)
 }
 
-async fn post(session: &mut Session, id_or_slug: &str) -> Result<Option<Post>, StoreError> {
-    let names = session.names();
-    let id = match path::id(id_or_slug) {
-        Some(id) => id,
-        // Slug and post are written in one transaction, and the session sees the post at least as new as the slug.
-        None => match session.find_one::<Slug>(&names.slugs(), doc! { "_id": id_or_slug }).await? {
-            Some(slug) => slug.post_id,
-            None => return Ok(None),
-        },
-    };
-    session.find_one(&names.posts(), doc! { "_id": stored::id(id) }).await
+/// The id of the post that this id or slug names. Slug and post are written in one transaction, and the session sees the post at least as
+/// new as the slug.
+pub async fn id_of(session: &mut Session, id_or_slug: &str) -> Result<Option<Uuid>, StoreError> {
+    if let Some(id) = path::id(id_or_slug) {
+        return Ok(Some(id));
+    }
+    let slug = session.find_one::<Slug>(&session.names().slugs(), doc! { "_id": id_or_slug }).await?;
+    Ok(slug.map(|slug| slug.post_id))
+}
+
+async fn post(session: &mut Session, id: Uuid) -> Result<Option<Post>, StoreError> {
+    session.find_one(&session.names().posts(), doc! { "_id": stored::id(id) }).await
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::response::Response;
 use service::problem::{Problem, ProblemBody};
 
-use super::query::{page, visible};
+use super::query::{id_of, page, visible};
 use crate::path::{self, Segment};
 use crate::posts::view::PostView;
 use crate::read::{ReadRequest, located};
@@ -43,7 +43,13 @@ pub async fn by_id(Segment(id_or_slug): Segment, request: ReadRequest) -> Result
     let (moment, reply) = asked.admit(&reads.progress).await?;
     let found = match id {
         Some(id) => reads.posts.page(id).await?,
-        None => page(&mut reads.store.session(&moment).await?, &id_or_slug).await?.map(Arc::new),
+        None => {
+            let mut session = reads.store.session(&moment).await?;
+            match id_of(&mut session, &id_or_slug).await? {
+                Some(id) => page(&mut session, id).await?.map(Arc::new),
+                None => None,
+            }
+        }
     };
     let found = visible(found, |page| page.sight(viewer))?;
     located(reply.rendered(&found.answer), &reads.progress, found.partition, found.offset).await

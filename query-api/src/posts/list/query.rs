@@ -6,21 +6,36 @@ use super::filter::{filter, sort};
 use super::params::{ListParams, Order};
 use crate::cursor::{Cursor, after};
 use crate::page::Page;
+use crate::shared::Answers;
 use crate::store::{Session, StoreError};
 use crate::viewer::Viewer;
 
-/// The posts of one page and how many there are on all.
+/// How many posts there are of a filter in a version, as it was counted last.
+pub type Totals = Answers<u64, StoreError>;
+
+/// Filters whose totals are remembered.
+pub const TOTALS: usize = 1_000;
+
+/// The posts of one page and how many there are on all. Counting many posts takes the server a second, so whoever comes while the same are
+/// counted, or within a second after it, gets that number, if there are `totals`.
 pub async fn page(
     session: &mut Session,
     params: &ListParams,
     page: Page,
     viewer: Viewer,
+    totals: Option<&Totals>,
 ) -> Result<(Vec<Post>, u64), StoreError> {
     let Some(filter) = filter(&params.filters, viewer) else {
         return Ok((Vec::new(), 0));
     };
     let posts = session.names().posts();
-    let total = session.count(&posts, filter.clone()).await?;
+    let total = match totals {
+        Some(totals) => {
+            let count = async || session.count(&posts, filter.clone()).await;
+            totals.to(&format!("{posts} {filter}")).get(count).await?
+        }
+        None => session.count(&posts, filter.clone()).await?,
+    };
     if page.skip() >= total {
         return Ok((Vec::new(), total));
     }

@@ -21,7 +21,7 @@ pub struct PostPage {
     pub page: u32,
     #[schema(example = 10)]
     pub limit: u32,
-    /// How many posts match on all pages together.
+    /// How many posts match on all pages together; as of a second ago at most, and exact where a position is named.
     #[schema(example = 233)]
     pub total: u64,
     #[schema(example = 24)]
@@ -89,7 +89,8 @@ pub async fn list(request: ReadRequest) -> Result<Response, Problem> {
     let limit = params.limit;
     match &params.paging {
         Paging::Page(page) => {
-            let (posts, total) = query::page(&mut read.session, &params, *page, read.viewer).await?;
+            let (posts, total) =
+                query::page(&mut read.session, &params, *page, read.viewer, read.totals.as_ref()).await?;
             let data = summaries(&mut read, posts).await?;
             let total_pages = page.count(total);
             read.answer(&PostPage { data, page: page.number, limit, total, total_pages }, None)

@@ -9,7 +9,7 @@ use projectors::projection::{Saved, StoreFailure};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use read_model::analytics::migrations::applied;
-use read_model::analytics::rows::Millis;
+use read_model::analytics::rows::{Millis, PostRow};
 use uuid::Uuid;
 
 use super::world::{Db, NAMES, changes, position, prepare, take};
@@ -121,11 +121,8 @@ async fn the_largest_batch_is_one_block() {
     db.drop_it().await;
 }
 
-#[tokio::test]
-async fn a_time_of_1790_comes_back_exactly() {
-    let db = Db::new().await;
-    let published: DateTime<Utc> = "1790-01-01T00:00:00.001Z".parse().unwrap();
-    let id = Uuid::now_v7();
+/// A post that is created, and then published.
+fn published_post(id: Uuid, published: DateTime<Utc>) -> Vec<LoggedEvent> {
     let created = PostCreated {
         post_type: PostType::Article,
         title: "An address".to_owned(),
@@ -141,7 +138,31 @@ async fn a_time_of_1790_comes_back_exactly() {
     let happened = [created.into(), publish.into()];
     let happened =
         (1..).zip(happened).map(|(version, event)| Happened { meta: meta(id, version, &event, Utc::now()), event });
-    let events = placed(happened.collect(), 0);
+    placed(happened.collect(), 0)
+}
+
+#[test]
+fn what_a_batch_says_of_one_post_is_one_row() {
+    let events = published_post(Uuid::now_v7(), Utc::now());
+    let posts = |events| changes(events).batch.posts.clone();
+    let (both, [created], [published]) = (posts(&events), &posts(&events[..1])[..], &posts(&events[1..])[..]) else {
+        panic!("each event has a row")
+    };
+    let expected = PostRow {
+        slug: published.slug.clone(),
+        status: published.status.clone(),
+        published_at: published.published_at,
+        ..created.clone()
+    };
+    assert_eq!(both, [expected]);
+}
+
+#[tokio::test]
+async fn a_time_of_1790_comes_back_exactly() {
+    let db = Db::new().await;
+    let published: DateTime<Utc> = "1790-01-01T00:00:00.001Z".parse().unwrap();
+    let id = Uuid::now_v7();
+    let events = published_post(id, published);
     db.write(LOG, &events[..1]).await.unwrap();
     assert_eq!(db.everything().await.posts[&id].published_at, None);
     db.write(LOG, &events[1..]).await.unwrap();
@@ -169,11 +190,11 @@ async fn migrations_are_applied_once_however_many_start_at_once() {
         result.unwrap();
     }
     let numbers = async || applied(&db.clickhouse).await.unwrap().iter().map(|found| found.number).collect::<Vec<_>>();
-    assert_eq!(numbers().await, [1, 2, 3]);
+    assert_eq!(numbers().await, [1, 2, 3, 4]);
     let events = placed(take(&mut Story::new(4, 3), 20), 0);
     db.write(LOG, &events).await.unwrap();
     prepare(&db.address).await.unwrap();
-    assert_eq!(numbers().await, [1, 2, 3]);
+    assert_eq!(numbers().await, [1, 2, 3, 4]);
     db.assert_is_fold_of(&events).await;
     db.drop_it().await;
 }

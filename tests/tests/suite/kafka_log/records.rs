@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use event_log::kafka::{Inbox, MAX_RECORD_BYTES, PartitionLog};
+use event_log::kafka::{CommitStream, Inbox, MAX_RECORD_BYTES, PartitionLog};
 use event_log::log::{Log, LogEvent};
 use event_log::owner::Told;
+use event_log::position::Position;
 use event_log::record::RecordDraft;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -114,6 +115,29 @@ async fn a_reader_that_does_not_keep_up_holds_up_neither_other_partitions_nor_it
     })
     .await;
     drop((slow, other));
+    log.close().await;
+}
+
+#[tokio::test]
+async fn who_is_far_behind_gets_full_deliveries_though_less_is_read_ahead() {
+    const FULL: usize = 1_000;
+    let (_, log) = log(1).await;
+    let mut owner = Driver::serving(&log, 0, "a", 1).await;
+    for number in 0..40 {
+        let commit = Uuid::now_v7();
+        owner.propose(commit, (0..100).map(|_| event(incompressible(number, 2_048))).collect());
+        owner.until_released(commit).await;
+    }
+    // Readers of a partition take turns.
+    drop(owner);
+    let end = log.end_offsets().await.unwrap()[0];
+    let mut stream = CommitStream::open(&log, 0, Position::START).limits(FULL, usize::MAX);
+    while stream.next_offset() < end {
+        let is_more = end - stream.next_offset() > FULL as u64;
+        let delivery = soon("a delivery", stream.next()).await.unwrap().unwrap();
+        assert!(delivery.records >= FULL as u64 || !is_more, "{} records of {end}", delivery.records);
+    }
+    drop(stream);
     log.close().await;
 }
 

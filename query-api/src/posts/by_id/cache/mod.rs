@@ -68,7 +68,7 @@ impl PostCache {
 
     async fn read(&self, moment: &Moment, id: Uuid) -> Result<Option<Arc<Page>>, Problem> {
         let mut session = self.store.session(moment).await?;
-        Ok(query::page(&mut session, &id.to_string()).await?.map(Arc::new))
+        Ok(query::page(&mut session, id).await?.map(Arc::new))
     }
 
     /// Follows what changes, until cancelled.

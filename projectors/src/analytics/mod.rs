@@ -54,6 +54,9 @@ impl Analytics {
 impl Projection for Analytics {
     type Batch = Batch;
 
+    // A batch waits for its turn at the server several times, in which others can be inserted.
+    const UNDER_WAY_BYTES: usize = 64 << 20;
+
     fn names(&self) -> Names {
         self.store.names.projection()
     }

@@ -16,7 +16,7 @@ use crate::record::Claim;
 /// How long a delivery that the log is known to fill waits for what is still missing.
 const FILLED_WITHIN: Duration = Duration::from_secs(1);
 
-/// What had arrived when it was asked for; where the log is known to hold more than a delivery may, a full one.
+/// What had arrived when it was asked for; where the cluster is known to hold as many records as a delivery may, those that came within a second.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// Whole commits in force, in order.
@@ -203,6 +203,7 @@ impl CommitStream {
                 Some(event) => event,
                 None if self.gathered.tells_something() => match self.fill(end).await {
                     Some(event) => event,
+                    None if self.is_revoked() => return Ok(None),
                     None => return Ok(Some(self.deliver())),
                 },
                 None => match next_event(&mut self.inbox, self.revoked.as_ref()).await {
@@ -214,11 +215,12 @@ impl CommitStream {
         }
     }
 
-    /// What comes next of a delivery that is not full although the log is known to fill it. A reader that is far behind would else get what
-    /// lies in the client at the moment, which is the less the more partitions there are.
+    /// What comes next of a delivery that is not full although the cluster is known to hold as many records as are missing. A reader that is
+    /// far behind would else get what lies in the client at the moment, which is the less the more partitions there are.
     async fn fill(&mut self, end: u64) -> Option<LogEvent> {
-        let missing = self.max_records - self.gathered.records;
-        let held = self.end_offset()?.min(end).saturating_sub(self.reader.next_offset());
+        let next = self.reader.next_offset();
+        let missing = (self.max_records - self.gathered.records).min(end.saturating_sub(next));
+        let held = self.end_offset()?.saturating_sub(next);
         if held < missing {
             return None;
         }

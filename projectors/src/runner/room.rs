@@ -1,7 +1,7 @@
 //! How much the partitions of a projection have on its way to the store at a time.
 //!
-//! Small batches go beside each other, as many as there are partitions. Large ones, which come when there is much to catch up with, go one
-//! after another: a dozen transactions of 16 MiB each do not fit into the cache of a small MongoDB, which then rolls them back for one
+//! Small batches go beside each other, as many as there are partitions. Large ones, which come when there is much to catch up with, wait for
+//! one another, where the store has little room: a dozen transactions of 16 MiB each do not fit into the cache of a small MongoDB, which then rolls them back for one
 //! another (as write conflicts, though no two write the same) and gets nowhere.
 
 use std::sync::Arc;

@@ -199,6 +199,9 @@ impl TablesOf {
         let (from, to) = (params.span.from.timestamp_millis(), params.span.to.timestamp_millis());
         let query = self.clickhouse.query(&statement).bind(from).bind(to).bind(from).bind(to).bind(params.limit);
         let top: Vec<PostCounted> = self.clickhouse.rows(query).await?;
+        if top.is_empty() {
+            return Ok(Vec::new());
+        }
         let ids: Vec<_> = top.iter().map(|post| post.id.to_string()).collect();
         let statement = "\
             SELECT p.id AS id, p.title AS title, p.slug AS slug, p.author_id AS author, a.name AS name, p.published_at AS published_at \

@@ -10,14 +10,14 @@ use crate::shared::Answers;
 use crate::store::{Session, StoreError};
 use crate::viewer::Viewer;
 
-/// How many posts there are of a filter in a version, as it was counted last.
+/// How many posts there are of a filter in a collection, as it was counted last.
 pub type Totals = Answers<u64, StoreError>;
 
 /// Filters whose totals are remembered.
 pub const TOTALS: usize = 1_000;
 
 /// The posts of one page and how many there are on all. Counting many posts takes the server a second, so whoever comes while the same are
-/// counted, or within a second after it, gets that number, if there are `totals`.
+/// counted, or within a second after it, gets that number, if there are `totals`. What is on the page is always what is there now.
 pub async fn page(
     session: &mut Session,
     params: &ListParams,
@@ -29,19 +29,21 @@ pub async fn page(
         return Ok((Vec::new(), 0));
     };
     let posts = session.names().posts();
-    let total = match totals {
-        Some(totals) => {
-            let count = async || session.count(&posts, filter.clone()).await;
-            totals.to(&format!("{posts} {filter}")).get(count).await?
-        }
-        None => session.count(&posts, filter.clone()).await?,
+    // The text of a filter says where each of its strings ends, whatever is in them.
+    let shared = totals.zip(serde_json::to_string(&(&posts, &filter)).ok());
+    let count = async || session.count(&posts, filter.clone()).await;
+    let total = match &shared {
+        Some((totals, question)) => totals.to(question).get(count).await?,
+        None => count().await?,
     };
-    if page.skip() >= total {
+    if shared.is_none() && page.skip() >= total {
         return Ok((Vec::new(), total));
     }
     let mut options = options(params.order, page.limit);
     options.skip = Some(page.skip());
-    Ok((session.find(&posts, filter, options).await?, total))
+    let found: Vec<Post> = session.find(&posts, filter, options).await?;
+    let seen = if found.is_empty() { 0 } else { page.skip() + found.len() as u64 };
+    Ok((found, total.max(seen)))
 }
 
 /// The posts after the cursor and the cursor that goes on, if there are more.

@@ -21,7 +21,7 @@ pub struct PostPage {
     pub page: u32,
     #[schema(example = 10)]
     pub limit: u32,
-    /// How many posts match on all pages together; as of a second ago at most, and exact where a position is named.
+    /// How many posts match on all pages together. It may be what was counted for somebody else a moment ago, unless a position is named.
     #[schema(example = 233)]
     pub total: u64,
     #[schema(example = 24)]

@@ -308,6 +308,33 @@ async fn of_batches_that_are_written_together_one_that_was_superseded_does_not_k
 }
 
 #[tokio::test]
+async fn of_checkpoints_that_are_moved_together_each_is_compared() {
+    let db = Db::new().await;
+    let logs = in_partitions(8, 20);
+    // All partitions but the last were begun, and in one somebody else is ahead.
+    for (partition, events) in (0..).zip(&logs[..7]) {
+        let begun = db.store(LOG).write(partition, batch(&events[..10]), Saved::NOTHING, position(10)).await.unwrap();
+        if partition == 3 {
+            db.store(LOG).write(3, batch(&events[10..]), begun, position(20)).await.unwrap();
+        }
+    }
+    let store = db.store(LOG);
+    let write = |(partition, events): (u32, &Vec<LoggedEvent>)| {
+        let begun = Saved { position: position(10), revision: 1, begun: None };
+        let (events, from) = if partition == 7 { (&events[..], Saved::NOTHING) } else { (&events[10..], begun) };
+        store.write(partition, batch(events), from, position(20))
+    };
+    for (partition, written) in (0..).zip(join_all((0..).zip(&logs).map(write)).await) {
+        match partition {
+            3 => assert_eq!(written, Err(StoreFailure::Superseded)),
+            _ => assert_eq!(written, Ok(db.store(LOG).load(partition).await.unwrap())),
+        }
+    }
+    db.assert_is_fold_of(&logs.concat()).await;
+    db.drop_it().await;
+}
+
+#[tokio::test]
 async fn a_checkpoint_of_another_log_halts() {
     let db = Db::new().await;
     write(&db, &placed(Story::new(5, 1).take(3), 0)).await.unwrap();

@@ -84,6 +84,23 @@ async fn pages_and_cursors_show_every_post_once_in_order_even_where_keys_are_equ
 }
 
 #[tokio::test]
+async fn a_total_that_was_counted_for_another_is_that_of_the_same_question_and_hides_no_post() {
+    let world = World::start().await;
+    let note = |number| Post { tags: vec!["war".to_owned()], post_type: PostType::Note, ..post(number) };
+    world.insert(&[note(1), note(2)]).await;
+    let list = async |query: &str| world.get(&format!("/api/universal/post?{query}")).await.expect(200);
+    // A tag that reads like the end of a filter.
+    let none = list("tag=war%22%2C%20%22type%22%3A%20%22note&limit=1").await;
+    assert_eq!((none.ids().len(), &none.body["total"]), (0, &0.into()));
+    let one = list("tag=war&type=note&limit=1").await;
+    assert_eq!((one.ids().len(), &one.body["total"]), (1, &2.into()));
+    world.insert(&[note(3)]).await;
+    let all = list("tag=war&type=note").await;
+    assert_eq!((all.ids().len(), &all.body["total"]), (3, &3.into()));
+    world.end().await;
+}
+
+#[tokio::test]
 async fn posts_never_published_have_their_place_in_the_order_too() {
     let world = World::start().await;
     let mut posts = with_ties();

@@ -31,7 +31,7 @@ pub async fn page(
     let posts = session.names().posts();
     // The text of a filter says where each of its strings ends, whatever is in them.
     let shared = totals.zip(serde_json::to_string(&(&posts, &filter)).ok());
-    let count = async || session.count(&posts, filter.clone()).await;
+    let mut count = async || session.count(&posts, filter.clone()).await;
     let total = match &shared {
         Some((totals, question)) => totals.to(question).get(count).await?,
         None => count().await?,

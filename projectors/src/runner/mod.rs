@@ -1,5 +1,5 @@
 //! One runner for every projection: it shares the partitions with the other instances, and feeds each partition's events to
-//! the projection in batches. A batch is whatever arrived while the last one was written.
+//! the projection in batches. A batch is whatever arrived while the last one was written; of what has much to catch up with, a full one.
 //!
 //! Once it runs, nothing makes it give up. A store or a registry that is away is waited for; what cannot be mended by
 //! waiting (a log that is not the one read before, an event that this build is too old for) halts the partition that it is in: it

@@ -287,6 +287,16 @@ async fn of_two_projectors_of_one_partition_only_one_writes() {
     db.drop_it().await;
 }
 
+/// Of what each partition was told, in their order.
+async fn assert_all_but_partition_3_written(db: &Db, told: Vec<Result<Saved, StoreFailure>>) {
+    for (partition, written) in (0..).zip(told) {
+        match partition {
+            3 => assert_eq!(written, Err(StoreFailure::Superseded)),
+            _ => assert_eq!(written, Ok(db.store(LOG).load(partition).await.unwrap())),
+        }
+    }
+}
+
 #[tokio::test]
 async fn of_batches_that_are_written_together_one_that_was_superseded_does_not_keep_the_others() {
     let db = Db::new().await;
@@ -297,12 +307,7 @@ async fn of_batches_that_are_written_together_one_that_was_superseded_does_not_k
     let write = |(partition, events): (u32, &Vec<LoggedEvent>)| {
         store.write(partition, batch(events), Saved::NOTHING, position(20))
     };
-    for (partition, written) in (0..).zip(join_all((0..).zip(&logs).map(write)).await) {
-        match partition {
-            3 => assert_eq!(written, Err(StoreFailure::Superseded)),
-            _ => assert_eq!(written, Ok(db.store(LOG).load(partition).await.unwrap())),
-        }
-    }
+    assert_all_but_partition_3_written(&db, join_all((0..).zip(&logs).map(write)).await).await;
     db.assert_is_fold_of(&logs.concat()).await;
     db.drop_it().await;
 }
@@ -324,12 +329,7 @@ async fn of_checkpoints_that_are_moved_together_each_is_compared() {
         let (events, from) = if partition == 7 { (&events[..], Saved::NOTHING) } else { (&events[10..], begun) };
         store.write(partition, batch(events), from, position(20))
     };
-    for (partition, written) in (0..).zip(join_all((0..).zip(&logs).map(write)).await) {
-        match partition {
-            3 => assert_eq!(written, Err(StoreFailure::Superseded)),
-            _ => assert_eq!(written, Ok(db.store(LOG).load(partition).await.unwrap())),
-        }
-    }
+    assert_all_but_partition_3_written(&db, join_all((0..).zip(&logs).map(write)).await).await;
     db.assert_is_fold_of(&logs.concat()).await;
     db.drop_it().await;
 }

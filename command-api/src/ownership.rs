@@ -119,7 +119,7 @@ impl Ownership {
             // It is being handed over. If nobody has claimed it, it is served on; else its end is near, and it is seated anew.
             return seat.order(Order::Keep { generation });
         }
-        let (seat, mailbox) = Seat::new(generation, self.host.queue_bytes);
+        let (seat, mailbox) = Seat::new(generation, self.host.queue);
         self.seats.send_modify(|seats| {
             seats.insert(partition, Arc::new(seat));
         });

@@ -97,21 +97,44 @@ impl Routing {
     async fn attempt(&self, submission: &Submission, hops: u8, deadline: Instant) -> Attempt {
         let key = submission.command.root_id().to_string();
         let partition = partition_for(key.as_bytes(), self.partitions);
-        let seat = self.seats.borrow().get(&partition).cloned();
-        if let Some(seat) = seat.filter(|seat| !seat.has_ended()) {
-            return seat.make(submission.clone(), deadline).await;
-        }
-        let address = self.hints.borrow().get(&partition).map(|hint| hint.address.clone());
-        match address {
-            Some(address) if address != self.own_address && hops < MAX_HOPS => {
-                tokio::select! {
-                    biased;
-                    attempt = self.peers.forward(&address, submission, hops + 1, deadline) => attempt,
-                    // The owner that was asked may never answer, having been paused or cut off. The next one knows what counts.
-                    () = self.moved(partition, &address) => Attempt::InDoubt,
-                }
+        let seat = self.seats.borrow().get(&partition).cloned().filter(|seat| !seat.has_ended());
+        // While it folds, the owner before it still serves.
+        let elsewhere = if seat.as_ref().is_some_and(|seat| seat.serves()) || hops >= MAX_HOPS {
+            None
+        } else {
+            self.owner_elsewhere(partition)
+        };
+        if let Some(address) = elsewhere {
+            let attempt = self.pass_on(&address, partition, submission, hops, deadline).await;
+            if !matches!(attempt, Attempt::NotMade) {
+                return attempt;
             }
-            _ => Attempt::NotMade,
+        }
+        match seat {
+            Some(seat) => seat.make(submission.clone(), deadline).await,
+            None => Attempt::NotMade,
+        }
+    }
+
+    /// Where the owner is that is known, if that is another process.
+    fn owner_elsewhere(&self, partition: u32) -> Option<String> {
+        let hints = self.hints.borrow();
+        hints.get(&partition).map(|hint| hint.address.clone()).filter(|address| *address != self.own_address)
+    }
+
+    async fn pass_on(
+        &self,
+        address: &str,
+        partition: u32,
+        submission: &Submission,
+        hops: u8,
+        deadline: Instant,
+    ) -> Attempt {
+        tokio::select! {
+            biased;
+            attempt = self.peers.forward(address, submission, hops + 1, deadline) => attempt,
+            // The owner that was asked may never answer, having been paused or cut off. The next one knows what counts.
+            () = self.moved(partition, address) => Attempt::InDoubt,
         }
     }
 

@@ -35,6 +35,7 @@ use crate::http::{Api, LogId};
 use crate::owners::Owners;
 use crate::ownership::{Ownership, all_served};
 use crate::partition::actor::Host;
+use crate::partition::queue::QueueLimits;
 use crate::partition::recovery::{Recovery, chain};
 use crate::partition::runtime::RuntimeConfig;
 use crate::partition::stored;
@@ -45,9 +46,9 @@ use crate::{http, owners, peer};
 const SETTLE_LIMIT: Duration = Duration::from_secs(8);
 /// After this the group gives a partition to another though it was not handed over.
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(10);
-/// Commands that may be pending or waiting in one partition.
-const QUEUE: usize = 4096;
-/// Bytes of their contents: twice the largest record.
+/// One partition may have this share of the requests that are served at a time, so that one that stands still leaves the others the rest.
+const QUEUE_SHARE: usize = 8;
+/// Bytes of contents that may be unanswered in one partition: twice the largest record.
 const QUEUE_BYTES: usize = 2 * MAX_RECORD_BYTES;
 /// Bytes of aggregates that are kept decoded in memory, of blocks of the local store, and of its unwritten tables: each for
 /// all partitions together.
@@ -157,14 +158,16 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
 
     let leave = supervisor.token().child_token();
     let left = CancellationToken::new();
+    let commands = (config.http.http_max_in_flight as usize / QUEUE_SHARE).max(1);
+    let queue = QueueLimits { commands, bytes: QUEUE_BYTES };
     let host = Host {
         log: log.clone(),
         codec: Arc::new(codec),
         hints,
         owner: OwnerConfig { owner: instance.clone(), lanes: kafka.lanes, ..OwnerConfig::default() },
-        queue_bytes: QUEUE_BYTES,
+        queue,
         runtime: RuntimeConfig {
-            queue: QUEUE,
+            due_below: 2 * queue.commands,
             record_limit: MAX_RECORD_BYTES,
             source: "/groot/command-api".to_owned(),
             flush_entries: FLUSH_ENTRIES,

@@ -1,5 +1,8 @@
 //! What every read has in common: who asks, how fresh it must be, and how the answer may be kept.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
@@ -22,9 +25,11 @@ use crate::search::Searches;
 use crate::store::{Session, Store};
 use crate::viewer::Viewer;
 
-/// What the routes share. Cheap to clone.
+/// What the routes share. Cheap to clone, which a request does several times on its way.
 #[derive(Clone)]
-pub struct Reads {
+pub struct Reads(Arc<Readers>);
+
+pub struct Readers {
     pub store: Store,
     pub progress: Progress<Store>,
     pub posts: PostCache,
@@ -33,6 +38,20 @@ pub struct Reads {
     pub projectors: Projectors,
     pub analytics: Figures,
     pub verifier: Verifier,
+}
+
+impl From<Readers> for Reads {
+    fn from(readers: Readers) -> Self {
+        Self(Arc::new(readers))
+    }
+}
+
+impl Deref for Reads {
+    type Target = Readers;
+
+    fn deref(&self) -> &Readers {
+        &self.0
+    }
 }
 
 impl FromRef<Reads> for Verifier {
@@ -114,11 +133,12 @@ impl FromRequestParts<Reads> for ReadRequest {
 impl ReadRequest {
     /// Checks the parameters and headers, naming every bad one, and waits until the documents are where they must be.
     pub async fn open<P: FromParams>(self) -> Result<(P, Read), Problem> {
-        let Reads { store, progress, totals, .. } = self.reads.clone();
+        let reads = self.reads.clone();
         let (params, asked) = self.check()?;
-        let (viewer, totals) = (asked.viewer, asked.takes_what_is_there().then_some(totals));
-        let (moment, reply) = asked.admit(&progress).await?;
-        Ok((params, Read { session: store.session(&moment).await?, viewer, totals, progress, reply }))
+        let (viewer, totals) = (asked.viewer, asked.takes_what_is_there().then(|| reads.totals.clone()));
+        let (moment, reply) = asked.admit(&reads.progress).await?;
+        let session = reads.store.session(&moment).await?;
+        Ok((params, Read { session, viewer, totals, progress: reads.progress.clone(), reply }))
     }
 
     /// Checks the parameters and headers, naming every bad one.

@@ -33,7 +33,7 @@ use crate::posts::by_id::cache::PostCache;
 use crate::posts::list::query::{TOTALS, Totals};
 use crate::progress::{Checkpoints, Progress};
 use crate::projections::{self, Projectors};
-use crate::read::Reads;
+use crate::read::{Readers, Reads};
 use crate::search::{self, Index, Searches};
 use crate::store::Store;
 use crate::{comments, people, posts};
@@ -96,7 +96,7 @@ pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result
     let search = Searches { progress: Progress::new(index.clone()), index };
     let analytics = Figures::new(Tables::new(&config.clickhouse()));
     let posts = PostCache::new(store.clone(), u64::from(config.post_cache_mib) << 20);
-    let reads = Reads {
+    let reads = Readers {
         store: store.clone(),
         progress: progress.clone(),
         posts: posts.clone(),
@@ -108,7 +108,7 @@ pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result
     };
     let (live, stopping) = (Live::new(), CancellationToken::new());
     let sockets = Sockets { live: live.clone(), stopping: stopping.clone() };
-    let routes = routes(reads, sockets).merge(dashboard::router()).merge(health.routes());
+    let routes = routes(reads.into(), sockets).merge(dashboard::router()).merge(health.routes());
     Ok(App {
         http: listen("GROOT_HTTP_ADDR", config.http_addr).await?,
         admin: listen("GROOT_ADMIN_ADDR", config.admin_addr).await?,

@@ -77,7 +77,7 @@ pub fn networks(text: &str) -> Result<TrustedProxies, String> {
     }
     let networks: Option<Vec<_>> = text.split(',').map(|text| network(text.trim())).collect();
     networks
-        .map(TrustedProxies)
+        .map(|networks: Vec<_>| TrustedProxies(networks.into()))
         .ok_or_else(|| "networks such as 10.0.0.0/8 or addresses, with commas between, or none".to_owned())
 }
 

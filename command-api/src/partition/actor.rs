@@ -25,6 +25,7 @@ use super::aggregates::Aggregates;
 use super::approach::Approach;
 use super::learning::{self, Learnt};
 use super::meters::Meters;
+use super::queue::QueueLimits;
 use super::recovery::{Origin, Recovery, chain};
 use super::request::Request;
 use super::runtime::{Runtime, RuntimeConfig};
@@ -40,9 +41,8 @@ pub struct Host {
     pub hints: Arc<OwnerHints>,
     pub owner: OwnerConfig,
     pub runtime: RuntimeConfig,
-    /// Bytes of content that commands pending or waiting in one partition may have; one more is answered
-    /// [`Answer::Overloaded`](super::submission::Answer::Overloaded).
-    pub queue_bytes: usize,
+    /// Of each partition.
+    pub queue: QueueLimits,
     /// Where other instances reach this one.
     pub address: String,
     /// How long pending commands may take to settle when the partition is handed over.
@@ -416,7 +416,7 @@ impl Actor {
                 Output::Stopped => self.ended |= self.leave_by.is_some() || self.handing_over.is_some(),
             }
         }
-        self.meters.show(self.epoch.filter(|_| self.runtime.owner().serving().is_some()), self.runtime.queued());
+        self.meters.show(self.epoch.filter(|_| self.runtime.owner().serving().is_some()), self.waiters.len());
     }
 
     /// Begins to store a snapshot when enough has come since the last one.
@@ -488,7 +488,7 @@ impl Actor {
         Standing {
             phase,
             epoch: self.epoch,
-            pending: self.runtime.queued(),
+            pending: self.waiters.len(),
             next_offset: self.runtime.position().next_offset,
             aggregates: self.runtime.aggregates().len(),
             start: Some(self.start),

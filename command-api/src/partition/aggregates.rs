@@ -310,3 +310,6 @@ impl<S: StateStore> Aggregates<S> {
         self.store.write(batch)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ mod latest;
 mod learning;
 pub mod meters;
 mod pending;
+pub mod queue;
 pub mod recovery;
 pub mod request;
 pub mod runtime;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
+use super::queue::Place;
 use super::submission::{Answer, Submission};
 
 /// What the task says to one who waits.
@@ -27,8 +28,8 @@ pub struct Request {
 #[derive(Debug)]
 pub struct Waiter {
     pub reply: oneshot::Sender<Reply>,
-    /// The room that the command's content takes in the partition's queue, until it is answered.
-    pub room: OwnedSemaphorePermit,
+    /// Until it is answered.
+    pub place: Place,
 }
 
 /// The way in, which is taken once: by the task that enters the command, or by the one who waits and withdraws it. So

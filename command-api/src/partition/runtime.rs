@@ -26,8 +26,9 @@ use crate::domain::{self, AggregateState, Command, Context, due_command};
 
 #[derive(Clone, Debug)]
 pub struct RuntimeConfig {
-    /// Commands that may be pending or waiting at once; one more is answered [`Answer::Overloaded`].
-    pub queue: usize,
+    /// With so many commands pending or waiting, what is due by itself waits for its turn; more than others may ever have there. Those are
+    /// bounded by who submits them.
+    pub due_below: usize,
     /// The largest record there may be, in bytes of key, value and headers.
     pub record_limit: usize,
     /// `ce_source` of the events.
@@ -114,7 +115,7 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
     }
 
     /// Commands pending or waiting.
-    pub fn queued(&self) -> usize {
+    fn queued(&self) -> usize {
         self.pending.len() + self.waiting.len()
     }
 
@@ -154,9 +155,6 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
 
     /// A command came. `clock` is the wall clock, for event times alone.
     pub fn submit(&mut self, now: Now, clock: DateTime<Utc>, ticket: Ticket, submission: Submission) {
-        if self.queued() >= self.config.queue {
-            return self.answer(ticket, Answer::Overloaded);
-        }
         self.admit(now, clock, Waiting { submission, tickets: vec![ticket] });
     }
 
@@ -194,6 +192,7 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
         if self.flush_at().is_some_and(|at| at <= now) {
             self.save(now, clock);
         }
+        // Each is pending then, so that there is an end to it.
         while let Some(due) = self.next_due().filter(|(at, _)| *at <= clock.timestamp_millis()) {
             self.released.due_mut().take(due);
             if self.released.due().is_exhausted() {
@@ -209,7 +208,7 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
 
     /// When an aggregate next wants something done, in milliseconds since the Unix epoch, while this runtime can do it.
     pub fn next_due(&self) -> Option<Due> {
-        self.owner.serving().and_then(|_| self.released.due().first())
+        self.owner.serving().filter(|_| self.queued() < self.config.due_below).and_then(|_| self.released.due().first())
     }
 
     /// When [`Runtime::tick`] will flush, if nothing makes it flush before.

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use event_log::record::Epoch;
-use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::queue::{Queue, QueueLimits};
 use super::recovery::Origin;
 use super::request::{Entry, Reply, Request, Waiter};
 use super::submission::{Answer, Submission};
-
-/// Commands that may wait for the task to take them; one more is answered [`Answer::Overloaded`].
-const WAITING_ROOM: usize = 4096;
 
 /// What the group says of the partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,18 +98,18 @@ impl Attempt {
 /// The outside of a partition's task.
 #[derive(Debug)]
 pub struct Seat {
-    requests: mpsc::Sender<Request>,
+    /// Each request in it has a place.
+    requests: mpsc::UnboundedSender<Request>,
     orders: mpsc::UnboundedSender<Order>,
     standing: watch::Receiver<Standing>,
-    /// Bytes of content that may come in yet.
-    room: Arc<Semaphore>,
+    queue: Arc<Queue>,
     ended: CancellationToken,
 }
 
 /// The inside. It outlives a failed run of the task, so that the next run finds who waits.
 #[derive(Debug)]
 pub struct Mailbox {
-    pub requests: mpsc::Receiver<Request>,
+    pub requests: mpsc::UnboundedReceiver<Request>,
     pub orders: mpsc::UnboundedReceiver<Order>,
     pub standing: watch::Sender<Standing>,
     /// The latest generation in which the partition was given to us.
@@ -122,19 +120,13 @@ pub struct Mailbox {
 }
 
 impl Seat {
-    /// `queue_bytes` is how many bytes of content commands may have that wait or are pending.
-    pub fn new(generation: i32, queue_bytes: usize) -> (Self, Arc<Mutex<Mailbox>>) {
-        let (requests, requests_in) = mpsc::channel(WAITING_ROOM);
+    pub fn new(generation: i32, queue: QueueLimits) -> (Self, Arc<Mutex<Mailbox>>) {
+        let (requests, requests_in) = mpsc::unbounded_channel();
         let (orders, orders_in) = mpsc::unbounded_channel();
         let standing = watch::Sender::new(Standing::folding(0));
         let ended = CancellationToken::new();
-        let seat = Self {
-            requests,
-            orders,
-            standing: standing.subscribe(),
-            room: Arc::new(Semaphore::new(queue_bytes)),
-            ended: ended.clone(),
-        };
+        let seat =
+            Self { requests, orders, standing: standing.subscribe(), queue: Queue::new(queue), ended: ended.clone() };
         let mailbox = Mailbox {
             requests: requests_in,
             orders: orders_in,
@@ -152,17 +144,14 @@ impl Seat {
         if matches!(self.standing.borrow().phase, Phase::Halted(_)) {
             return Attempt::NotMade;
         }
-        let bytes = u32::try_from(submission.command.content_bytes()).unwrap_or(u32::MAX);
-        let Ok(room) = self.room.clone().try_acquire_many_owned(bytes) else {
+        let Ok(place) = self.queue.place(submission.command.content_bytes()) else {
             return Attempt::Answered(Answer::Overloaded);
         };
         let (reply, answer) = oneshot::channel();
         let entry = Entry::default();
-        let request = Request { submission, waiter: Waiter { reply, room }, entry: entry.clone() };
-        match self.requests.try_send(request) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => return Attempt::Answered(Answer::Overloaded),
-            Err(mpsc::error::TrySendError::Closed(_)) => return Attempt::NotMade,
+        let request = Request { submission, waiter: Waiter { reply, place }, entry: entry.clone() };
+        if self.requests.send(request).is_err() {
+            return Attempt::NotMade;
         }
         match timeout_at(deadline, answer).await {
             // Its partition went to another owner; some epoch of ours may have had it.
@@ -178,6 +167,11 @@ impl Seat {
     pub fn order(&self, order: Order) {
         // A task that has ended needs no orders.
         let _ = self.orders.send(order);
+    }
+
+    /// Whether commands are decided here now.
+    pub fn serves(&self) -> bool {
+        matches!(self.standing.borrow().phase, Phase::Serving | Phase::HandingOver)
     }
 
     pub fn standing(&self) -> Standing {
@@ -223,6 +217,8 @@ mod tests {
     use event_schema::id::{CommentId, PostId};
     use uuid::Uuid;
 
+    const LIMITS: QueueLimits = QueueLimits { commands: 3, bytes: 100 };
+
     fn submission() -> Submission {
         Submission {
             command_id: Uuid::nil(),
@@ -241,7 +237,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_that_nobody_entered_in_time_was_certainly_not_made() {
-        let (seat, mailbox) = Seat::new(1, 100);
+        let (seat, mailbox) = Seat::new(1, LIMITS);
         assert!(matches!(seat.make(submission(), Instant::now()).await, Attempt::NotMade));
         let request = mailbox.lock().await.requests.try_recv().unwrap();
         assert!(!request.entry.take(), "the task must not enter it any more");
@@ -249,7 +245,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_that_was_entered_and_got_no_answer_is_in_doubt() {
-        let (seat, mailbox) = Seat::new(1, 100);
+        let (seat, mailbox) = Seat::new(1, LIMITS);
         let enter_and_fail = async {
             let request = mailbox.lock().await.requests.recv().await.unwrap();
             assert!(request.entry.take());
@@ -260,7 +256,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_partition_that_moved_while_a_command_was_pending_leaves_it_in_doubt() {
-        let (seat, mailbox) = Seat::new(1, 100);
+        let (seat, mailbox) = Seat::new(1, LIMITS);
         let enter_and_move = async {
             let request = mailbox.lock().await.requests.recv().await.unwrap();
             assert!(request.entry.take());
@@ -272,7 +268,7 @@ mod tests {
 
     #[tokio::test]
     async fn contents_that_wait_are_bounded_until_they_are_answered() {
-        let (seat, mailbox) = Seat::new(1, 100);
+        let (seat, mailbox) = Seat::new(1, LIMITS);
         let with = |bytes: usize| Submission {
             command: Command::Comment {
                 post: PostId::new(Uuid::nil()),
@@ -295,21 +291,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_commands_that_wait_there_are_only_so_many() {
-        let (seat, mailbox) = Seat::new(1, 100);
+    async fn of_commands_that_are_not_answered_there_are_only_so_many() {
+        let (seat, mailbox) = Seat::new(1, LIMITS);
         let deadline = Instant::now();
-        for _ in 0..WAITING_ROOM {
+        for _ in 0..LIMITS.commands {
             assert!(matches!(seat.make(submission(), deadline).await, Attempt::NotMade), "nobody takes them");
         }
-        let refused = seat.make(submission(), soon()).await;
-        assert!(matches!(refused, Attempt::Answered(Answer::Overloaded)), "{refused:?}");
-        mailbox.lock().await.requests.try_recv().unwrap();
+        let is_full = async || {
+            let attempt = seat.make(submission(), deadline).await;
+            matches!(attempt, Attempt::Answered(Answer::Overloaded))
+        };
+        assert!(is_full().await);
+        let taken = mailbox.lock().await.requests.try_recv().unwrap();
+        assert!(is_full().await, "one that is taken and not answered still counts");
+        drop(taken);
         assert!(matches!(seat.make(submission(), deadline).await, Attempt::NotMade), "there is room again");
     }
 
     #[tokio::test]
     async fn a_seat_whose_task_has_ended_makes_nothing() {
-        let (seat, mailbox) = Seat::new(1, 100);
+        let (seat, mailbox) = Seat::new(1, LIMITS);
         drop(mailbox);
         seat.ended().await;
         assert!(matches!(seat.make(submission(), soon()).await, Attempt::NotMade));

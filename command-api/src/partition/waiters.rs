@@ -22,6 +22,10 @@ impl Waiters {
         ticket
     }
 
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub fn answer(&mut self, ticket: Ticket, answer: Answer, meters: &Meters) {
         let Some((waiter, since)) = self.waiting.remove(&ticket) else { return };
         if matches!(&answer, Answer::Done(receipt) if receipt.changed) {

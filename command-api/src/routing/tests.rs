@@ -17,6 +17,9 @@ use super::*;
 use crate::domain::post::PostCommand;
 use crate::domain::{Actor, Command};
 use crate::forward::{HOPS, PATH, PeerReply};
+use crate::partition::queue::QueueLimits;
+use crate::partition::request::Reply;
+use crate::partition::seat::{Mailbox, Phase};
 use crate::partition::submission::Receipt;
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -25,7 +28,7 @@ const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-
 struct Scene {
     routing: Routing,
     hints: watch::Sender<HashMap<u32, OwnerHint>>,
-    _seats: watch::Sender<Seats>,
+    seats: watch::Sender<Seats>,
 }
 
 const OWN: &str = "http://127.0.0.1:1";
@@ -35,7 +38,16 @@ impl Scene {
         let (hints, seats) = (watch::Sender::default(), watch::Sender::new(Seats::new()));
         let peers = Peers::new(None).unwrap();
         let routing = Routing::new(1, seats.subscribe(), hints.subscribe(), OWN.to_owned(), peers);
-        Self { routing, hints, _seats: seats }
+        Self { routing, hints, seats }
+    }
+
+    /// A seat of its own, whose task is whoever has the mailbox.
+    fn sit(&self) -> Arc<tokio::sync::Mutex<Mailbox>> {
+        let (seat, mailbox) = Seat::new(1, QueueLimits { commands: 10, bytes: 100 });
+        self.seats.send_modify(|seats| {
+            seats.insert(0, Arc::new(seat));
+        });
+        mailbox
     }
 
     fn tell(&self, address: &str, epoch: u64) {
@@ -205,4 +217,38 @@ async fn a_peer_that_is_not_there_certainly_did_nothing() {
     drop(listener);
     let attempt = Scene::new().routing.peers.forward(&address, &submission(), 1, soon()).await;
     assert!(matches!(attempt, Attempt::NotMade));
+}
+
+#[tokio::test]
+async fn while_a_seat_folds_commands_go_to_the_owner_before_it() {
+    let (scene, peer) = (Scene::new(), Peer::default());
+    scene.tell(&peer.start().await, 1);
+    let mailbox = scene.sit();
+    assert_eq!(scene.routing.execute(submission()).await, Ok(done(&submission())));
+    assert_eq!(peer.asked(), 1);
+    assert!(mailbox.lock().await.requests.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn where_the_owner_before_it_is_gone_commands_wait_in_the_seat_that_folds() {
+    let scene = Scene::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    scene.tell(&url(listener.local_addr().unwrap()), 1);
+    drop(listener);
+    let mailbox = scene.sit();
+    let (answer, ()) = tokio::join!(scene.routing.execute(submission()), async {
+        let request = mailbox.lock().await.requests.recv().await.unwrap();
+        request.waiter.reply.send(Reply::Answered(done(&request.submission))).unwrap();
+    });
+    assert_eq!(answer, Ok(done(&submission())));
+}
+
+#[tokio::test]
+async fn a_seat_that_serves_is_asked_whatever_is_known_of_other_owners() {
+    let (scene, peer) = (Scene::new(), Peer::default());
+    scene.tell(&peer.start().await, 1);
+    let mailbox = scene.sit();
+    mailbox.lock().await.standing.send_modify(|standing| standing.phase = Phase::Serving);
+    let answer = scene.routing.execute_for_peer(submission(), 0, soon()).await;
+    assert_eq!((answer, peer.asked()), (Err(Failure::NoOwner), 0), "nobody takes it out of its mailbox");
 }

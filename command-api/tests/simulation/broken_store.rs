@@ -5,19 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use command_api::domain::post::PostCommand;
-use command_api::domain::{Actor, Command, Rights};
-use command_api::partition::aggregates::Aggregates;
-use command_api::partition::runtime::{Runtime, RuntimeConfig};
-use command_api::partition::submission::{Answer, Halted, Output, Submission};
-use event_log::owner::{Owner, OwnerConfig};
-use event_log::simulated::{Fate, SimulatedCluster, SimulatedLog};
+use command_api::partition::submission::{Answer, Halted, Output};
 use event_log::state::{Checkpoint, CommandKey, Due, MemoryState, StateBatch, StateError, StateStore};
-use event_schema::hash::CommandHash;
-use event_schema::id::{PersonId, PostId};
 use uuid::Uuid;
 
-use crate::commands::{clock_at, codec, contents};
-use crate::schedule::PARTITION;
+use crate::commands::contents;
+use crate::one_partition::OnePartition;
 
 #[derive(Clone, Debug, Default)]
 struct Fragile {
@@ -58,68 +51,30 @@ impl StateStore for Fragile {
 }
 
 struct World {
-    cluster: SimulatedCluster,
-    runtime: Runtime<SimulatedLog, Fragile>,
+    partition: OnePartition<Fragile>,
     store: Fragile,
-    now: Duration,
 }
+
+/// The one post.
+const POST: u128 = 9;
 
 impl World {
     /// A partition that is served, with one post in its store.
     fn new() -> Self {
-        let cluster = SimulatedCluster::default();
         let store = Fragile::default();
-        let owner = Owner::new(OwnerConfig::default(), PARTITION, store.checkpoint().position, 1);
-        let config = RuntimeConfig {
-            queue: 64,
-            record_limit: 4 << 20,
-            source: "/simulation".to_owned(),
-            flush_entries: 100,
-            flush_after: Duration::from_secs(1),
-        };
-        // Nothing stays in its cache.
-        let aggregates = Aggregates::new(store.clone(), 1);
-        let mut runtime = Runtime::new(config, cluster.log(0), owner, codec(), aggregates, 1);
-        runtime.open();
-        let mut world = Self { cluster, runtime, store, now: Duration::from_secs(1) };
-        world.runtime.assign(world.now, 1);
-        world.settle();
+        let mut world = Self { partition: OnePartition::new(store.clone()), store };
         world.submit(1, PostCommand::Create(contents()));
-        assert!(world.settle().iter().any(|said| matches!(said, Output::Answer(1, Answer::Done(_)))));
+        assert!(world.partition.settle().iter().any(|said| matches!(said, Output::Answer(1, Answer::Done(_)))));
         world.pass();
         world
     }
 
     fn submit(&mut self, ticket: u64, command: PostCommand) {
-        let submission = Submission {
-            command_id: Uuid::from_u128(ticket.into()),
-            command_hash: CommandHash::of(ticket.to_be_bytes()),
-            command: Command::Post { id: PostId::new(Uuid::from_u128(9)), command },
-            expected_version: None,
-            actor: Actor::Person { id: PersonId::new(Uuid::from_u128(0xAD)), rights: Rights::ADMIN },
-            correlation_id: Uuid::nil(),
-            traceparent: None,
-        };
-        self.runtime.submit(self.now, clock_at(self.now), ticket, submission);
-        self.runtime.flush();
-    }
-
-    /// Whatever is under way lands and is read. Gives what the runtime said.
-    fn settle(&mut self) -> Vec<Output> {
-        for route in self.cluster.in_flight() {
-            self.cluster.land(route, Fate::Lands);
-        }
-        while let Some(event) = self.cluster.deliver(0, PARTITION, true) {
-            self.runtime.handle(self.now, clock_at(self.now), event);
-            self.runtime.flush();
-        }
-        std::iter::from_fn(|| self.runtime.poll()).collect()
+        self.partition.submit(ticket, POST, command);
     }
 
     fn pass(&mut self) {
-        self.now += Duration::from_secs(2);
-        self.runtime.tick(self.now, clock_at(self.now));
-        self.runtime.flush();
+        self.partition.pass(Duration::from_secs(2));
     }
 
     #[track_caller]
@@ -127,7 +82,7 @@ impl World {
         let halted = said.iter().filter(|said| matches!(said, Output::Halted(Halted::State { damaged: true, .. })));
         assert_eq!(halted.count(), 1, "{said:?}");
         assert!(said.iter().any(|said| matches!(said, Output::Stopped)), "{said:?}");
-        assert!(!self.runtime.owner().will_serve());
+        assert!(!self.partition.runtime.owner().will_serve());
         assert_eq!(self.store.checkpoint(), stored, "nothing is stored any more");
     }
 }
@@ -139,11 +94,11 @@ fn a_command_that_cannot_be_decided_for_want_of_state_is_sent_on_and_the_partiti
     assert_eq!(stored.aggregates, 1);
     world.store.broken.set(true);
     world.submit(2, PostCommand::Delete);
-    let said = world.settle();
+    let said = world.partition.settle();
     assert!(said.iter().any(|said| matches!(said, Output::Answer(2, Answer::NotOwner))), "{said:?}");
     world.assert_halted(&said, stored);
     world.submit(3, PostCommand::Delete);
-    assert!(matches!(world.settle()[..], [Output::Answer(3, Answer::NotOwner)]));
+    assert!(matches!(world.partition.settle()[..], [Output::Answer(3, Answer::NotOwner)]));
 }
 
 #[test]
@@ -151,10 +106,10 @@ fn a_partition_that_cannot_be_flushed_is_given_up_and_what_was_answered_is_in_th
     let mut world = World::new();
     let stored = world.store.checkpoint();
     world.submit(2, PostCommand::Delete);
-    let said = world.settle();
+    let said = world.partition.settle();
     assert!(said.iter().any(|said| matches!(said, Output::Answer(2, Answer::Done(_)))), "{said:?}");
     world.store.broken.set(true);
     world.pass();
-    let said = world.settle();
+    let said = world.partition.settle();
     world.assert_halted(&said, stored);
 }

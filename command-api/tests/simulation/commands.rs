@@ -261,7 +261,7 @@ impl Node for RuntimeNode {
     fn start(log: SimulatedLog, config: OwnerConfig, seed: u64, disk: MemoryState) -> Self {
         let owner = Owner::new(config, PARTITION, disk.checkpoint().position, seed);
         let config = RuntimeConfig {
-            queue: 64,
+            due_below: 64,
             record_limit: 4 << 20,
             source: "/simulation".to_owned(),
             flush_entries: (seed % 7) as usize * 3,

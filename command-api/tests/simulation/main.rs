@@ -10,8 +10,10 @@
 mod broken_store;
 mod commands;
 mod commits;
+mod due_together;
 mod fold;
 mod group;
+mod one_partition;
 mod schedule;
 
 use std::panic::{self, AssertUnwindSafe};

@@ -16,11 +16,13 @@ use super::voice::ClientVoice;
 
 /// Appends to the activity topic. Cheap to clone; records go to any partition.
 #[derive(Clone)]
-pub struct ActivityWriter {
+pub struct ActivityWriter(Arc<Shared>);
+
+struct Shared {
     topic: String,
     client: ClientConfig,
     /// Replaced when it has failed for good.
-    producer: Arc<Mutex<Producing>>,
+    producer: Mutex<Producing>,
 }
 
 #[derive(Clone)]
@@ -46,8 +48,8 @@ impl ActivityWriter {
     /// Makes no round trip.
     pub fn connect(config: &KafkaConfig) -> Result<Self, KafkaError> {
         let client = config.activity();
-        let producer = Producing::new(&client).map_err(KafkaError::client)?;
-        Ok(Self { topic: config.activity_topic.clone(), client, producer: Arc::new(Mutex::new(producer)) })
+        let producer = Mutex::new(Producing::new(&client).map_err(KafkaError::client)?);
+        Ok(Self(Arc::new(Shared { topic: config.activity_topic.clone(), client, producer })))
     }
 
     /// Returns when the cluster has stored all values, or has failed to for five seconds.
@@ -55,7 +57,7 @@ impl ActivityWriter {
     /// # Errors
     /// [`NotStored`]. Whoever appends them again may append some twice.
     pub async fn append(&self, values: &[Vec<u8>]) -> Result<(), NotStored> {
-        let producing = self.producer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let producing = self.0.producer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let outcome = self.send(&producing.producer, values).await;
         if outcome.is_err() {
             self.mend(&producing);
@@ -69,11 +71,11 @@ impl ActivityWriter {
         let client = producing.producer.client();
         producing.voice.rescue(client);
         let Some((code, why)) = client.fatal_error() else { return };
-        let mut current = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.0.producer.lock().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(&current.voice, &producing.voice) {
             return;
         }
-        match Producing::new(&self.client) {
+        match Producing::new(&self.0.client) {
             Ok(fresh) => {
                 tracing::warn!("the producer of activity has failed for good and is replaced ({code}): {why}");
                 *current = fresh;
@@ -86,7 +88,7 @@ impl ActivityWriter {
         let mut reports = Vec::with_capacity(values.len());
         let mut refused = None;
         for value in values {
-            match producer.send_result(FutureRecord::<(), _>::to(&self.topic).payload(value)) {
+            match producer.send_result(FutureRecord::<(), _>::to(&self.0.topic).payload(value)) {
                 Ok(report) => reports.push(report),
                 Err((error, _)) => {
                     refused = Some(failed(error));
@@ -133,6 +135,6 @@ fn failed(error: ClientError) -> NotStored {
 
 impl fmt::Debug for ActivityWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ActivityWriter({})", self.topic)
+        write!(f, "ActivityWriter({})", self.0.topic)
     }
 }

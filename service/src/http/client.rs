@@ -1,13 +1,14 @@
 //! From where a request comes, when proxies may stand between.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
-/// Networks of proxies whose word on their clients is taken. From anybody else such a word is what a client says of itself.
+/// Networks of proxies whose word on their clients is taken. Cheap to clone. From anybody else such a word is what a client says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrustedProxies(pub Vec<IpNet>);
+pub struct TrustedProxies(pub Arc<[IpNet]>);
 
 /// What is known of a client's whereabouts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +66,8 @@ mod tests {
     use axum::http::HeaderValue;
 
     fn asked(peer: &str, headers: &[(&'static str, &'static str)]) -> Whereabouts {
-        let trusted = TrustedProxies(vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
+        let trusted =
+            TrustedProxies(["10.0.0.0/8", "::1/128"].iter().map(|network| network.parse().unwrap()).collect());
         let headers = headers
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))

@@ -26,21 +26,31 @@ const IDLE_LIMIT: Duration = Duration::from_secs(60);
 const MAX_CONNECTIONS: usize = 16_384;
 const MAX_HEADER_BYTES: u32 = 64 * 1024;
 const MAX_STREAMS: u32 = 256;
+/// Other instances pass all their commands on over one connection: those that wait for one partition must leave room for the others.
+const MAX_INTERNAL_STREAMS: u32 = 4_096;
 /// An HTTP/2 client that does not answer a ping within this time is gone.
 const PING: Duration = Duration::from_secs(20);
 
 /// Serves until the token is cancelled, then stops accepting, lets running requests finish and closes idle
 /// connections. Dropping the future cuts what still runs. Counts `active_connections`.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
-    run(listener, router, shutdown, true).await;
+    run(listener, router, shutdown, Whose::Clients).await;
 }
 
 /// The same for a port whose connections are no clients'.
 pub(crate) async fn serve_uncounted(listener: TcpListener, router: Router, shutdown: CancellationToken) {
-    run(listener, router, shutdown, false).await;
+    run(listener, router, shutdown, Whose::Ours).await;
 }
 
-async fn run(listener: TcpListener, router: Router, shutdown: CancellationToken, counted: bool) {
+/// Who is at the other end of a port's connections.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Clients,
+    /// Operators, and other instances.
+    Ours,
+}
+
+async fn run(listener: TcpListener, router: Router, shutdown: CancellationToken, whose: Whose) {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     // Owned here and nowhere else: when this future is dropped, the connections are.
@@ -54,8 +64,8 @@ async fn run(listener: TcpListener, router: Router, shutdown: CancellationToken,
             let Some((stream, peer)) = accept(&listener).await else {
                 continue;
             };
-            let count = counted.then(OpenConnection::count);
-            let connection = serve_connection(stream, peer, router.clone(), graceful.watcher());
+            let count = (whose == Whose::Clients).then(OpenConnection::count);
+            let connection = serve_connection(stream, peer, router.clone(), graceful.watcher(), whose);
             connections.spawn(async move {
                 connection.await;
                 drop((permit, count));
@@ -84,7 +94,7 @@ async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
     }
 }
 
-async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, watcher: Watcher) {
+async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, watcher: Watcher, whose: Whose) {
     let asked = Arc::new(AtomicBool::new(false));
     let service = service_fn({
         let asked = asked.clone();
@@ -101,7 +111,7 @@ async fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, w
         .timer(TokioTimer::new())
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING)
-        .max_concurrent_streams(MAX_STREAMS)
+        .max_concurrent_streams(if whose == Whose::Clients { MAX_STREAMS } else { MAX_INTERNAL_STREAMS })
         .max_header_list_size(MAX_HEADER_BYTES);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let connection = watcher.watch(connection);

@@ -3,7 +3,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::cache::Cache;
-use crate::commands::dashboard;
+use crate::commands::{dashboard, mutations};
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 use crate::{compose, map, packages, paths, run};
@@ -21,6 +21,7 @@ pub fn lint() -> Result<()> {
     report.run("shell scripts (shellcheck)", shellcheck);
     report.run(compose_check_name(), || compose_file(&cache));
     report.run("the built dashboard", || dashboard::check(&cache));
+    report.run("the mutations (each still applies)", mutations::check);
     report.run("the map (ARCHITECTURE.md)", || map::check(&cache.repository));
     report.end()
 }

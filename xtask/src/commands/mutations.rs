@@ -52,6 +52,14 @@ pub fn mutations(chosen: &[String]) -> Result<()> {
     Err(Failure::new(format!("these stayed green: {}", green.join("; "))))
 }
 
+/// Whether the code still has the place that each patch changes.
+pub fn check() -> Result<()> {
+    for Mutation { patch, .. } in Mutation::all()? {
+        git(&paths::repository(), &["apply", "--check", &patch.display().to_string()])?;
+    }
+    Ok(())
+}
+
 struct Mutation {
     name: String,
     patch: PathBuf,

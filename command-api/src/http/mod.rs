@@ -51,7 +51,8 @@ pub struct LogId(pub u64);
     info(
         title = "Groot commands",
         description = "Every change to posts, comments, likes and people. A command is answered once it is in the log; the answer's \
-                       position lets any later read wait until it can be seen.",
+                       position lets any later read wait until it can be seen. A request under an Idempotency-Key that was used before gets the \
+                       first answer again; one that changed nothing, or was refused, is not remembered and is judged anew.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     modifiers(&Bearer),

@@ -1,6 +1,9 @@
 //! Who may do what, to which version.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
 use xtask::token::Role;
 
 use super::process::{Instance, pause};
@@ -118,6 +121,17 @@ async fn a_schedule_publishes_by_itself_also_when_its_owner_was_killed_meanwhile
     assert_eq!(events.len(), 3);
     assert!(events[2].timestamp >= at.timestamp_millis(), "not before its time");
     assert_eq!(events[2].headers.get("actor"), Some(&b"system"[..]));
+    // Of the post and the time, so that it is the same whichever owner does it.
+    let name = events[2].headers.get("ce_id").map(|name| String::from_utf8_lossy(name).into_owned());
+    assert_eq!(name, Some(due_name(&id, at).to_string()));
+}
+
+/// The id of what the system does with a post at a time.
+fn due_name(post: &str, at: DateTime<Utc>) -> Uuid {
+    let hash = Sha256::new().chain_update("groot:due").chain_update(post.parse::<Uuid>().unwrap().as_bytes());
+    let digest: [u8; 32] = hash.chain_update(at.timestamp_millis().to_be_bytes()).finalize().into();
+    let (id, _) = digest.split_first_chunk().unwrap();
+    Uuid::new_v8(*id)
 }
 
 #[tokio::test(flavor = "multi_thread")]

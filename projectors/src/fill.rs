@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::projection::Projection;
 use crate::runner::Shared;
-use crate::runner::partition::Worker;
+use crate::runner::partition::{MAX_EVENTS, Worker};
 use crate::runner::patience::End;
 use crate::runner::room::Room;
 use crate::runner::status::Status;
@@ -29,13 +29,13 @@ pub struct Fill<P> {
 impl<P: Projection> Fill<P> {
     /// With at most so many records of the log a second, in all partitions together.
     pub fn new(projection: P, log: &KafkaLog, codec: &Arc<Codec>, max_rate: Option<u32>, parked_limit: usize) -> Self {
-        let mut limits = P::FILLED_WITH;
-        if let Some(rate) = max_rate {
-            limits.events = (f64::from(rate) / BATCHES_PER_SECOND).clamp(1.0, limits.events as f64) as usize;
-        }
+        let batch_events = match max_rate {
+            None => MAX_EVENTS,
+            Some(rate) => (f64::from(rate) / BATCHES_PER_SECOND).clamp(1.0, MAX_EVENTS as f64) as usize,
+        };
         let status = Status::new(projection.names());
         let (log, codec, room) = (log.clone(), codec.clone(), Room::new(P::UNDER_WAY_BYTES));
-        let shared = Shared { projection, codec, log, status, room, limits, parked_limit };
+        let shared = Shared { projection, codec, log, status, room, batch_events, parked_limit };
         Self { shared: Arc::new(shared), pace: Pace::new(max_rate) }
     }
 

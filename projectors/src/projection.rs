@@ -15,10 +15,8 @@ pub trait Projection: Send + Sync + 'static {
     /// The writes of some events of one partition.
     type Batch: Send + Sync + 'static;
 
-    /// What makes a batch full.
-    const BATCH: BatchLimits = BatchLimits::MOST;
-    /// The same where a version is filled with a whole log, and nobody waits for any one event.
-    const FILLED_WITH: BatchLimits = Self::BATCH;
+    /// Bytes of the log that make a batch full.
+    const BATCH_BYTES: usize = 16 << 20;
     /// Bytes of the log that are on their way to the store at a time, in all partitions together.
     const UNDER_WAY_BYTES: usize = 16 << 20;
 
@@ -60,19 +58,6 @@ pub trait Projection: Send + Sync + 'static {
 
     /// Waits until no write runs any more.
     fn settled(&self) -> impl Future<Output = ()> + Send;
-}
-
-/// What makes a batch full; the commit that reaches one of them is still part of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BatchLimits {
-    pub events: usize,
-    /// Bytes of the log.
-    pub bytes: usize,
-}
-
-impl BatchLimits {
-    /// The most that a batch of what projectors read may hold.
-    pub const MOST: Self = Self { events: 10_000, bytes: 16 << 20 };
 }
 
 /// What one write changes beside the position.

@@ -18,6 +18,7 @@ use crate::config::SourceArgs;
 use crate::follow::{Follows, Running, Topic};
 use crate::projection::{Projection, StoreFailure};
 use crate::runner::Shared;
+use crate::runner::partition::MAX_EVENTS;
 use crate::runner::room::Room;
 use crate::runner::status::Status;
 
@@ -149,7 +150,7 @@ impl<C: Catalog> Follows for Events<C> {
             log,
             status,
             room: Room::new(C::Projection::UNDER_WAY_BYTES),
-            limits: C::Projection::BATCH,
+            batch_events: MAX_EVENTS,
             parked_limit: self.parked_limit,
         }
     }

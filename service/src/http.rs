@@ -38,6 +38,8 @@ use meters::Meters;
 
 /// How many bytes a body may have.
 pub const BODY_LIMIT: u64 = 2 * 1024 * 1024;
+/// Bytes that the bodies of all requests may have which run at a time; one that finds no room is answered with 503.
+const BODIES_LIMIT: usize = 64 * 1024 * 1024;
 
 /// How much of a refused body is read, so that the client gets to read the answer.
 pub const DRAIN_LIMIT: u64 = 8 * 1024 * 1024;
@@ -75,6 +77,8 @@ pub struct HttpSettings {
     pub max_in_flight: u32,
     /// In bytes.
     pub body_limit: u64,
+    /// Bytes of the bodies of all requests that run.
+    pub bodies_limit: usize,
 }
 
 impl From<HttpArgs> for HttpSettings {
@@ -85,6 +89,7 @@ impl From<HttpArgs> for HttpSettings {
             body_timeout: args.http_body_timeout,
             max_in_flight: args.http_max_in_flight,
             body_limit: BODY_LIMIT,
+            bodies_limit: BODIES_LIMIT,
         }
     }
 }
@@ -98,6 +103,7 @@ impl Default for HttpSettings {
             body_timeout: Duration::from_secs(10),
             max_in_flight: 4096,
             body_limit: BODY_LIMIT,
+            bodies_limit: BODIES_LIMIT,
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::analytics::batch::Batch;
 use crate::analytics::write::Store;
 use crate::dead_letter::{DeadLetter, Parked, Standing};
 use crate::event::LoggedEvent;
-use crate::projection::{BatchLimits, Changes, Projection, Saved, StoreFailure, Unprojectable};
+use crate::projection::{Changes, Projection, Saved, StoreFailure, Unprojectable};
 
 /// A request that takes longer counts as failed.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -54,9 +54,6 @@ impl Analytics {
 impl Projection for Analytics {
     type Batch = Batch;
 
-    /// A batch has several inserts, each of which costs the server some 15 ms however few its rows are, so that four times as many events take
-    /// hardly longer.
-    const FILLED_WITH: BatchLimits = BatchLimits { events: 40_000, bytes: 32 << 20 };
     // A batch waits for its turn at the server several times, in which others can be inserted.
     const UNDER_WAY_BYTES: usize = 64 << 20;
 

@@ -28,7 +28,7 @@ use crate::dead_letter::{DeadLetter, Parked, Standing};
 use crate::documents::batch::Batch;
 use crate::documents::write::{Store, unavailable};
 use crate::event::LoggedEvent;
-use crate::projection::{BatchLimits, Changes, Projection, Saved, StoreFailure, Unprojectable};
+use crate::projection::{Changes, Projection, Saved, StoreFailure, Unprojectable};
 
 /// The projection as the runner sees it.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ impl Projection for Documents {
 
     /// What a transaction has changed stays in MongoDB's cache until it ends, several times as large with its indexes. Where that is half a GiB,
     /// transactions of 16 MiB were rolled back for one another once the indexes had outgrown it.
-    const BATCH: BatchLimits = BatchLimits { bytes: 4 << 20, ..BatchLimits::MOST };
+    const BATCH_BYTES: usize = 4 << 20;
     const UNDER_WAY_BYTES: usize = 8 << 20;
 
     fn names(&self) -> Names {

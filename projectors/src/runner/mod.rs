@@ -25,7 +25,7 @@ use service::supervise::{OnCancel, OnError, Supervisor};
 use tokio_util::sync::CancellationToken;
 
 use crate::dead_letter::Parked;
-use crate::projection::{BatchLimits, Projection, StoreFailure};
+use crate::projection::{Projection, StoreFailure};
 use crate::runner::partition::Worker;
 use crate::runner::room::Room;
 use crate::runner::status::Status;
@@ -38,7 +38,8 @@ pub struct Shared<P> {
     pub log: KafkaLog,
     pub status: Status,
     pub room: Room,
-    pub limits: BatchLimits,
+    /// The bound of a batch; the commit that reaches it is still part of it.
+    pub batch_events: usize,
     /// A partition with more parked keys than this halts.
     pub parked_limit: usize,
 }

@@ -12,13 +12,16 @@ use read_model::Projection as Names;
 use tokio::time::Instant;
 
 use crate::dead_letter::{DeadLetter, Parked, Standing};
-use crate::projection::{BatchLimits, Changes, Cleared, Projection, Saved, StoreFailure};
+use crate::projection::{Changes, Cleared, Projection, Saved, StoreFailure};
 use crate::runner::meters::{self, Written};
 use crate::runner::parked::{Held, ParkedKeys};
 use crate::runner::patience::{End, FIRST_PAUSE, Patience, sleep_until};
 use crate::runner::sorting::{Read, Sorted, sort};
 use crate::runner::status::State;
 use crate::runner::{Shared, decode};
+
+/// The bound of a batch; the commit that reaches it is still part of it. That of its bytes is the projection's.
+pub const MAX_EVENTS: usize = 10_000;
 
 /// Letters of a key that one transaction projects, so that it stays within the time that the store gives it.
 const RETRIED_AT_ONCE: u32 = 1_000;
@@ -95,8 +98,7 @@ impl<P: Projection> Worker<P> {
         match loaded {
             Ok((saved, parked)) => {
                 self.shared.status.written(self.partition, saved.position.next_offset);
-                let BatchLimits { events, bytes } = self.shared.limits;
-                let stream = assigned.read_from(saved.position).limits(events, bytes);
+                let stream = assigned.read_from(saved.position).limits(self.shared.batch_events, P::BATCH_BYTES);
                 let (parked_keys, refused) = (ParkedKeys::new(Vec::new()), BTreeMap::new());
                 let mut place = Place { stream, saved, parked: parked_keys, refused, end };
                 self.hold(&mut place, parked);

@@ -23,7 +23,7 @@ use read_model::search::{Elasticsearch, ElasticsearchError};
 
 use crate::dead_letter::{DeadLetter, Parked, Standing};
 use crate::event::LoggedEvent;
-use crate::projection::{BatchLimits, Changes, Projection, Saved, StoreFailure, Unprojectable};
+use crate::projection::{Changes, Projection, Saved, StoreFailure, Unprojectable};
 use crate::search::batch::Batch;
 use crate::search::write::Store;
 
@@ -53,7 +53,7 @@ impl Projection for Search {
     type Batch = Batch;
 
     /// Small enough that one is folded here while another is indexed there.
-    const BATCH: BatchLimits = BatchLimits { bytes: 4 << 20, ..BatchLimits::MOST };
+    const BATCH_BYTES: usize = 4 << 20;
 
     fn names(&self) -> Names {
         self.store.names.projection()

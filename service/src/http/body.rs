@@ -1,13 +1,15 @@
 //! Request bodies: bounded in size and time, and drained when an answer comes before they were read.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::DRAIN_LIMIT;
@@ -22,6 +24,8 @@ pub enum BodyError {
     TooSlow,
     #[error("the body broke off")]
     BrokeOff,
+    #[error("there is no room for the body beside those of other requests")]
+    NoRoom,
 }
 
 /// Reads a whole body. Within the HTTP layer its size and time are bounded.
@@ -52,6 +56,7 @@ impl From<BodyError> for Problem {
                 Problem::new(ProblemType::BodyTooLarge).detail(format!("The body may have at most {limit} bytes."))
             }
             BodyError::TooSlow => Problem::new(ProblemType::RequestTimeout),
+            BodyError::NoRoom => ProblemType::Overloaded.into(),
             BodyError::BrokeOff => {
                 Problem::new(ProblemType::MalformedBody).detail("The body ended before it was complete.")
             }
@@ -69,7 +74,36 @@ pub(super) struct BoundedBody {
     /// Begun when the client first keeps us waiting: most bodies are there already.
     deadline: Option<Pin<Box<Sleep>>>,
     fault: Option<BodyError>,
+    held: Arc<Held>,
     hand_back: Option<oneshot::Sender<Rest>>,
+}
+
+/// The bytes of a request's body, in the room that the bodies of all requests have. They have it until the request is answered: a route
+/// keeps what it has read.
+pub(super) struct Held {
+    room: Arc<Semaphore>,
+    bytes: AtomicUsize,
+}
+
+impl Held {
+    pub fn none_of(room: &Arc<Semaphore>) -> Arc<Self> {
+        Arc::new(Self { room: room.clone(), bytes: AtomicUsize::new(0) })
+    }
+
+    /// Whether there was room for so many more.
+    fn add(&self, bytes: usize) -> bool {
+        let Ok(bytes) = u32::try_from(bytes) else { return false };
+        let Ok(permit) = self.room.try_acquire_many(bytes) else { return false };
+        permit.forget();
+        self.bytes.fetch_add(bytes as usize, Ordering::Relaxed);
+        true
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.room.add_permits(*self.bytes.get_mut());
+    }
 }
 
 /// What was left of a body when its reader let go of it.
@@ -82,9 +116,9 @@ pub(super) struct Rest {
 }
 
 impl BoundedBody {
-    pub fn new(inner: Body, limit: u64, time: Duration) -> (Self, oneshot::Receiver<Rest>) {
+    pub fn new(inner: Body, limit: u64, time: Duration, held: Arc<Held>) -> (Self, oneshot::Receiver<Rest>) {
         let (hand_back, rest) = oneshot::channel();
-        let body = Self { inner, read: 0, limit, time, deadline: None, fault: None, hand_back: Some(hand_back) };
+        let body = Self { inner, read: 0, limit, time, deadline: None, fault: None, held, hand_back: Some(hand_back) };
         (body, rest)
     }
 
@@ -111,11 +145,16 @@ impl HttpBody for BoundedBody {
                 return this.fail(BodyError::TooSlow);
             }
         };
-        if let Some(Ok(frame)) = &frame {
-            this.read += frame.data_ref().map_or(0, |data| data.len() as u64);
-        }
+        let bytes = match &frame {
+            Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
+            Some(Err(_)) | None => 0,
+        };
+        this.read += bytes as u64;
         if this.read > this.limit {
             return this.fail(BodyError::TooLarge { limit: this.limit });
+        }
+        if !this.held.add(bytes) {
+            return this.fail(BodyError::NoRoom);
         }
         Poll::Ready(frame)
     }

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::HttpSettings;
-use super::body::{BodyError, BoundedBody, Rest};
+use super::body::{BodyError, BoundedBody, Held, Rest};
 use crate::problem::{Problem, ProblemType};
 use crate::supervise::panic_text;
 
@@ -24,6 +24,8 @@ pub(super) struct Guard {
     request_timeout: Duration,
     body_timeout: Duration,
     body_limit: u64,
+    /// Bytes of bodies that there is room for.
+    bodies: Arc<Semaphore>,
 }
 
 impl Guard {
@@ -33,6 +35,7 @@ impl Guard {
             request_timeout: settings.request_timeout,
             body_timeout: settings.body_timeout,
             body_limit: settings.body_limit,
+            bodies: Arc::new(Semaphore::new(settings.bodies_limit)),
         }
     }
 }
@@ -77,8 +80,10 @@ async fn bounded(guard: &Guard, request: Request, next: Next) -> (Response, Opti
         let problem = Problem::from(BodyError::TooLarge { limit: guard.body_limit });
         return (problem.into_response(), (!waits_to_send).then(|| Rest::of(body)));
     }
-    let (body, mut rest) = BoundedBody::new(body, guard.body_limit, guard.body_timeout);
+    let held = Held::none_of(&guard.bodies);
+    let (body, mut rest) = BoundedBody::new(body, guard.body_limit, guard.body_timeout, held.clone());
     let response = next.run(Request::from_parts(parts, Body::new(body))).await;
+    drop(held);
     let Ok(rest) = rest.try_recv() else {
         return (response, None);
     };

@@ -113,6 +113,32 @@ async fn a_client_that_asks_before_it_sends_is_told_no_without_sending() {
 }
 
 #[tokio::test]
+async fn of_the_bodies_of_all_requests_there_is_only_so_much_at_a_time() {
+    let settings = HttpSettings { bodies_limit: 100_000, ..HttpSettings::default() };
+    let server = start_with(routes(), settings).await;
+    let (first, second) = (note(90_000), with_length("/bytes", &note(30_000)));
+    let mut slow = server.connect().await;
+    slow.write_all(&head("/bytes", &format!("Content-Length: {}\r\n", first.len()))).await.unwrap();
+    slow.write_all(&first[..80_000]).await.unwrap();
+    // Once that was read there is no room for a second one.
+    let refused = async {
+        loop {
+            let answer = server.raw(&second).await;
+            if !answer.starts_with("HTTP/1.1 200 ") {
+                return answer;
+            }
+        }
+    };
+    let refused = tokio::time::timeout(Duration::from_secs(60), refused).await.expect("there is always room");
+    self::refused(&refused, 503, "overloaded");
+    assert!(refused.to_lowercase().contains("\r\nretry-after: "), "{refused}");
+    slow.write_all(&first[80_000..]).await.unwrap();
+    assert!(read_to_end(&mut slow).await.ends_with("90000"));
+    let answer = server.raw(&second).await;
+    assert!(answer.ends_with("30000"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_come_is_given_up() {
     let settings = HttpSettings { body_timeout: Duration::from_millis(20), ..HttpSettings::default() };
     let server = start_with(routes(), settings).await;

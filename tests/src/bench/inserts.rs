@@ -7,8 +7,6 @@ use clickhouse::sql::Identifier;
 use clickhouse::{Row, RowOwned, RowRead, RowWrite};
 use futures::{StreamExt, TryStreamExt};
 use mongodb::bson::{Document, RawDocumentBuf, doc};
-use projectors::analytics::Analytics;
-use projectors::projection::{BatchLimits, Projection};
 use read_model::analytics::rows::{EventRow, PostRow};
 use read_model::analytics::{AnalyticsNames, Clickhouse, ClickhouseAddress};
 use read_model::search::{Elasticsearch, ElasticsearchError, SearchNames, ensure as ensure_indexes};
@@ -18,13 +16,10 @@ use serde_json::{Value, json};
 
 /// Over which documents are inserted: two for each core of a small machine.
 pub const CONNECTIONS: usize = 4;
-/// Documents of one `insert_many`: as many as a projector's batch may hold at the most.
-const AT_ONCE: usize = BatchLimits::MOST.events;
-/// Documents that are held at a time: one insert for each connection. What a floor takes of memory does not grow with the log.
+/// Documents of one `insert_many`, and rows of one insert: as many as a projector's batch may hold at the most.
+const AT_ONCE: usize = 10_000;
+/// Documents and rows that are held at a time: one insert for each connection. What a floor takes of memory does not grow with the log.
 const HELD: usize = CONNECTIONS * AT_ONCE;
-/// Rows of one insert: as many as a batch of a rebuild holds.
-const ROWS_AT_ONCE: usize = Analytics::FILLED_WITH.events;
-const ROWS_HELD: usize = CONNECTIONS * ROWS_AT_ONCE;
 /// Documents of one bulk request.
 const BULK: usize = 500;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -141,14 +136,14 @@ where
     let count = count.first().map_or(0, |count| count.rows);
     ensure!(count > 0, "{table} is empty");
     let floor = format!("floor_{table}");
-    let shares = count.div_ceil(ROWS_HELD as u64);
+    let shares = count.div_ceil(HELD as u64);
     let mut seconds = 0.0;
     for share in 0..shares {
         let query = clickhouse.query("SELECT ?fields FROM ? WHERE cityHash64(?) % ? = ?");
         let query = query.bind(Identifier(table)).bind(Identifier(column)).bind(shares).bind(share);
         let rows: Vec<T> = clickhouse.rows(query).await?;
         let rows: Vec<&T> = rows.iter().collect();
-        let inserts = rows.chunks(ROWS_AT_ONCE).enumerate().map(|(number, some)| {
+        let inserts = rows.chunks(AT_ONCE).enumerate().map(|(number, some)| {
             let (clickhouse, floor) = (clickhouse.clone(), floor.clone());
             async move { clickhouse.insert(&floor, &format!("floor {share} {number}"), some).await }
         });

@@ -19,6 +19,8 @@ pub type Seats = HashMap<u32, Arc<Seat>>;
 pub const DEADLINE: Duration = Duration::from_secs(8);
 /// How often a command may be passed on.
 pub const MAX_HOPS: u8 = 2;
+/// How long the owner before may take to answer while a partition is folded here: one that is gone must not take the command's time.
+const FORMER_OWNER_LIMIT: Duration = Duration::from_secs(1);
 /// The pauses between attempts while a partition changes hands; news of an owner ends one early.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -60,12 +62,12 @@ impl Routing {
 
     /// As [`Routing::execute`], for one of several commands that share a deadline.
     pub async fn execute_until(&self, submission: Submission, deadline: Instant) -> Result<Answer, Failure> {
-        let mut in_doubt = false;
+        let (mut in_doubt, mut asked_in_vain) = (false, false);
         let mut pause = FIRST_PAUSE;
         loop {
             // What comes while the attempt is made is news already.
             let news = self.news();
-            match self.attempt(&submission, 0, deadline).await {
+            match self.attempt(&submission, 0, deadline, &mut asked_in_vain).await {
                 // After a doubtful attempt this says nothing of what that one did.
                 Attempt::Answered(Answer::Overloaded) if in_doubt => return Err(Failure::OutcomeUnknown),
                 Attempt::Answered(answer) => return Ok(answer),
@@ -87,32 +89,37 @@ impl Routing {
         hops: u8,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
-        match self.attempt(&submission, hops, deadline).await {
+        match self.attempt(&submission, hops, deadline, &mut false).await {
             Attempt::Answered(answer) => Ok(answer),
             Attempt::InDoubt => Err(Failure::OutcomeUnknown),
             Attempt::NotMade => Err(Failure::NoOwner),
         }
     }
 
-    async fn attempt(&self, submission: &Submission, hops: u8, deadline: Instant) -> Attempt {
+    /// `asked_in_vain` is whether the owner before was asked already, for a command that a seat of ours waits with.
+    async fn attempt(&self, submission: &Submission, hops: u8, deadline: Instant, asked_in_vain: &mut bool) -> Attempt {
         let key = submission.command.root_id().to_string();
         let partition = partition_for(key.as_bytes(), self.partitions);
         let seat = self.seats.borrow().get(&partition).cloned().filter(|seat| !seat.has_ended());
-        // While it folds, the owner before it still serves.
-        let elsewhere = if seat.as_ref().is_some_and(|seat| seat.serves()) || hops >= MAX_HOPS {
-            None
-        } else {
-            self.owner_elsewhere(partition)
-        };
-        if let Some(address) = elsewhere {
-            let attempt = self.pass_on(&address, partition, submission, hops, deadline).await;
-            if !matches!(attempt, Attempt::NotMade) {
-                return attempt;
+        let elsewhere = if hops < MAX_HOPS { self.owner_elsewhere(partition) } else { None };
+        match (seat, elsewhere) {
+            // While it folds, the owner before it still serves, or is gone: it is asked once, and not for long.
+            (Some(seat), Some(address)) if !seat.serves() && !*asked_in_vain => {
+                *asked_in_vain = true;
+                let until = deadline.min(Instant::now() + FORMER_OWNER_LIMIT);
+                let attempt = tokio::select! {
+                    attempt = self.pass_on(&address, partition, submission, hops, until) => attempt,
+                    () = seat.begins_to_serve() => Attempt::InDoubt,
+                    () = sleep_until(until) => Attempt::InDoubt,
+                };
+                match attempt {
+                    Attempt::NotMade => seat.make(submission.clone(), deadline).await,
+                    attempt => attempt,
+                }
             }
-        }
-        match seat {
-            Some(seat) => seat.make(submission.clone(), deadline).await,
-            None => Attempt::NotMade,
+            (Some(seat), _) => seat.make(submission.clone(), deadline).await,
+            (None, Some(address)) => self.pass_on(&address, partition, submission, hops, deadline).await,
+            (None, None) => Attempt::NotMade,
         }
     }
 

@@ -48,6 +48,9 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(8);
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(10);
 /// One partition may have this share of the requests that are served at a time, so that one that stands still leaves the others the rest.
 const QUEUE_SHARE: usize = 8;
+/// The share is no less than this, or than all of them; and no more than half of what another instance can pass on at a time.
+const SMALLEST_QUEUE: usize = 64;
+const LARGEST_QUEUE: usize = 2_048;
 /// Bytes of contents that may be unanswered in one partition: twice the largest record.
 const QUEUE_BYTES: usize = 2 * MAX_RECORD_BYTES;
 /// Bytes of aggregates that are kept decoded in memory, of blocks of the local store, and of its unwritten tables: each for
@@ -158,7 +161,8 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
 
     let leave = supervisor.token().child_token();
     let left = CancellationToken::new();
-    let commands = (config.http.http_max_in_flight as usize / QUEUE_SHARE).max(1);
+    let in_flight = config.http.http_max_in_flight as usize;
+    let commands = (in_flight / QUEUE_SHARE).clamp(SMALLEST_QUEUE.min(in_flight), LARGEST_QUEUE);
     let queue = QueueLimits { commands, bytes: QUEUE_BYTES };
     let host = Host {
         log: log.clone(),

@@ -63,7 +63,7 @@ pub struct HttpArgs {
     /// How long a body may take to arrive before the request is answered with 408.
     #[arg(long, env = "GROOT_HTTP_BODY_TIMEOUT", value_name = "TIME", default_value = "10s", value_parser = config::duration)]
     pub http_body_timeout: Duration,
-    /// How many requests may run at a time; one more is answered with 503.
+    /// How many requests may run at a time; one more is answered with 503. Commands to one partition may be an eighth of them at its owner.
     #[arg(long, env = "GROOT_HTTP_MAX_IN_FLIGHT", value_name = "COUNT", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub http_max_in_flight: u32,
 }

@@ -26,8 +26,8 @@ use crate::domain::{self, AggregateState, Command, Context, due_command};
 
 #[derive(Clone, Debug)]
 pub struct RuntimeConfig {
-    /// With so many commands pending or waiting, what is due by itself waits for its turn; more than others may ever have there. Those are
-    /// bounded by who submits them.
+    /// While so many commands are pending or waiting, nothing is added that is due. It must be more than those who submit commands ever have
+    /// there, or they could hold it up for ever.
     pub due_below: usize,
     /// The largest record there may be, in bytes of key, value and headers.
     pub record_limit: usize,
@@ -192,13 +192,14 @@ impl<L: Log, S: StateStore> Runtime<L, S> {
         if self.flush_at().is_some_and(|at| at <= now) {
             self.save(now, clock);
         }
-        // Each is pending then, so that there is an end to it.
-        while let Some(due) = self.next_due().filter(|(at, _)| *at <= clock.timestamp_millis()) {
-            self.released.due_mut().take(due);
-            if self.released.due().is_exhausted() {
+        loop {
+            // The last one that was known may have been taken here, or moved or withdrawn by its author.
+            if self.owner.serving().is_some() && self.released.due().is_exhausted() {
                 self.save(now, clock);
                 self.or_break_down(now, clock, Aggregates::find_more_due);
             }
+            let Some(due) = self.next_due().filter(|(at, _)| *at <= clock.timestamp_millis()) else { break };
+            self.released.due_mut().take(due);
             let (millis, id) = due;
             let Some(at) = DateTime::from_timestamp_millis(millis) else { continue };
             let submission = drafts::system_submission(due_command(id, at), at);

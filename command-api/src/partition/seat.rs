@@ -63,6 +63,10 @@ pub enum Phase {
 }
 
 impl Phase {
+    fn serves(&self) -> bool {
+        matches!(self, Phase::Serving | Phase::HandingOver)
+    }
+
     pub fn label(&self) -> &'static str {
         match self {
             Phase::Folding => "folding",
@@ -140,7 +144,7 @@ impl Seat {
 
     /// Makes a command here, waiting for the answer until the deadline.
     pub async fn make(&self, submission: Submission, deadline: Instant) -> Attempt {
-        // Nobody takes commands out of the waiting room of a halted partition any more.
+        // Nobody takes commands out of the mailbox of a halted partition any more.
         if matches!(self.standing.borrow().phase, Phase::Halted(_)) {
             return Attempt::NotMade;
         }
@@ -153,6 +157,7 @@ impl Seat {
         if self.requests.send(request).is_err() {
             return Attempt::NotMade;
         }
+        let _withdrawn = Withdrawn(&entry);
         match timeout_at(deadline, answer).await {
             // Its partition went to another owner; some epoch of ours may have had it.
             Ok(Ok(Reply::Answered(Answer::NotOwner))) => Attempt::InDoubt,
@@ -164,6 +169,15 @@ impl Seat {
         }
     }
 
+    /// Completes when commands are decided here.
+    pub async fn begins_to_serve(&self) {
+        let mut standing = self.standing.clone();
+        if standing.wait_for(|standing| standing.phase.serves()).await.is_err() {
+            // Its task has ended.
+            std::future::pending::<()>().await;
+        }
+    }
+
     pub fn order(&self, order: Order) {
         // A task that has ended needs no orders.
         let _ = self.orders.send(order);
@@ -171,7 +185,7 @@ impl Seat {
 
     /// Whether commands are decided here now.
     pub fn serves(&self) -> bool {
-        matches!(self.standing.borrow().phase, Phase::Serving | Phase::HandingOver)
+        self.standing.borrow().phase.serves()
     }
 
     pub fn standing(&self) -> Standing {
@@ -185,6 +199,15 @@ impl Seat {
 
     pub fn has_ended(&self) -> bool {
         self.ended.is_cancelled()
+    }
+}
+
+/// Whoever waits no longer has withdrawn: a command that lies in a mailbox must not be made after its client was told of its end elsewhere.
+struct Withdrawn<'a>(&'a Entry);
+
+impl Drop for Withdrawn<'_> {
+    fn drop(&mut self) {
+        self.0.take();
     }
 }
 
@@ -306,6 +329,14 @@ mod tests {
         assert!(is_full().await, "one that is taken and not answered still counts");
         drop(taken);
         assert!(matches!(seat.make(submission(), deadline).await, Attempt::NotMade), "there is room again");
+    }
+
+    #[tokio::test]
+    async fn a_command_that_nobody_waits_for_any_more_is_not_entered() {
+        let (seat, mailbox) = Seat::new(1, LIMITS);
+        let dropped = tokio::time::timeout(Duration::from_millis(1), seat.make(submission(), soon())).await;
+        assert!(dropped.is_err(), "nobody answers");
+        assert!(!mailbox.lock().await.requests.try_recv().unwrap().entry.take());
     }
 
     #[tokio::test]

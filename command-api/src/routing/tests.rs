@@ -244,6 +244,33 @@ async fn where_the_owner_before_it_is_gone_commands_wait_in_the_seat_that_folds(
 }
 
 #[tokio::test]
+async fn where_the_owner_before_it_is_paused_commands_are_made_as_soon_as_the_seat_serves() {
+    let (scene, paused) = (Scene::new(), Paused::start().await);
+    scene.tell(&paused.address, 1);
+    let mailbox = scene.sit();
+    let (answer, ()) = tokio::join!(scene.routing.execute(submission()), async {
+        paused.is_asked().await;
+        let mut mailbox = mailbox.lock().await;
+        mailbox.standing.send_modify(|standing| standing.phase = Phase::Serving);
+        let request = mailbox.requests.recv().await.unwrap();
+        request.waiter.reply.send(Reply::Answered(done(&request.submission))).unwrap();
+    });
+    assert_eq!(answer, Ok(done(&submission())));
+}
+
+#[tokio::test]
+async fn where_the_owner_before_it_does_not_answer_commands_wait_in_the_seat_that_folds() {
+    let (scene, paused) = (Scene::new(), Paused::start().await);
+    scene.tell(&paused.address, 1);
+    let mailbox = scene.sit();
+    let (answer, ()) = tokio::join!(scene.routing.execute(submission()), async {
+        let request = mailbox.lock().await.requests.recv().await.unwrap();
+        request.waiter.reply.send(Reply::Answered(done(&request.submission))).unwrap();
+    });
+    assert_eq!(answer, Ok(done(&submission())));
+}
+
+#[tokio::test]
 async fn a_seat_that_serves_is_asked_whatever_is_known_of_other_owners() {
     let (scene, peer) = (Scene::new(), Peer::default());
     scene.tell(&peer.start().await, 1);

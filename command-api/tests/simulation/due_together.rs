@@ -36,3 +36,31 @@ fn what_is_due_together_is_done_in_portions_and_whoever_comes_between_is_answere
     }
     assert_eq!(portions, [4, 2]);
 }
+
+/// After all that is done before.
+const LATER: Duration = Duration::from_secs(60);
+/// As many as are held in memory, once for those that were read and once for those that came.
+const NEAR: u64 = 2 * 512;
+
+#[test]
+fn what_is_due_is_found_in_the_store_when_all_that_was_known_was_withdrawn() {
+    let mut partition = OnePartition::new(MemoryState::default());
+    let posts = NEAR + 6;
+    let at = |post: u64| clock_at(LATER + Duration::from_millis(post));
+    for post in 1..=posts {
+        partition.submit(2 * post, post.into(), PostCommand::Create(contents()));
+        partition.submit(2 * post + 1, post.into(), PostCommand::Schedule { at: at(post) });
+        partition.settle();
+    }
+    for post in 1..=NEAR {
+        partition.submit(10_000 + post, post.into(), PostCommand::Unpublish);
+        partition.settle();
+    }
+    partition.pass(Duration::from_secs(120));
+    let mut published = released(&partition.settle());
+    while partition.runtime.next_due().is_some() {
+        partition.pass(Duration::ZERO);
+        published += released(&partition.settle());
+    }
+    assert_eq!(published, 6);
+}

@@ -288,7 +288,7 @@ impl ProblemType {
                 slug: "overloaded",
                 title: "The server has too much to do.",
                 status: StatusCode::SERVICE_UNAVAILABLE,
-                meaning: "More requests are running than the server takes at a time. This one was not begun.",
+                meaning: "More is running than the server takes at a time, in all, in one partition, or in bytes of bodies. This request was not begun.",
                 cure: "Try again after the seconds in Retry-After.",
             },
             Self::Timeout => &Entry {

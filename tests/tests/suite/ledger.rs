@@ -7,6 +7,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use event_log::kafka::{KafkaConfig, KafkaLog, LogIdentity, provision, read_all};
+use event_log::position::Position;
 use event_schema::codec::{Codec, RegistryConfig};
 use groot_tests::waiting::until;
 use projectors::Source;
@@ -123,4 +124,14 @@ impl Process {
     pub async fn unready_because(&self) -> Option<String> {
         self.health.readiness().await.checks.into_values().find_map(|check| check.reason)
     }
+}
+
+/// Positions that a store cannot be at in the log that is there, and what is said of them: as after all replicas have lost their end.
+pub fn in_a_log_since_cut_back(at: Position) -> [(Position, &'static str); 2] {
+    [
+        // And written anew.
+        (Position { last_record: Some(Uuid::now_v7()), ..at }, "was cut back"),
+        // And not grown again.
+        (Position { next_offset: 5_000, ..at }, "cannot be read"),
+    ]
 }

@@ -6,6 +6,7 @@ use projectors::runner::status::State;
 
 use super::world::{Db, NAMES, UP, World, changes, position, stack, take};
 use crate::ledger::histories::Story;
+use crate::ledger::in_a_log_since_cut_back;
 use crate::ledger::writer::Writers;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,4 +109,31 @@ async fn a_server_that_is_killed_in_the_middle_of_batches_loses_nothing_and_coun
     world.assert_catches_up().await;
     process.stop().await;
     world.db.drop_it().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_cut_back_halts_and_is_not_read_over() {
+    for case in 0..2 {
+        let world = World::new(1).await;
+        let mut story = Story::new(27, 4);
+        let mut writers = Writers::claim(&world).await;
+        writers.append(&world, &take(&mut story, 10)).await;
+        let process = world.start().await;
+        world.assert_catches_up().await;
+        process.stop().await;
+
+        let store = world.db.store(world.identity.log_id);
+        let saved = store.load(0).await.unwrap();
+        let (elsewhere, reason) = in_a_log_since_cut_back(saved.position)[case];
+        store.write(0, changes(&[]), saved, elsewhere).await.unwrap();
+        let before = world.db.everything().await;
+        writers.append(&world, &take(&mut story, 10)).await;
+        let process = world.start().await;
+        process.until("the partition halted", |_, state| matches!(state, State::Halted(_))).await;
+        let why = process.unready_because().await.unwrap();
+        assert!(why.contains(reason) && why.contains("rebuild"), "{why}");
+        assert_eq!(world.db.everything().await, before);
+        process.stop().await;
+        world.db.drop_it().await;
+    }
 }

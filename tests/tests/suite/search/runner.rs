@@ -3,8 +3,9 @@
 use projectors::runner::status::State;
 use serde_json::json;
 
-use super::world::{Indexes, UP, World, stack};
+use super::world::{Indexes, UP, World, changes, stack};
 use crate::ledger::histories::Story;
+use crate::ledger::in_a_log_since_cut_back;
 use crate::ledger::writer::Writers;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,4 +68,31 @@ async fn an_index_that_takes_no_writes_for_a_while_is_waited_for_and_parks_nothi
     assert_eq!(process.unready_because().await, None);
     process.stop().await;
     world.indexes.drop_them().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_cut_back_halts_and_is_not_read_over() {
+    for case in 0..2 {
+        let world = World::new(1).await;
+        let mut story = Story::new(54, 4);
+        let mut writers = Writers::claim(&world).await;
+        writers.append(&world, &story.take(10)).await;
+        let process = world.start().await;
+        world.assert_catches_up().await;
+        process.stop().await;
+
+        let store = world.indexes.store(world.identity.log_id);
+        let saved = store.load(0).await.unwrap();
+        let (elsewhere, reason) = in_a_log_since_cut_back(saved.position)[case];
+        store.write(0, changes(&[]), saved, elsewhere).await.unwrap();
+        let before = world.indexes.posts().await;
+        writers.append(&world, &story.take(10)).await;
+        let process = world.start().await;
+        process.until("the partition halted", |_, state| matches!(state, State::Halted(_))).await;
+        let why = process.unready_because().await.unwrap();
+        assert!(why.contains(reason) && why.contains("rebuild"), "{why}");
+        assert_eq!(world.indexes.posts().await, before);
+        process.stop().await;
+        world.indexes.drop_them().await;
+    }
 }

@@ -110,7 +110,6 @@ impl Routing {
                 let attempt = tokio::select! {
                     attempt = self.pass_on(&address, partition, submission, hops, until) => attempt,
                     () = seat.begins_to_serve() => Attempt::InDoubt,
-                    () = sleep_until(until) => Attempt::InDoubt,
                 };
                 match attempt {
                     Attempt::NotMade => seat.make(submission.clone(), deadline).await,

@@ -89,32 +89,34 @@ impl DeadLetters {
         Ok(waiting().next().is_some())
     }
 
-    /// Takes letters away and puts letters in.
+    /// Takes letters away and puts letters in. Those come first: whoever looks meanwhile must not find a key that is parked to have none.
     pub(super) async fn change(
         &self,
         partition: u32,
         cleared: Option<&Cleared>,
         letters: &[DeadLetter],
     ) -> Result<(), ElasticsearchError> {
-        let mut lines = Vec::new();
-        if let Some(Cleared { key, through, rest_waits }) = cleared {
-            let through = i64::try_from(*through).unwrap_or(i64::MAX);
-            let of = vec![json!({ "term": { "key": key } }), json!({ "term": { "partition": partition } })];
-            for stored in self.find(of).await? {
-                if stored.offset <= through {
-                    lines.push(format!("{}\n", json!({ "delete": self.place(stored.partition, stored.offset) })));
-                } else if *rest_waits {
-                    lines.push(self.standing(&stored, Standing::Waiting));
-                }
-            }
-        }
-        let now = Utc::now();
+        let (now, mut lines) = (Utc::now(), Vec::new());
         for letter in letters {
             let letter = document(letter, now);
             let (partition, offset, key, standing) =
                 (letter.partition, letter.offset, letter.key.clone(), letter.standing);
             let action = json!({ "index": self.place(partition, offset) });
             lines.push(format!("{action}\n{}\n", json!(Stored { partition, offset, key, standing, letter })));
+        }
+        if let Some(Cleared { key, through, rest_waits }) = cleared {
+            let of = vec![json!({ "term": { "key": key } }), json!({ "term": { "partition": partition } })];
+            for stored in self.find(of).await? {
+                let offset = u64::try_from(stored.offset).unwrap_or_default();
+                if letters.iter().any(|letter| letter.record.offset == offset) {
+                    continue;
+                }
+                if offset <= *through {
+                    lines.push(format!("{}\n", json!({ "delete": self.place(stored.partition, stored.offset) })));
+                } else if *rest_waits {
+                    lines.push(self.standing(&stored, Standing::Waiting));
+                }
+            }
         }
         self.send(lines).await
     }

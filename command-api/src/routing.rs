@@ -101,10 +101,13 @@ impl Routing {
         let key = submission.command.root_id().to_string();
         let partition = partition_for(key.as_bytes(), self.partitions);
         let seat = self.seats.borrow().get(&partition).cloned().filter(|seat| !seat.has_ended());
+        if let Some(seat) = seat.as_ref().filter(|seat| seat.serves() || *asked_in_vain) {
+            return seat.make(submission.clone(), deadline).await;
+        }
         let elsewhere = if hops < MAX_HOPS { self.owner_elsewhere(partition) } else { None };
         match (seat, elsewhere) {
             // While it folds, the owner before it still serves, or is gone: it is asked once, and not for long.
-            (Some(seat), Some(address)) if !seat.serves() && !*asked_in_vain => {
+            (Some(seat), Some(address)) => {
                 *asked_in_vain = true;
                 let until = deadline.min(Instant::now() + FORMER_OWNER_LIMIT);
                 let attempt = tokio::select! {
@@ -116,7 +119,7 @@ impl Routing {
                     attempt => attempt,
                 }
             }
-            (Some(seat), _) => seat.make(submission.clone(), deadline).await,
+            (Some(seat), None) => seat.make(submission.clone(), deadline).await,
             (None, Some(address)) => self.pass_on(&address, partition, submission, hops, deadline).await,
             (None, None) => Attempt::NotMade,
         }
@@ -125,7 +128,7 @@ impl Routing {
     /// Where the owner is that is known, if that is another process.
     fn owner_elsewhere(&self, partition: u32) -> Option<String> {
         let hints = self.hints.borrow();
-        hints.get(&partition).map(|hint| hint.address.clone()).filter(|address| *address != self.own_address)
+        hints.get(&partition).map(|hint| &hint.address).filter(|address| **address != self.own_address).cloned()
     }
 
     async fn pass_on(

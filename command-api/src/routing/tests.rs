@@ -117,6 +117,18 @@ impl Paused {
     }
 }
 
+/// Where nobody listens.
+async fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    url(listener.local_addr().unwrap())
+}
+
+/// What the task of a seat does with the first command that comes.
+async fn make_one(mailbox: &tokio::sync::Mutex<Mailbox>) {
+    let request = mailbox.lock().await.requests.recv().await.unwrap();
+    request.waiter.reply.send(Reply::Answered(done(&request.submission))).unwrap();
+}
+
 fn url(address: SocketAddr) -> String {
     format!("http://{address}")
 }
@@ -212,10 +224,7 @@ async fn a_peer_that_answers_no_ping_leaves_a_command_in_doubt_long_before_its_d
 
 #[tokio::test]
 async fn a_peer_that_is_not_there_certainly_did_nothing() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = url(listener.local_addr().unwrap());
-    drop(listener);
-    let attempt = Scene::new().routing.peers.forward(&address, &submission(), 1, soon()).await;
+    let attempt = Scene::new().routing.peers.forward(&nobody().await, &submission(), 1, soon()).await;
     assert!(matches!(attempt, Attempt::NotMade));
 }
 
@@ -232,14 +241,9 @@ async fn while_a_seat_folds_commands_go_to_the_owner_before_it() {
 #[tokio::test]
 async fn where_the_owner_before_it_is_gone_commands_wait_in_the_seat_that_folds() {
     let scene = Scene::new();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    scene.tell(&url(listener.local_addr().unwrap()), 1);
-    drop(listener);
+    scene.tell(&nobody().await, 1);
     let mailbox = scene.sit();
-    let (answer, ()) = tokio::join!(scene.routing.execute(submission()), async {
-        let request = mailbox.lock().await.requests.recv().await.unwrap();
-        request.waiter.reply.send(Reply::Answered(done(&request.submission))).unwrap();
-    });
+    let (answer, ()) = tokio::join!(scene.routing.execute(submission()), make_one(&mailbox));
     assert_eq!(answer, Ok(done(&submission())));
 }
 
@@ -250,10 +254,8 @@ async fn where_the_owner_before_it_is_paused_commands_are_made_as_soon_as_the_se
     let mailbox = scene.sit();
     let (answer, ()) = tokio::join!(scene.routing.execute(submission()), async {
         paused.is_asked().await;
-        let mut mailbox = mailbox.lock().await;
-        mailbox.standing.send_modify(|standing| standing.phase = Phase::Serving);
-        let request = mailbox.requests.recv().await.unwrap();
-        request.waiter.reply.send(Reply::Answered(done(&request.submission))).unwrap();
+        mailbox.lock().await.standing.send_modify(|standing| standing.phase = Phase::Serving);
+        make_one(&mailbox).await;
     });
     assert_eq!(answer, Ok(done(&submission())));
 }
@@ -263,10 +265,7 @@ async fn where_the_owner_before_it_does_not_answer_commands_wait_in_the_seat_tha
     let (scene, paused) = (Scene::new(), Paused::start().await);
     scene.tell(&paused.address, 1);
     let mailbox = scene.sit();
-    let (answer, ()) = tokio::join!(scene.routing.execute(submission()), async {
-        let request = mailbox.lock().await.requests.recv().await.unwrap();
-        request.waiter.reply.send(Reply::Answered(done(&request.submission))).unwrap();
-    });
+    let (answer, ()) = tokio::join!(scene.routing.execute(submission()), make_one(&mailbox));
     assert_eq!(answer, Ok(done(&submission())));
 }
 

@@ -10,6 +10,7 @@ pub mod config;
 pub mod domain;
 mod error;
 mod forward;
+mod fresh_id;
 pub mod http;
 pub mod meters;
 mod named_id;

@@ -7,8 +7,10 @@ use std::time::Duration;
 use event_log::kafka::{OwnerHint, partition_for};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+use uuid::Uuid;
 
 use crate::forward::Peers;
+use crate::fresh_id;
 use crate::partition::seat::{Attempt, Seat};
 use crate::partition::submission::{Answer, Submission};
 
@@ -24,6 +26,9 @@ const FORMER_OWNER_LIMIT: Duration = Duration::from_secs(1);
 /// The pauses between attempts while a partition changes hands; news of an owner ends one early.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long what is made new goes to the same partition, in milliseconds.
+const STICKS: u64 = 4;
 
 /// Why a command has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +58,20 @@ impl Routing {
         peers: Peers,
     ) -> Self {
         Self { partitions, seats, hints, own_address, peers }
+    }
+
+    /// An id for an aggregate that no key names. It falls to a partition that is served here, so that nobody else has to be asked; and what is
+    /// made at the same time falls to the same one, so that it shares batches, as with the sticky partitioner of Kafka's own
+    /// producer (KIP-480). One that has no room for a command, or stands still, is passed over. Where there is none, the id is any.
+    pub fn fresh_id(&self) -> Uuid {
+        let id = Uuid::now_v7();
+        let seats = self.seats.borrow();
+        let turn = (fresh_id::millis_of(id) / STICKS) as usize % seats.len().max(1);
+        let mut in_turn = seats.iter().skip(turn).chain(seats.iter().take(turn));
+        match in_turn.find(|(_, seat)| seat.serves() && seat.has_room() && !seat.has_ended()) {
+            Some((partition, _)) => fresh_id::in_partition(id, *partition, self.partitions),
+            None => id,
+        }
     }
 
     /// Brings a client's command to its owner, trying again under the same command id while the partition changes hands.

@@ -46,8 +46,7 @@ pub struct App {
     operators: Router,
     health: Health,
     store: Store,
-    /// None where no posts are to be kept.
-    posts: Option<PostCache>,
+    posts: PostCache,
     progress: Progress<Store>,
     search: Searches,
     live: Live,
@@ -119,7 +118,7 @@ pub async fn build(config: &Config, metrics: Option<PrometheusHandle>) -> Result
         },
         health,
         store,
-        posts: (config.post_cache_mib > 0).then_some(posts),
+        posts,
         progress,
         search,
         live,
@@ -160,9 +159,7 @@ impl App {
         poll(&supervisor, "search-poller", search.progress);
         poll(&supervisor, "analytics-poller", analytics.progress);
         tell(&supervisor, live, store.clone());
-        if let Some(posts) = posts {
-            follow(&supervisor, posts);
-        }
+        follow(&supervisor, posts);
         // Operators are served to the very end, so that a slow shutdown can be watched.
         let ended = CancellationToken::new();
         let stopping = supervisor.token();
@@ -201,7 +198,7 @@ fn poll<S: Checkpoints>(supervisor: &Supervisor, name: &str, progress: Progress<
     });
 }
 
-/// Keeps posts in memory until they change.
+/// Keeps posts, and the names of their authors, in memory until they change.
 fn follow(supervisor: &Supervisor, posts: PostCache) {
     supervisor.spawn("post-cache", OnError::Restart, OnCancel::Drop, move |cancel| {
         let posts = posts.clone();

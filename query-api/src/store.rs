@@ -62,10 +62,13 @@ impl Inserts {
     }
 }
 
-/// Documents of one collection that change in whatever way, one after another.
-pub struct Changes(ChangeStream<ChangeStreamEvent<Document>>);
+/// Posts and people that change in whatever way, one after another.
+pub struct Changes {
+    stream: ChangeStream<ChangeStreamEvent<Document>>,
+    posts: String,
+}
 
-/// What is followed: the live version's posts from a moment on.
+/// What is followed: the live version's posts and people from a moment on.
 pub struct Followed {
     pub changes: Changes,
     pub moment: Moment,
@@ -75,9 +78,16 @@ pub struct Followed {
 /// A document is another one, or none any more.
 #[derive(Clone, Debug)]
 pub struct Change {
+    pub kind: Kind,
     pub id: Uuid,
     /// Sessions that are opened after it see it.
     pub time: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Post,
+    Person,
 }
 
 /// What there is to be told of changes.
@@ -86,18 +96,20 @@ pub enum Told {
     Change(Change),
     /// Nothing has changed within [`QUIET`].
     Nothing,
-    /// The collection itself is gone.
+    /// A collection itself is gone.
     End,
 }
 
 impl Changes {
     /// What comes next. A server that does not answer is an error like any other: nobody may take its silence for quiet.
     pub async fn next(&mut self) -> Result<Told, StoreError> {
-        let Some(event) = within_limit(self.0.next_if_any()).await? else {
-            return Ok(if self.0.is_alive() { Told::Nothing } else { Told::End });
+        let Some(event) = within_limit(self.stream.next_if_any()).await? else {
+            return Ok(if self.stream.is_alive() { Told::Nothing } else { Told::End });
         };
+        let collection = event.ns.and_then(|ns| ns.coll);
+        let kind = if collection.as_ref() == Some(&self.posts) { Kind::Post } else { Kind::Person };
         let id = event.document_key.as_ref().and_then(|key| stored::to_id(key.get("_id")?));
-        Ok(id.zip(event.cluster_time).map_or(Told::End, |(id, time)| Told::Change(Change { id, time })))
+        Ok(id.zip(event.cluster_time).map_or(Told::End, |(id, time)| Told::Change(Change { kind, id, time })))
     }
 }
 
@@ -145,14 +157,10 @@ impl Store {
     pub async fn session(&self, moment: &Moment) -> Result<Session, StoreError> {
         let version = self.version_at(moment).await?;
         let client = self.database.client();
-        let mut inner = within_limit(async { client.start_session().causal_consistency(true).await }).await?;
-        if let Some(time) = &moment.cluster {
-            inner.advance_cluster_time(time);
-        }
-        if let Some(time) = moment.operation {
-            inner.advance_operation_time(time);
-        }
-        Ok(Session { inner, store: self.clone(), names: DOCUMENTS.in_version(version) })
+        let inner = within_limit(async { client.start_session().causal_consistency(true).await }).await?;
+        let mut session = Session { inner, store: self.clone(), names: DOCUMENTS.in_version(version) };
+        session.advance(moment);
+        Ok(session)
     }
 
     /// What is inserted into these collections from now on, with the collection's name.
@@ -161,20 +169,21 @@ impl Store {
         Ok(Inserts(self.database.watch().pipeline([of]).await?))
     }
 
-    /// The posts that change from now on.
-    pub async fn changed_posts(&self) -> Result<Followed, StoreError> {
+    /// The posts and people that change from now on.
+    pub async fn changes(&self) -> Result<Followed, StoreError> {
         let mut session = self.session(&Moment::default()).await?;
         // Any read has the store say its time.
         session.checkpoints().await?;
         let (moment, names) = (session.moment(), session.names());
         let untimed = || Error::custom("the server says no time: a change stream needs a replica set".to_owned());
         let time = moment.operation.ok_or_else(untimed)?;
+        let posts = names.posts();
+        let of = doc! { "$match": { "ns.coll": { "$in": [&posts, &names.people()] } } };
         // Which document it was is enough.
         let fields = doc! { "$project": { "operationType": 1, "ns": 1, "documentKey": 1, "clusterTime": 1 } };
-        let posts = self.database.collection::<Document>(&names.posts());
-        let changes = posts.watch().pipeline([fields]).start_at_operation_time(time).max_await_time(QUIET);
-        let changes = within_limit(changes.into_future()).await?;
-        Ok(Followed { changes: Changes(changes), moment, names })
+        let stream = self.database.watch().pipeline([of, fields]).start_at_operation_time(time).max_await_time(QUIET);
+        let stream = within_limit(stream.into_future()).await?;
+        Ok(Followed { changes: Changes { stream, posts }, moment, names })
     }
 
     /// Closes the connections; nothing can be read afterwards.
@@ -261,6 +270,16 @@ impl Session {
 
     pub fn names(&self) -> Projection {
         self.names
+    }
+
+    /// What is read from now on sees at least what was visible at `moment`.
+    pub fn advance(&mut self, moment: &Moment) {
+        if let Some(time) = &moment.cluster {
+            self.inner.advance_cluster_time(time);
+        }
+        if let Some(time) = moment.operation {
+            self.inner.advance_operation_time(time);
+        }
     }
 
     /// The time of the latest read of this session.

@@ -98,7 +98,11 @@ pub async fn creating(
             let id = aggregate_id_of(kind, caller.person, root, key);
             (id, command_id_of(caller.person, id, key))
         }
-        None => (Uuid::now_v7(), Uuid::now_v7()),
+        None => {
+            // Under a root it stands in the partition of that, whatever its id.
+            let id = if root.is_some() { Uuid::now_v7() } else { api.routing.fresh_id() };
+            (id, Uuid::now_v7())
+        }
     };
     submit(api, caller, command_id, command(id)).await
 }

@@ -41,6 +41,11 @@ impl Queue {
         content.forget();
         Ok(Place { queue: self.clone(), bytes })
     }
+
+    /// Whether there is a place for a small command at the moment.
+    pub fn has_room(&self) -> bool {
+        self.commands.available_permits() > 0 && self.bytes.available_permits() > 0
+    }
 }
 
 impl Drop for Place {

@@ -188,6 +188,11 @@ impl Seat {
         self.standing.borrow().phase.serves()
     }
 
+    /// Whether one more small command would be taken.
+    pub fn has_room(&self) -> bool {
+        self.queue.has_room()
+    }
+
     pub fn standing(&self) -> Standing {
         self.standing.borrow().clone()
     }

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,19 +36,31 @@ const OWN: &str = "http://127.0.0.1:1";
 
 impl Scene {
     fn new() -> Self {
+        Self::of_partitions(1)
+    }
+
+    fn of_partitions(partitions: u32) -> Self {
         let (hints, seats) = (watch::Sender::default(), watch::Sender::new(Seats::new()));
         let peers = Peers::new(None).unwrap();
-        let routing = Routing::new(1, seats.subscribe(), hints.subscribe(), OWN.to_owned(), peers);
+        let routing = Routing::new(partitions, seats.subscribe(), hints.subscribe(), OWN.to_owned(), peers);
         Self { routing, hints, seats }
     }
 
     /// A seat of its own, whose task is whoever has the mailbox.
     fn sit(&self) -> Arc<tokio::sync::Mutex<Mailbox>> {
+        self.sit_in(0)
+    }
+
+    fn sit_in(&self, partition: u32) -> Arc<tokio::sync::Mutex<Mailbox>> {
         let (seat, mailbox) = Seat::new(1, QueueLimits { commands: 10, bytes: 100 });
         self.seats.send_modify(|seats| {
-            seats.insert(0, Arc::new(seat));
+            seats.insert(partition, Arc::new(seat));
         });
         mailbox
+    }
+
+    fn partition_of(&self, id: Uuid) -> u32 {
+        partition_for(id.to_string().as_bytes(), self.routing.partitions)
     }
 
     fn tell(&self, address: &str, epoch: u64) {
@@ -154,6 +167,10 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_millis(200)
 }
 
+async fn serve(mailbox: &tokio::sync::Mutex<Mailbox>) {
+    mailbox.lock().await.standing.send_modify(|standing| standing.phase = Phase::Serving);
+}
+
 #[tokio::test]
 async fn commands_are_passed_on_by_http_2_with_their_hops_and_their_trace() {
     let (scene, peer) = (Scene::new(), Peer::default());
@@ -254,7 +271,7 @@ async fn where_the_owner_before_it_is_paused_commands_are_made_as_soon_as_the_se
     let mailbox = scene.sit();
     let (answer, ()) = tokio::join!(scene.routing.execute(submission()), async {
         paused.is_asked().await;
-        mailbox.lock().await.standing.send_modify(|standing| standing.phase = Phase::Serving);
+        serve(&mailbox).await;
         make_one(&mailbox).await;
     });
     assert_eq!(answer, Ok(done(&submission())));
@@ -274,7 +291,56 @@ async fn a_seat_that_serves_is_asked_whatever_is_known_of_other_owners() {
     let (scene, peer) = (Scene::new(), Peer::default());
     scene.tell(&peer.start().await, 1);
     let mailbox = scene.sit();
-    mailbox.lock().await.standing.send_modify(|standing| standing.phase = Phase::Serving);
+    serve(&mailbox).await;
     let answer = scene.routing.execute_for_peer(submission(), 0, soon()).await;
     assert_eq!((answer, peer.asked()), (Err(Failure::NoOwner), 0), "nobody takes it out of its mailbox");
+}
+
+#[tokio::test]
+async fn what_is_made_at_one_time_falls_to_one_partition_and_over_time_to_all_that_are_served_here() {
+    let scene = Scene::of_partitions(12);
+    let served = [3, 5, 8].map(|partition| scene.sit_in(partition));
+    for mailbox in &served {
+        serve(mailbox).await;
+    }
+    let folding = scene.sit_in(9);
+    let mut by_turn = HashMap::<u64, HashSet<u32>>::new();
+    while by_turn.values().flatten().collect::<HashSet<_>>().len() < 3 || by_turn.len() < 6 {
+        let id = scene.routing.fresh_id();
+        by_turn.entry(fresh_id::millis_of(id) / STICKS).or_default().insert(scene.partition_of(id));
+    }
+    assert!(by_turn.values().all(|partitions| partitions.len() == 1), "{by_turn:?}");
+    let used: HashSet<u32> = by_turn.into_values().flatten().collect();
+    assert_eq!(used, HashSet::from([3, 5, 8]), "9 is not served yet");
+    serve(&folding).await;
+    while scene.partition_of(scene.routing.fresh_id()) != 9 {}
+}
+
+#[tokio::test]
+async fn nothing_new_falls_to_a_partition_that_is_full_or_whose_task_has_ended() {
+    let scene = Scene::of_partitions(12);
+    let [full, ended, free] = [1, 2, 3].map(|partition| scene.sit_in(partition));
+    for mailbox in [&full, &ended, &free] {
+        serve(mailbox).await;
+    }
+    drop(ended);
+    let seat = scene.seats.borrow()[&1].clone();
+    while seat.has_room() {
+        assert!(matches!(seat.make(submission(), Instant::now()).await, Attempt::NotMade), "nobody takes it");
+    }
+    let begin = fresh_id::millis_of(Uuid::now_v7());
+    loop {
+        let id = scene.routing.fresh_id();
+        assert_eq!(scene.partition_of(id), 3);
+        if fresh_id::millis_of(id) > begin + 4 * STICKS {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_no_partition_is_served_new_ids_fall_to_any() {
+    let scene = Scene::of_partitions(12);
+    let used: HashSet<u32> = (0..1_000).map(|_| scene.partition_of(scene.routing.fresh_id())).collect();
+    assert_eq!(used.len(), 12);
 }

@@ -14,6 +14,11 @@ pub async fn person(session: &mut Session, id: Uuid) -> Result<Option<Person>, S
     session.find_one(&session.names().people(), doc! { "_id": stored::id(id) }).await
 }
 
+/// Their name. None for somebody who is known only by a token.
+pub async fn name(session: &mut Session, id: Uuid) -> Result<Option<String>, StoreError> {
+    Ok(person(session, id).await?.map(|person| person.name))
+}
+
 /// The names of these people, in one query.
 pub async fn names(session: &mut Session, ids: impl IntoIterator<Item = Uuid>) -> Result<Names, StoreError> {
     let ids: Vec<_> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().map(stored::id).collect();

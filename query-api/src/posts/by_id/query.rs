@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use mongodb::bson::doc;
 use read_model::{Post, Slug, stored};
 use service::problem::{Problem, ProblemType};
@@ -5,7 +7,7 @@ use uuid::Uuid;
 
 use super::page::Page;
 use crate::path;
-use crate::people::query::names;
+use crate::people::query::name;
 use crate::store::{Session, StoreError};
 use crate::viewer::{Sight, Viewer};
 
@@ -35,8 +37,8 @@ pub fn visible<T>(found: Option<T>, sight: impl FnOnce(&T) -> Sight) -> Result<T
 /// The post with this id and its author, as it is answered.
 pub async fn page(session: &mut Session, id: Uuid) -> Result<Option<Page>, Problem> {
     let Some(post) = post(session, id).await? else { return Ok(None) };
-    let names = names(session, [post.author_id]).await?;
-    Page::new(post, &names).map(Some)
+    let author = name(session, post.author_id).await?;
+    Page::new(post, Arc::new(author)).map(Some)
 }
 
 /// The id of the post that this id or slug names. Slug and post are written in one transaction, and the session sees the post at least as
@@ -49,6 +51,6 @@ pub async fn id_of(session: &mut Session, id_or_slug: &str) -> Result<Option<Uui
     Ok(slug.map(|slug| slug.post_id))
 }
 
-async fn post(session: &mut Session, id: Uuid) -> Result<Option<Post>, StoreError> {
+pub async fn post(session: &mut Session, id: Uuid) -> Result<Option<Post>, StoreError> {
     session.find_one(&session.names().posts(), doc! { "_id": stored::id(id) }).await
 }

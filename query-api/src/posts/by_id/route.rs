@@ -39,13 +39,14 @@ use crate::read::{ReadRequest, located};
 pub async fn by_id(Segment(id_or_slug): Segment, request: ReadRequest) -> Result<Response, Problem> {
     let reads = request.reads.clone();
     let ((), asked) = request.check()?;
-    let (viewer, id) = (asked.viewer, path::id(&id_or_slug).filter(|_| asked.takes_what_is_there()));
+    let (viewer, may_be_kept) = (asked.viewer, asked.takes_what_is_there());
     let (moment, reply) = asked.admit(&reads.progress).await?;
-    let found = match id {
+    let found = match path::id(&id_or_slug).filter(|_| may_be_kept) {
         Some(id) => reads.posts.page(id).await?,
         None => {
             let mut session = reads.store.session(&moment).await?;
             match id_of(&mut session, &id_or_slug).await? {
+                Some(id) if may_be_kept => reads.posts.page(id).await?,
                 Some(id) => page(&mut session, id).await?.map(Arc::new),
                 None => None,
             }

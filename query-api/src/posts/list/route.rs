@@ -105,5 +105,11 @@ pub async fn list(request: ReadRequest) -> Result<Response, Problem> {
 
 async fn summaries(read: &mut Read, posts: Vec<Post>) -> Result<Vec<PostSummary>, StoreError> {
     let names = names(&mut read.session, posts.iter().map(|post| post.author_id)).await?;
-    Ok(posts.into_iter().map(|post| PostSummary::new(post, &names)).collect())
+    Ok(posts
+        .into_iter()
+        .map(|post| {
+            let author = names.get(&post.author_id).cloned();
+            PostSummary::new(post, author)
+        })
+        .collect())
 }

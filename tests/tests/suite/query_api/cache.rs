@@ -59,6 +59,59 @@ async fn that_there_is_no_post_is_forgotten_when_there_is_one() {
 }
 
 #[tokio::test]
+async fn a_page_shows_the_name_that_its_author_got_since() {
+    let world = World::start().await;
+    world.watch_queries().await;
+    world.insert(&[post(1)]).await;
+    let path = format!("/api/universal/post/{}", post(1).id);
+    let nameless = is_kept(&world, &path).await.expect(200);
+    assert!(nameless.body["author"]["name"].is_null());
+    world.insert_person(post(1).author_id, "Ada").await;
+    until("the name", async || (world.get(&path).await.expect(200).body["author"]["name"] == "Ada").then_some(()))
+        .await;
+    assert_eq!(is_kept(&world, &path).await.body["author"]["name"], "Ada");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn who_wrote_several_posts_is_asked_for_once() {
+    let world = World::start().await;
+    world.watch_queries().await;
+    let posts = [1, 2, 3].map(|number| Post { author_id: post(1).author_id, ..post(number) });
+    world.insert(&posts).await;
+    world.insert_person(post(1).author_id, "Ada").await;
+    let paths = posts.map(|post| format!("/api/universal/post/{}", post.id));
+    // The change that brought the person may be told late, and then they are asked for again.
+    until("two posts by somebody who is known from the first", async || {
+        let before =
+            [world.queries_of(&DOCUMENTS.people()).await.len(), world.queries_of(&DOCUMENTS.posts()).await.len()];
+        for path in &paths {
+            assert_eq!(world.get(path).await.expect(200).body["author"]["name"], "Ada");
+        }
+        let after =
+            [world.queries_of(&DOCUMENTS.people()).await.len(), world.queries_of(&DOCUMENTS.posts()).await.len()];
+        (after[0] <= before[0] + 1 && after[1] > before[1] + 1).then_some(())
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_slug_leads_to_the_page_that_is_kept() {
+    let world = World::start().await;
+    world.watch_queries().await;
+    world.insert(&[Post { slug: Some("on-light".into()), ..post(1) }]).await;
+    let page = is_kept(&world, "/api/universal/post/on-light").await.expect(200);
+    assert_eq!(page.body["id"], post(1).id.to_string());
+    set(&world, post(1).id, doc! { "title": "Another" }).await;
+    until("the changed post", async || {
+        (world.get("/api/universal/post/on-light").await.expect(200).body["title"] == "Another").then_some(())
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test]
 async fn what_is_kept_is_shown_to_those_alone_who_may_see_it() {
     let world = World::start().await;
     world.watch_queries().await;

@@ -1,9 +1,10 @@
-//! Posts that were read by id, kept in memory until they change.
+//! Posts that were read by id, and the names of their authors, kept in memory until they change.
 //!
 //! What changes is told by MongoDB's change stream, and a page is kept only while that is followed: it is as old as the stream is late.
 //! Reads that name a position do not come here.
 
 mod pages;
+mod shelf;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +15,12 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::pages::{Found, Pages};
-use super::page::Page;
+use self::pages::Pages;
+use self::shelf::Found;
+use super::page::{AuthorName, Page};
 use super::query;
-use crate::store::{Followed, Moment, QUERY_LIMIT, Store, StoreError, Told};
+use crate::people;
+use crate::store::{Followed, Moment, QUERY_LIMIT, Session, Store, StoreError, Told};
 
 /// Pages by id, of one store. Cheap to clone.
 #[derive(Clone)]
@@ -29,11 +32,12 @@ pub struct PostCache {
 /// How often it is looked whether another version is live.
 const GLANCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long a read waits for a server that lags behind the changes that were told. What such a server has is answered and not kept.
+/// How long a read may take that may be kept: a server that lags behind the changes that were told is not waited for. What such a server has is
+/// answered and not kept.
 const LAG: Duration = Duration::from_secs(1);
 
 impl PostCache {
-    /// Of so many bytes in all. Nothing is kept before [`PostCache::keep_following`] runs.
+    /// Of so many bytes of pages in all. Nothing is kept before [`PostCache::keep_following`] runs.
     pub fn new(store: Store, bytes: u64) -> Self {
         Self { store, pages: Arc::new(Pages::new(bytes)) }
     }
@@ -42,33 +46,52 @@ impl PostCache {
     pub async fn page(&self, id: Uuid) -> Result<Option<Arc<Page>>, Problem> {
         let names = self.store.names().await?;
         // Who finds that somebody else is reading the post waits for them, though not longer than a read may take.
-        let found = timeout(QUERY_LIMIT, self.pages.find(names, id)).await.unwrap_or(Found::Nothing);
-        match found {
-            Found::Kept(page) => {
+        let place = match timeout(QUERY_LIMIT, self.pages.find(names, id)).await.unwrap_or(Found::Nothing) {
+            Found::Kept(kept) => {
                 told("hit");
-                Ok(page)
+                return Ok(kept.page());
             }
-            Found::Place(place) => {
-                told("miss");
-                let read = timeout(LAG, self.read(place.moment(), id)).await;
-                if let Ok(page) = read {
-                    let page = page?;
-                    place.keep(page.clone());
-                    return Ok(page);
-                }
-                drop(place);
-                self.read(&Moment::default(), id).await
+            Found::Place(place) => Some(place),
+            Found::Nothing => None,
+        };
+        told(if place.is_some() { "miss" } else { "off" });
+        let moment = place.as_ref().map(|place| place.moment().clone()).unwrap_or_default();
+        if let Ok(page) = timeout(LAG, self.read(&moment, id)).await {
+            let page = page?;
+            if let Some(place) = place {
+                place.keep_page(page.clone());
             }
-            Found::Nothing => {
-                told("off");
-                self.read(&Moment::default(), id).await
-            }
+            return Ok(page);
         }
+        drop(place);
+        let mut session = self.store.session(&Moment::default()).await?;
+        Ok(query::page(&mut session, id).await?.map(Arc::new))
     }
 
+    /// As of this moment or later.
     async fn read(&self, moment: &Moment, id: Uuid) -> Result<Option<Arc<Page>>, Problem> {
         let mut session = self.store.session(moment).await?;
-        Ok(query::page(&mut session, id).await?.map(Arc::new))
+        let Some(post) = query::post(&mut session, id).await? else { return Ok(None) };
+        let author = self.author(&mut session, post.author_id).await?;
+        Ok(Some(Arc::new(Page::new(post, author)?)))
+    }
+
+    /// The name of this person, kept or read.
+    async fn author(&self, session: &mut Session, id: Uuid) -> Result<Arc<AuthorName>, StoreError> {
+        let place = match self.pages.author(session.names(), id).await {
+            Found::Kept(name) => return Ok(name),
+            Found::Place(place) => {
+                // There may have been changes since the session began.
+                session.advance(place.moment());
+                Some(place)
+            }
+            Found::Nothing => None,
+        };
+        let name = Arc::new(people::query::name(session, id).await?);
+        if let Some(place) = place {
+            place.keep(name.clone());
+        }
+        Ok(name)
     }
 
     /// Follows what changes, until cancelled.
@@ -76,7 +99,7 @@ impl PostCache {
         let forever = async {
             let mut is_known = false;
             loop {
-                let ended = match self.store.changed_posts().await {
+                let ended = match self.store.changes().await {
                     Ok(followed) => {
                         is_known = false;
                         self.follow(followed).await

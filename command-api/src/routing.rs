@@ -28,7 +28,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// How long what is made new goes to the same partition, in milliseconds.
-const STICKS: u64 = 4;
+const STICKS: u128 = 4;
 
 /// Why a command has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub struct Routing {
     /// Where others reach this process: a hint that leads here is out of date.
     own_address: String,
     peers: Peers,
+    /// What turns are counted from. Not the wall clock: that may stand still while it is set back.
+    began: std::time::Instant,
 }
 
 impl Routing {
@@ -57,18 +59,24 @@ impl Routing {
         own_address: String,
         peers: Peers,
     ) -> Self {
-        Self { partitions, seats, hints, own_address, peers }
+        Self { partitions, seats, hints, own_address, peers, began: std::time::Instant::now() }
     }
 
     /// An id for an aggregate that no key names. It falls to a partition that is served here, so that nobody else has to be asked; and what is
     /// made at the same time falls to the same one, so that it shares batches, as with the sticky partitioner of Kafka's own
-    /// producer (KIP-480). One that has no room for a command, or stands still, is passed over. Where there is none, the id is any.
+    /// producer (KIP-480). One whose queue is full is passed over. Where there is none, the id is any.
     pub fn fresh_id(&self) -> Uuid {
+        self.fresh_id_in_turn((self.began.elapsed().as_millis() / STICKS) as usize)
+    }
+
+    fn fresh_id_in_turn(&self, turn: usize) -> Uuid {
         let id = Uuid::now_v7();
         let seats = self.seats.borrow();
-        let turn = (fresh_id::millis_of(id) / STICKS) as usize % seats.len().max(1);
+        let turn = turn % seats.len().max(1);
         let mut in_turn = seats.iter().skip(turn).chain(seats.iter().take(turn));
-        match in_turn.find(|(_, seat)| seat.serves() && seat.has_room() && !seat.has_ended()) {
+        // A topic may have got partitions that no key falls to.
+        let found = in_turn.find(|(partition, seat)| **partition < self.partitions && seat.takes_what_is_new());
+        match found {
             Some((partition, _)) => fresh_id::in_partition(id, *partition, self.partitions),
             None => id,
         }

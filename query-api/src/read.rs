@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 use service::auth::{MaybeAuthenticated, Verifier};
 use service::params::{FromParams, Params};
-use service::problem::Problem;
+use service::problem::{FieldError, Problem};
 use service::token::PositionToken;
 
 use crate::analytics::Figures;
@@ -66,7 +66,9 @@ pub struct ReadRequest {
     viewer: Viewer,
     anonymous: bool,
     params: Params,
-    headers: HeaderMap,
+    /// Or what is wrong with it.
+    freshness: Result<Freshness, Vec<FieldError>>,
+    if_none_match: Option<String>,
     uri: Uri,
 }
 
@@ -124,7 +126,8 @@ impl FromRequestParts<Reads> for ReadRequest {
             viewer: Viewer::of(actor.as_ref()),
             anonymous: actor.is_none(),
             params: Params::of(parts.uri.query().unwrap_or_default()),
-            headers: parts.headers.clone(),
+            freshness: Freshness::from_headers(&parts.headers),
+            if_none_match: etag::if_none_match(&parts.headers),
             uri: parts.uri.clone(),
         })
     }
@@ -144,15 +147,15 @@ impl ReadRequest {
     /// Checks the parameters and headers, naming every bad one.
     pub fn check<P: FromParams>(mut self) -> Result<(P, Asked), Problem> {
         let built = P::from_params(&mut self.params);
-        let (params, freshness) = match (self.params.finish_with(built), Freshness::from_headers(&self.headers)) {
+        let (params, freshness) = match (self.params.finish_with(built), self.freshness) {
             (Ok(params), Ok(freshness)) => (params, freshness),
             (Ok(_), Err(errors)) => return Err(Problem::invalid_parameters(errors)),
             (Err(problem), freshness) => {
                 return Err(problem.errors(freshness.err().unwrap_or_default()));
             }
         };
-        let if_none_match = etag::if_none_match(&self.headers);
-        Ok((params, Asked { freshness, viewer: self.viewer, anonymous: self.anonymous, if_none_match, uri: self.uri }))
+        let Self { viewer, anonymous, if_none_match, uri, .. } = self;
+        Ok((params, Asked { freshness, viewer, anonymous, if_none_match, uri }))
     }
 }
 

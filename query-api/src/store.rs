@@ -178,7 +178,9 @@ impl Store {
         let untimed = || Error::custom("the server says no time: a change stream needs a replica set".to_owned());
         let time = moment.operation.ok_or_else(untimed)?;
         let posts = names.posts();
-        let of = doc! { "$match": { "ns.coll": { "$in": [&posts, &names.people()] } } };
+        let ours = doc! { "$in": [&posts, &names.people()] };
+        // A collection that is renamed is told by its old name, and what it becomes stands beside it.
+        let of = doc! { "$match": { "$or": [{ "ns.coll": &ours }, { "to.coll": &ours }] } };
         // Which document it was is enough.
         let fields = doc! { "$project": { "operationType": 1, "ns": 1, "documentKey": 1, "clusterTime": 1 } };
         let stream = self.database.watch().pipeline([of, fields]).start_at_operation_time(time).max_await_time(QUIET);

@@ -457,6 +457,8 @@ impl Actor {
             self.host.waiting_for_registry.fetch_sub(1, Ordering::Relaxed);
         }
         self.meters.show(None, 0);
+        // Until the next run, if there is one, nobody decides anything here.
+        mailbox.standing.send_modify(|standing| (standing.phase, standing.epoch) = (Phase::Folding, None));
         if mailbox.leaving {
             mailbox.close();
             tracing::info!(partition = self.partition, "gave the partition up");

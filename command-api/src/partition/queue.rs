@@ -16,6 +16,8 @@ pub struct QueueLimits {
 pub struct Queue {
     commands: Semaphore,
     bytes: Semaphore,
+    /// A command with so many bytes is a large one.
+    large: usize,
 }
 
 /// What a command takes of its partition's queue, until this is dropped.
@@ -27,7 +29,11 @@ pub struct Place {
 
 impl Queue {
     pub fn new(limits: QueueLimits) -> Arc<Self> {
-        Arc::new(Self { commands: Semaphore::new(limits.commands), bytes: Semaphore::new(limits.bytes) })
+        Arc::new(Self {
+            commands: Semaphore::new(limits.commands),
+            bytes: Semaphore::new(limits.bytes),
+            large: limits.bytes / 4,
+        })
     }
 
     /// A place for a command with so many bytes of content.
@@ -42,9 +48,9 @@ impl Queue {
         Ok(Place { queue: self.clone(), bytes })
     }
 
-    /// Whether there is a place for a small command at the moment.
+    /// Whether there is a place for a command at the moment, a large one too.
     pub fn has_room(&self) -> bool {
-        self.commands.available_permits() > 0 && self.bytes.available_permits() > 0
+        self.commands.available_permits() > 0 && self.bytes.available_permits() >= self.large
     }
 }
 

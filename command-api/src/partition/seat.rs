@@ -188,9 +188,9 @@ impl Seat {
         self.standing.borrow().phase.serves()
     }
 
-    /// Whether one more small command would be taken.
-    pub fn has_room(&self) -> bool {
-        self.queue.has_room()
+    /// Whether what is new should go here: it is to stay here, and there is room.
+    pub fn takes_what_is_new(&self) -> bool {
+        self.standing.borrow().phase == Phase::Serving && self.queue.has_room() && !self.has_ended()
     }
 
     pub fn standing(&self) -> Standing {

@@ -297,45 +297,45 @@ async fn a_seat_that_serves_is_asked_whatever_is_known_of_other_owners() {
 }
 
 #[tokio::test]
-async fn what_is_made_at_one_time_falls_to_one_partition_and_over_time_to_all_that_are_served_here() {
+async fn what_is_made_in_one_turn_falls_to_one_partition_and_turn_by_turn_to_all_that_are_served_here() {
     let scene = Scene::of_partitions(12);
     let served = [3, 5, 8].map(|partition| scene.sit_in(partition));
     for mailbox in &served {
         serve(mailbox).await;
     }
-    let folding = scene.sit_in(9);
-    let mut by_turn = HashMap::<u64, HashSet<u32>>::new();
-    while by_turn.values().flatten().collect::<HashSet<_>>().len() < 3 || by_turn.len() < 6 {
-        let id = scene.routing.fresh_id();
-        by_turn.entry(fresh_id::millis_of(id) / STICKS).or_default().insert(scene.partition_of(id));
+    let mut used = Vec::new();
+    for turn in 0..6 {
+        let partitions: HashSet<u32> =
+            (0..20).map(|_| scene.partition_of(scene.routing.fresh_id_in_turn(turn))).collect();
+        assert_eq!(partitions.len(), 1, "{partitions:?}");
+        used.extend(partitions);
     }
-    assert!(by_turn.values().all(|partitions| partitions.len() == 1), "{by_turn:?}");
-    let used: HashSet<u32> = by_turn.into_values().flatten().collect();
-    assert_eq!(used, HashSet::from([3, 5, 8]), "9 is not served yet");
-    serve(&folding).await;
-    while scene.partition_of(scene.routing.fresh_id()) != 9 {}
+    assert_eq!(used[..3], used[3..]);
+    used.truncate(3);
+    used.sort_unstable();
+    assert_eq!(used, [3, 5, 8]);
+    while scene.partition_of(scene.routing.fresh_id()) != 3 {}
 }
 
 #[tokio::test]
-async fn nothing_new_falls_to_a_partition_that_is_full_or_whose_task_has_ended() {
+async fn nothing_new_falls_to_a_partition_that_is_full_or_that_is_not_served_or_not_for_long() {
     let scene = Scene::of_partitions(12);
-    let [full, ended, free] = [1, 2, 3].map(|partition| scene.sit_in(partition));
-    for mailbox in [&full, &ended, &free] {
+    let mut mailboxes: Vec<_> = (0..=5).map(|partition| scene.sit_in(partition)).collect();
+    // None of the keys that there are falls to it.
+    mailboxes.push(scene.sit_in(12));
+    for mailbox in &mailboxes {
         serve(mailbox).await;
     }
-    drop(ended);
-    let seat = scene.seats.borrow()[&1].clone();
-    while seat.has_room() {
-        assert!(matches!(seat.make(submission(), Instant::now()).await, Attempt::NotMade), "nobody takes it");
+    for (number, phase) in [(1, Phase::HandingOver), (2, Phase::Folding), (3, Phase::Halted("cut back".to_owned()))] {
+        mailboxes[number].lock().await.standing.send_modify(|standing| standing.phase = phase);
     }
-    let begin = fresh_id::millis_of(Uuid::now_v7());
-    loop {
-        let id = scene.routing.fresh_id();
-        assert_eq!(scene.partition_of(id), 3);
-        if fresh_id::millis_of(id) > begin + 4 * STICKS {
-            break;
-        }
+    drop(mailboxes.remove(4));
+    let full = scene.seats.borrow()[&5].clone();
+    while full.takes_what_is_new() {
+        assert!(matches!(full.make(submission(), Instant::now()).await, Attempt::NotMade), "nobody takes it");
     }
+    let used: HashSet<u32> = (0..7).map(|turn| scene.partition_of(scene.routing.fresh_id_in_turn(turn))).collect();
+    assert_eq!(used, HashSet::from([0]));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The memory of command-api as its aggregates grow.
 //!
-//! For each number of posts it fills a log, starts a command-api with nothing, which folds the log, edits posts at random, and
-//! then starts it again from local state and edits as many. It prints resident memory in MiB.
+//! For each number of posts it fills a log, starts a command-api with nothing, which folds the log, edits posts at random, a few and then
+//! so many that all that is bounded is full, and then starts it again from local state and edits as many. It prints resident memory in MiB.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,9 @@ use super::PARTITIONS;
 use super::fill::{Filler, Posts};
 
 /// Edits after each start, of posts drawn at random: most of them are not in any cache.
-const EDITS: usize = 20_000;
+const FEW: usize = 20_000;
+/// Edits in all, after which buffers and caches are full, of however few posts.
+const MANY: usize = 80_000;
 const AT_ONCE: usize = 32;
 /// How long a fold may take.
 const PATIENCE: Duration = Duration::from_secs(1_800);
@@ -40,8 +42,12 @@ pub async fn run(counts: &[u64]) -> Result<()> {
     let token = token::issue(stack.paths(), &person)?;
     let mut filler = Filler::new(log, codec, Posts::Drafts);
     let mut rng = StdRng::seed_from_u64(42);
-    println!("|     posts | start | ready after s | folded, MiB | after {EDITS} edits, MiB | most, MiB | edits/s |");
-    println!("|----------:|-------|--------------:|------------:|------------------------:|----------:|--------:|");
+    println!(
+        "|     posts | start   | ready after s | folded, MiB | {FEW} edits, MiB | {MANY} edits, MiB | most, MiB | edits/s |"
+    );
+    println!(
+        "|----------:|---------|--------------:|------------:|-----------------:|-----------------:|----------:|--------:|"
+    );
     for &count in counts {
         filler.fill_to(count).await?;
         let mut env = addresses.env();
@@ -56,12 +62,14 @@ pub async fn run(counts: &[u64]) -> Result<()> {
             let ready = began.elapsed();
             let folded = program.resident()?.mib;
             let began = Instant::now();
-            edit(&program, &filler, &token, &mut rng).await?;
-            let rate = EDITS as f64 / began.elapsed().as_secs_f64();
-            let Resident { mib: edited, most_mib: most } = program.resident()?;
+            edit(&program, &filler, &token, &mut rng, FEW).await?;
+            let few = program.resident()?.mib;
+            edit(&program, &filler, &token, &mut rng, MANY - FEW).await?;
+            let rate = MANY as f64 / began.elapsed().as_secs_f64();
+            let Resident { mib: many, most_mib: most } = program.resident()?;
             let seconds = ready.as_secs_f64();
             println!(
-                "| {count:>9} | {start:<7} | {seconds:>11.1} | {folded:>11.0} | {edited:>23.0} | {most:>9.0} | {rate:>7.0} |"
+                "| {count:>9} | {start:<7} | {seconds:>13.1} | {folded:>11.0} | {few:>16.0} | {many:>16.0} | {most:>9.0} | {rate:>7.0} |"
             );
             program.terminate();
             let (code, said) = program.ended().await;
@@ -74,9 +82,9 @@ pub async fn run(counts: &[u64]) -> Result<()> {
     Ok(())
 }
 
-async fn edit(program: &Program, filler: &Filler, token: &str, rng: &mut StdRng) -> Result<()> {
+async fn edit(program: &Program, filler: &Filler, token: &str, rng: &mut StdRng, edits: usize) -> Result<()> {
     let http = Client::default();
-    let mut left = EDITS;
+    let mut left = edits;
     while left > 0 {
         let posts: Vec<_> = (0..AT_ONCE.min(left)).map(|_| filler.any(rng)).collect();
         left -= posts.len();

@@ -18,6 +18,7 @@ pub type AuthorName = Option<String>;
 pub struct Page {
     status: PostStatus,
     pub author_id: Uuid,
+    pub slug: Option<String>,
     /// As it is shown.
     pub author: Arc<AuthorName>,
     pub answer: Rendered,
@@ -30,8 +31,9 @@ impl Page {
     pub fn new(post: Post, author: Arc<AuthorName>) -> Result<Self, Problem> {
         let (status, author_id) = (post.status, post.author_id);
         let (partition, offset, version) = (post.partition, post.last_offset(), post.version);
+        let slug = post.slug.clone();
         let answer = Rendered::of(&PostView::new(post, (*author).clone()), Some(version))?;
-        Ok(Self { status, author_id, author, answer, partition, offset })
+        Ok(Self { status, author_id, slug, author, answer, partition, offset })
     }
 
     pub fn sight(&self, viewer: Viewer) -> Sight {

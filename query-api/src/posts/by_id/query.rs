@@ -21,9 +21,12 @@ pub async fn visible_post(session: &mut Session, id_or_slug: &str, viewer: Viewe
     visible(found, |post| viewer.sees(post))
 }
 
+pub fn not_found() -> Problem {
+    Problem::not_found("There is no such post, or none that you may see.")
+}
+
 /// What was found, if it may be seen.
 pub fn visible<T>(found: Option<T>, sight: impl FnOnce(&T) -> Sight) -> Result<T, Problem> {
-    let not_found = || Problem::not_found("There is no such post, or none that you may see.");
     let found = found.ok_or_else(not_found)?;
     match sight(&found) {
         Sight::Visible => Ok(found),

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::response::Response;
 use service::problem::{Problem, ProblemBody};
 
-use super::query::{id_of, page, visible};
+use super::query::{id_of, not_found, page, visible};
 use crate::path::{self, Segment};
 use crate::posts::view::PostView;
 use crate::read::{ReadRequest, located};
@@ -45,10 +45,12 @@ pub async fn by_id(Segment(id_or_slug): Segment, request: ReadRequest) -> Result
         Some(id) => reads.posts.page(id).await?,
         None => {
             let mut session = reads.store.session(&moment).await?;
-            match id_of(&mut session, &id_or_slug).await? {
-                Some(id) if may_be_kept => reads.posts.page(id).await?,
-                Some(id) => page(&mut session, id).await?.map(Arc::new),
-                None => None,
+            let Some(id) = id_of(&mut session, &id_or_slug).await? else { return Err(not_found()) };
+            let kept = if may_be_kept { reads.posts.page(id).await? } else { None };
+            // What is kept may be from before the post got its slug, which the session has seen.
+            match kept.filter(|page| page.slug.as_ref() == Some(&id_or_slug)) {
+                Some(page) => Some(page),
+                None => page(&mut session, id).await?.map(Arc::new),
             }
         }
     };

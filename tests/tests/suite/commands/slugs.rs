@@ -99,8 +99,9 @@ async fn of_many_who_race_for_a_slug_over_two_instances_one_gets_it_and_the_othe
     first.serves_until(&world, "a share of the partitions", |count| count < 6).await;
     let author = world.token(Role::Author);
     let mut ids = Vec::new();
-    for _ in 0..8 {
-        ids.push(world.post(&first.base, &author).await);
+    for instance in [&first, &second].into_iter().cycle().take(8) {
+        // What is new falls to a partition that is served where it is made.
+        ids.push(world.post(&instance.base, &author).await);
     }
     for round in 0..3 {
         let slug = format!("slug-{round}");

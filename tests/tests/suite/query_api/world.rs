@@ -156,6 +156,11 @@ impl World {
         checkpoints.replace_one(doc! { "_id": &checkpoint.id }, &checkpoint).upsert(true).await.unwrap();
     }
 
+    /// Runs a command on the server itself.
+    pub async fn admin(&self, command: mongodb::bson::Document) {
+        self.db.client().database("admin").run_command(command).await.unwrap();
+    }
+
     /// Has the server note every query of this database from now on.
     pub async fn watch_queries(&self) {
         self.db.run_command(doc! { "profile": 2 }).await.unwrap();

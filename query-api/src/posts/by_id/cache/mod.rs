@@ -55,12 +55,10 @@ impl PostCache {
             Found::Nothing => None,
         };
         told(if place.is_some() { "miss" } else { "off" });
-        let moment = place.as_ref().map(|place| place.moment().clone()).unwrap_or_default();
-        if let Ok(page) = timeout(LAG, self.read(&moment, id)).await {
+        let Some(place) = place else { return self.read(&Moment::default(), id).await };
+        if let Ok(page) = timeout(LAG, self.read(place.moment(), id)).await {
             let page = page?;
-            if let Some(place) = place {
-                place.keep_page(page.clone());
-            }
+            place.keep_page(page.clone());
             return Ok(page);
         }
         drop(place);
@@ -78,20 +76,21 @@ impl PostCache {
 
     /// The name of this person, kept or read.
     async fn author(&self, session: &mut Session, id: Uuid) -> Result<Arc<AuthorName>, StoreError> {
-        let place = match self.pages.author(session.names(), id).await {
+        match timeout(QUERY_LIMIT, self.pages.author(session.names(), id)).await.unwrap_or(Found::Nothing) {
             Found::Kept(name) => return Ok(name),
             Found::Place(place) => {
                 // There may have been changes since the session began.
                 session.advance(place.moment());
-                Some(place)
+                if let Ok(name) = timeout(LAG, people::query::name(session, id)).await {
+                    let name = Arc::new(name?);
+                    place.keep(name.clone());
+                    return Ok(name);
+                }
             }
-            Found::Nothing => None,
-        };
-        let name = Arc::new(people::query::name(session, id).await?);
-        if let Some(place) = place {
-            place.keep(name.clone());
+            Found::Nothing => {}
         }
-        Ok(name)
+        let mut session = self.store.session(&Moment::default()).await?;
+        Ok(Arc::new(people::query::name(&mut session, id).await?))
     }
 
     /// Follows what changes, until cancelled.

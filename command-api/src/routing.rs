@@ -48,7 +48,7 @@ pub struct Routing {
     own_address: String,
     peers: Peers,
     /// What turns are counted from. Not the wall clock: that may stand still while it is set back.
-    began: std::time::Instant,
+    began: Instant,
 }
 
 impl Routing {
@@ -59,7 +59,7 @@ impl Routing {
         own_address: String,
         peers: Peers,
     ) -> Self {
-        Self { partitions, seats, hints, own_address, peers, began: std::time::Instant::now() }
+        Self { partitions, seats, hints, own_address, peers, began: Instant::now() }
     }
 
     /// An id for an aggregate that no key names. It falls to a partition that is served here, so that nobody else has to be asked; and what is

@@ -23,6 +23,15 @@ async fn set(world: &World, id: Uuid, fields: mongodb::bson::Document) {
     posts.update_one(doc! { "_id": stored::id(id) }, doc! { "$set": fields }).await.unwrap();
 }
 
+/// The post once it is read with another title than it had.
+async fn is_titled(world: &World, path: &str, title: &str) -> Answer {
+    until(title, async || {
+        let answer = world.get(path).await.expect(200);
+        (answer.body["title"] == title).then_some(answer)
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_post_is_answered_from_memory_until_it_changes() {
     let world = World::start().await;
@@ -32,11 +41,8 @@ async fn a_post_is_answered_from_memory_until_it_changes() {
     let kept = is_kept(&world, &path).await.expect(200);
     assert_eq!(kept.body["title"], "Post 1");
     set(&world, post(1).id, doc! { "title": "Another" }).await;
-    let changed = until("the changed post", async || {
-        let answer = world.get(&path).await.expect(200);
-        (answer.body["title"] == "Another").then_some(answer)
-    });
-    assert_ne!(changed.await.header("etag"), kept.header("etag"));
+    let changed = is_titled(&world, &path, "Another").await;
+    assert_ne!(changed.header("etag"), kept.header("etag"));
     // What is kept has the same tag, and is not sent again to who has it.
     let again = is_kept(&world, &path).await.expect(200);
     let request = world.request(&path).header("If-None-Match", again.header("etag"));
@@ -107,10 +113,7 @@ async fn a_collection_that_is_replaced_leaves_nothing_in_memory() {
     let [from, to] = ["repaired".to_owned(), DOCUMENTS.posts()].map(|name| format!("{}.{name}", world.db.name()));
     let rename = doc! { "renameCollection": from, "to": to, "dropTarget": true };
     world.admin(rename).await;
-    until("the other collection", async || {
-        (world.get(&path).await.expect(200).body["title"] == "Another").then_some(())
-    })
-    .await;
+    is_titled(&world, &path, "Another").await;
     world.end().await;
 }
 
@@ -122,10 +125,7 @@ async fn a_slug_leads_to_the_page_that_is_kept() {
     let page = is_kept(&world, "/api/universal/post/on-light").await.expect(200);
     assert_eq!(page.body["id"], post(1).id.to_string());
     set(&world, post(1).id, doc! { "title": "Another" }).await;
-    until("the changed post", async || {
-        (world.get("/api/universal/post/on-light").await.expect(200).body["title"] == "Another").then_some(())
-    })
-    .await;
+    is_titled(&world, "/api/universal/post/on-light", "Another").await;
     world.end().await;
 }
 

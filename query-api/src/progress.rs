@@ -158,12 +158,12 @@ impl<S: Checkpoints> Progress<S> {
     /// The log that the documents are made of; `None` before anything is projected or when it cannot be read.
     pub async fn log_id(&self) -> Option<u64> {
         let now = Instant::now();
-        let mut readings = self.0.readings.subscribe();
-        if let Some(reading) = &*readings.borrow_and_update()
+        if let Some(reading) = &*self.0.readings.borrow()
             && now.duration_since(reading.began) < LOG_ID_HOLDS
         {
             return reading.result.as_ref().ok()?.log_id();
         }
+        let mut readings = self.0.readings.subscribe();
         let _waiting = self.count_in();
         next_since(&mut readings, now).await.ok()?.log_id()
     }

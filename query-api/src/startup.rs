@@ -6,10 +6,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header::CACHE_CONTROL};
-use axum::middleware::{Next, from_fn};
-use axum::response::Response;
 use service::auth::Verifier;
 use service::config::{ConfigError, without_credentials};
 use service::health::Health;
@@ -274,17 +270,7 @@ fn routes(reads: Reads, sockets: Sockets) -> Router {
         .split_for_parts();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     api.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
-    router.layer(from_fn(keep_no_failures)).merge(openapi::router(api))
-}
-
-/// Caches may keep a 404 or a 410 unless told otherwise, and a post may be there a moment later.
-async fn keep_no_failures(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let status = response.status();
-    if !status.is_success() && status != StatusCode::NOT_MODIFIED {
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-    response
+    router.merge(openapi::router(api))
 }
 
 fn refused(variable: &str, error: &dyn std::error::Error) -> ConfigError {

@@ -23,6 +23,7 @@ use axum::http::header::{
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::from_fn_with_state;
 use clap::Args;
+use tower::ServiceBuilder;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -112,14 +113,15 @@ impl Default for HttpSettings {
 /// what is merged afterwards is outside the layer.
 pub fn chassis(routes: Router, settings: &HttpSettings) -> Router {
     let guard = Arc::new(Guard::new(settings));
-    routes
-        .merge(crate::problem::pages())
-        // The framework's own limit would stand in the way of ours.
-        .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(guard, guard::guard))
-        .layer(CompressionLayer::new())
-        .layer(cors(&settings.allowed_origins))
+    // One layer of the router: each is boxed anew for each request.
+    let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(Arc::<Meters>::default(), observe::observe))
+        .layer(cors(&settings.allowed_origins))
+        .layer(CompressionLayer::new())
+        .layer(from_fn_with_state(guard, guard::guard))
+        // The framework's own limit would stand in the way of ours.
+        .layer(DefaultBodyLimit::disable());
+    routes.merge(crate::problem::pages()).layer(layers)
 }
 
 fn cors(origins: &[HeaderValue]) -> CorsLayer {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine;
+use base64::display::Base64Display;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// A place in the log. Its text form is opaque: clients keep it and send it back, nothing more.
@@ -44,7 +45,9 @@ pub enum TokenListError {
 pub const MAX_TOKENS: usize = 100;
 
 const VERSION: u8 = 1;
-const LENGTH: usize = 1 + 8 + 4 + 8 + 4;
+/// Where the checksum stands.
+const SUM: usize = 1 + 8 + 4 + 8;
+const LENGTH: usize = SUM + 4;
 
 /// Reads a comma-separated list, as in the header `Groot-Min-Position`.
 pub fn parse_list(header: &str) -> Result<Vec<PositionToken>, TokenListError> {
@@ -61,13 +64,14 @@ pub fn parse_list(header: &str) -> Result<Vec<PositionToken>, TokenListError> {
 
 impl fmt::Display for PositionToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = Vec::with_capacity(LENGTH);
-        bytes.push(VERSION);
-        bytes.extend(self.log_id.to_be_bytes());
-        bytes.extend(self.partition.to_be_bytes());
-        bytes.extend(self.offset.to_be_bytes());
-        bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
-        f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+        let mut bytes = [0; LENGTH];
+        let (body, sum) = bytes.split_at_mut(SUM);
+        body[0] = VERSION;
+        body[1..9].copy_from_slice(&self.log_id.to_be_bytes());
+        body[9..13].copy_from_slice(&self.partition.to_be_bytes());
+        body[13..].copy_from_slice(&self.offset.to_be_bytes());
+        sum.copy_from_slice(&crc32fast::hash(body).to_be_bytes());
+        fmt::Display::fmt(&Base64Display::new(&bytes, &URL_SAFE_NO_PAD), f)
     }
 }
 

@@ -28,29 +28,28 @@ pub(super) async fn observe(State(meters): State<Arc<Meters>>, request: Request,
     let trace = TraceContext::of_headers(request.headers());
     let trace_id = trace.trace_id();
     let request_id = given_id(request.headers()).unwrap_or_else(|| trace_id.clone());
-    let path = request.uri().path().to_owned();
+    let context = RequestContext::new(trace, request_id, request.uri().path().to_owned());
     let method = method_label(request.method());
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let span = tracing::info_span!(
         "request",
         http.method = method,
-        http.path = path,
+        http.path = context.path(),
         trace.id = trace_id,
-        request.id = request_id,
+        request.id = context.request_id(),
     );
 
-    let context = RequestContext::new(trace, request_id.clone(), path.clone());
-    let mut response = context.scope(next.run(request)).instrument(span.clone()).await;
+    let mut response = context.clone().scope(next.run(request)).instrument(span.clone()).await;
 
     let elapsed = begin.elapsed();
     let status = response.status();
     meters.answered(method, route, status, elapsed);
     Traffic::answered(status, elapsed);
-    span.in_scope(|| log(&response, route, &path, elapsed.as_secs_f64() * 1000.0));
+    span.in_scope(|| log(&response, route, context.path(), elapsed.as_secs_f64() * 1000.0));
 
     secure(response.headers_mut());
-    if let Ok(id) = HeaderValue::try_from(request_id) {
+    if let Ok(id) = HeaderValue::try_from(context.request_id()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response

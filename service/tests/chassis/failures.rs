@@ -17,7 +17,9 @@ async fn an_address_that_is_not_there_is_a_problem_with_instance_and_trace() {
     let server = start(Router::new()).await;
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let request = client().get(server.url("/nowhere?x=1")).header("traceparent", parent);
-    let body = problem(request.send().await.unwrap(), 404, "not-found").await;
+    let response = request.send().await.unwrap();
+    assert_eq!(response.headers()["cache-control"], "no-store", "it may be there a moment later");
+    let body = problem(response, 404, "not-found").await;
     assert_eq!(body.instance, "/nowhere");
     assert_eq!(body.trace_id, "4bf92f3577b34da6a3ce929d0e0e4736");
     assert!(body.errors.is_empty());

@@ -48,14 +48,16 @@ impl PostCache {
         // Who finds that somebody else is reading the post waits for them, though not longer than a read may take.
         let place = match timeout(QUERY_LIMIT, self.pages.find(names, id)).await.unwrap_or(Found::Nothing) {
             Found::Kept(kept) => {
-                told("hit");
+                counter!("post_cache_reads_total", "result" => "hit").increment(1);
                 return Ok(kept.page());
             }
-            Found::Place(place) => Some(place),
-            Found::Nothing => None,
+            Found::Place(place) => place,
+            Found::Nothing => {
+                counter!("post_cache_reads_total", "result" => "off").increment(1);
+                return self.read(&Moment::default(), id).await;
+            }
         };
-        told(if place.is_some() { "miss" } else { "off" });
-        let Some(place) = place else { return self.read(&Moment::default(), id).await };
+        counter!("post_cache_reads_total", "result" => "miss").increment(1);
         if let Ok(page) = timeout(LAG, self.read(place.moment(), id)).await {
             let page = page?;
             place.keep_page(page.clone());
@@ -137,8 +139,4 @@ impl PostCache {
             }
         }
     }
-}
-
-fn told(result: &'static str) {
-    counter!("post_cache_reads_total", "result" => result).increment(1);
 }

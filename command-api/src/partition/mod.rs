@@ -2,7 +2,7 @@
 
 pub mod actor;
 pub mod aggregates;
-mod approach;
+pub mod approach;
 mod drafts;
 mod due;
 mod latest;

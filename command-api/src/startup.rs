@@ -35,7 +35,6 @@ use crate::http::{Api, LogId};
 use crate::owners::Owners;
 use crate::ownership::{Ownership, all_served};
 use crate::partition::actor::Host;
-use crate::partition::approach::Turns;
 use crate::partition::queue::QueueLimits;
 use crate::partition::recovery::{Recovery, chain};
 use crate::partition::runtime::RuntimeConfig;
@@ -182,7 +181,6 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         settle_limit: SETTLE_LIMIT,
         waiting_for_registry,
         recovery: recovery.clone(),
-        turns: Turns::default(),
         cache_bytes: CACHE_BYTES / u64::from(identity.partitions.max(1)),
         snapshot_records: config.snapshot_records,
     };

@@ -22,7 +22,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::aggregates::Aggregates;
-use super::approach::{Approach, Step, Turn, Turns};
+use super::approach::Approach;
 use super::learning::{self, Learnt};
 use super::meters::Meters;
 use super::queue::QueueLimits;
@@ -50,7 +50,6 @@ pub struct Host {
     /// How many partitions wait for the registry now.
     pub waiting_for_registry: Arc<AtomicUsize>,
     pub recovery: Recovery,
-    pub turns: Turns,
     /// Bytes of aggregates that each partition keeps in memory.
     pub cache_bytes: u64,
     /// Records after which a new snapshot is stored.
@@ -97,11 +96,7 @@ pub async fn run(
     let owner = Owner::new(host.owner.clone(), partition, position, rand::random());
     let aggregates = Aggregates::new(state, host.cache_bytes);
     let mut runtime = Runtime::new(host.runtime.clone(), log, owner, host.codec.clone(), aggregates, rand::random());
-    // What has a state is near the end of its log, as a rule, and is read while the cluster is asked for that.
-    let is_open = origin == Origin::Local;
-    if is_open {
-        runtime.open();
-    }
+    runtime.open();
     let mut actor = Actor {
         began: Instant::now(),
         meters: Meters::new(partition),
@@ -112,8 +107,6 @@ pub async fn run(
         snapshot_at: if origin == Origin::Snapshot { position.next_offset } else { 0 },
         start: Start { origin, offset: position.next_offset, folded: None },
         approach: Some(Approach::begin(&host.log, partition)),
-        is_open,
-        turn: None,
         handing_over: None,
         leave_by: None,
         epoch: None,
@@ -177,10 +170,6 @@ struct Actor {
     broken: Option<Halted>,
     /// Until the partition is claimed.
     approach: Option<Approach>,
-    /// Whether the log is read.
-    is_open: bool,
-    /// Held for as long as a long fold takes.
-    turn: Option<Turn>,
     /// Since when the next owner's claim is waited for.
     handing_over: Option<Instant>,
     /// Set when the partition is to be given up: until then pending commands may settle.
@@ -193,7 +182,7 @@ struct Actor {
 enum Happening {
     Order(Option<Order>),
     Cancelled,
-    Step(Step),
+    End(Result<u64, KafkaError>),
     Learnt(Learnt),
     Log(Option<LogEvent>),
     Request(Option<Request>),
@@ -217,8 +206,7 @@ impl Actor {
                 Happening::Order(Some(order)) => self.obey(order, mailbox),
                 // Nobody is left who could give orders.
                 Happening::Order(None) | Happening::Cancelled => self.leave_now(mailbox),
-                Happening::Step(Step::End(end)) => self.approach(end, mailbox),
-                Happening::Step(Step::Turn(turn)) => self.fold(turn),
+                Happening::End(end) => self.approach(end, mailbox),
                 Happening::Learnt(learnt) => self.learnt(learnt),
                 Happening::Log(Some(event)) => self.read(event),
                 Happening::Log(None) => return Err(ActorError::LogClosed(self.partition)),
@@ -237,7 +225,6 @@ impl Actor {
             if self.leave_by.is_some_and(|limit| limit <= Instant::now()) {
                 self.abandon();
             }
-            self.turn.take_if(|turn| turn.until() <= Instant::now());
             self.runtime.tick(self.now(), Utc::now());
             self.runtime.flush();
         }
@@ -247,15 +234,14 @@ impl Actor {
         self.set_alarm();
         // While a schema is learnt nothing is read back, so nothing could be answered.
         let serving = self.runtime.owner().serving().is_some() && self.learning.is_none();
-        let reads = self.learning.is_none() && !matches!(self.approach, Some(Approach::Waiting { .. }));
         // The log comes before commands: what it tells settles those that wait already.
         tokio::select! {
             biased;
             order = mailbox.orders.recv() => Happening::Order(order),
             () = cancel.cancelled() => Happening::Cancelled,
-            step = next_step(self.approach.as_mut()) => Happening::Step(step),
+            end = asked(self.approach.as_mut()) => Happening::End(end),
             learnt = in_hand(self.learning.as_mut().map(|(_, learn)| learn)) => Happening::Learnt(learnt),
-            event = self.inbox.recv(), if reads => Happening::Log(event),
+            event = self.inbox.recv(), if self.learning.is_none() => Happening::Log(event),
             request = mailbox.requests.recv(), if serving => Happening::Request(request),
             outcome = in_hand(self.snapshotting.as_mut()) => Happening::Snapshot(outcome),
             () = self.alarm.as_mut() => Happening::Time,
@@ -295,35 +281,14 @@ impl Actor {
     fn approach(&mut self, end: Result<u64, KafkaError>, mailbox: &Mailbox) {
         let next_offset = self.runtime.position().next_offset;
         self.approach = match end {
-            Ok(end) => Approach::toward(end, next_offset, &self.host.turns, self.turn.is_some()),
+            Ok(end) => Approach::toward(end, next_offset),
             Err(error) => {
                 tracing::warn!(partition = self.partition, "the partition is claimed before it is folded: {error}");
                 None
             }
         };
-        match self.approach {
-            Some(Approach::Waiting { .. }) => {}
-            Some(_) => self.read_log(),
-            None => {
-                self.turn = None;
-                self.read_log();
-                self.runtime.assign(self.now(), mailbox.generation);
-            }
-        }
-    }
-
-    /// Its turn has come.
-    fn fold(&mut self, turn: Turn) {
-        self.turn = Some(turn);
-        if let Some(Approach::Waiting { end, .. }) = self.approach {
-            self.approach = Some(Approach::Folding(end));
-        }
-        self.read_log();
-    }
-
-    fn read_log(&mut self) {
-        if !std::mem::replace(&mut self.is_open, true) {
-            self.runtime.open();
+        if self.approach.is_none() {
+            self.runtime.assign(self.now(), mailbox.generation);
         }
     }
 
@@ -364,9 +329,6 @@ impl Actor {
 
     /// Feeds what the log tells, as far as it is here and its schemas are known.
     fn read(&mut self, first: LogEvent) {
-        if let Some(turn) = &mut self.turn {
-            turn.goes_on();
-        }
         let mut next = Some(first);
         for _ in 0..BATCH {
             let Some(event) = next else { return };
@@ -556,11 +518,7 @@ impl Actor {
             // A timer may fire within the millisecond before.
             Instant::now() + wait.min(LONGEST_SLEEP) + Duration::from_millis(1)
         });
-        let turn = self.turn.as_ref().map(Turn::until);
-        [owner, flush, due, turn, self.leave_by]
-            .into_iter()
-            .flatten()
-            .fold(Instant::now() + LONGEST_SLEEP, Instant::min)
+        [owner, flush, due, self.leave_by].into_iter().flatten().fold(Instant::now() + LONGEST_SLEEP, Instant::min)
     }
 }
 
@@ -572,10 +530,10 @@ async fn in_hand<T>(future: Option<&mut BoxFuture<'static, T>>) -> T {
     }
 }
 
-/// What the approach waits for; for ever once the partition is claimed.
-async fn next_step(approach: Option<&mut Approach>) -> Step {
+/// Waits for where the log ends, while that is asked.
+async fn asked(approach: Option<&mut Approach>) -> Result<u64, KafkaError> {
     match approach {
-        Some(approach) => approach.step().await,
-        None => std::future::pending().await,
+        Some(Approach::Asking(end)) => end.await,
+        _ => std::future::pending().await,
     }
 }

@@ -2,7 +2,7 @@
 
 pub mod actor;
 pub mod aggregates;
-pub mod approach;
+mod approach;
 mod drafts;
 mod due;
 mod latest;

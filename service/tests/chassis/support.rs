@@ -99,9 +99,11 @@ pub async fn read_until(stream: &mut TcpStream, end: &str) -> String {
 pub async fn problem(response: reqwest::Response, status: u16, slug: &str) -> ProblemBody {
     let media_type = response.headers()["content-type"].to_str().unwrap().to_owned();
     let retry_after = response.headers().get("retry-after").cloned();
+    let kept: Vec<_> = response.headers().get_all("cache-control").iter().cloned().collect();
     let seen = response.status();
     let text = response.text().await.unwrap();
     assert_eq!((seen.as_u16(), media_type.as_str()), (status, "application/problem+json"), "{text}");
+    assert_eq!(kept, ["no-store"], "what was refused now may be answered a moment later: {text}");
     let body: ProblemBody = serde_json::from_str(&text).unwrap();
     assert_eq!((body.kind.as_str(), body.status), (format!("/problems/{slug}").as_str(), status), "{text}");
     assert!(!body.title.is_empty() && !body.detail.is_empty(), "{text}");

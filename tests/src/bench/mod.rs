@@ -9,6 +9,7 @@
 //! - [`isolation`]: what a saturated partition does to the others; [`backlog`]: the same where its broker is slow, not the processors
 //! - [`likes`]: how many likes one post takes
 //! - [`memory`]: the memory of command-api; [`fill`]: the log that it folds
+//! - [`log`]: reading the log by the reader rule
 //! - [`failover`]: changes of owners as clients see them
 //! - [`report`]: the table and the JSON file; [`picture`]: latency against load
 
@@ -21,6 +22,7 @@ pub mod inserts;
 pub mod isolation;
 pub mod likes;
 pub mod load;
+pub mod log;
 pub mod memory;
 pub mod peers;
 pub mod picture;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use groot_tests::bench::{
-    PARTITIONS, backlog, failover, floor, isolation, likes, load, memory, project, read, throttle, visible, write,
+    PARTITIONS, backlog, failover, floor, isolation, likes, load, log, memory, project, read, throttle, visible, write,
 };
 use read_model::{ANALYTICS, DOCUMENTS, SEARCH};
 
@@ -102,6 +102,14 @@ enum Bench {
         /// Numbers of posts, each larger than the one before
         #[arg(required = true)]
         posts: Vec<u64>,
+    },
+    /// The log read by the reader rule beside a plain consumer of it
+    Log {
+        #[command(flatten)]
+        rounds: Rounds,
+        /// How many posts the log holds
+        #[arg(long, default_value_t = 1_000_000)]
+        posts: u64,
     },
     /// How long a partition answers nothing while an instance joins, leaves by SIGTERM, or is killed
     Failover {
@@ -223,6 +231,7 @@ async fn main() -> Result<()> {
         Bench::Backlog { load, rate } => backlog::run(load.options(), rate).await,
         Bench::Likes { stream, likes } => likes::run(stream.connections, stream.duration(), likes).await,
         Bench::Memory { posts } => memory::run(&posts).await,
+        Bench::Log { rounds, posts } => log::run(log::Options { rounds: rounds.count(), posts }).await,
         Bench::Failover { rounds, posts } => failover::run(failover::Options { rounds: rounds.count(), posts }).await,
         Bench::Floor => floor::serve_writes(address()?, &variable("GROOT_KAFKA_BROKERS")?, PARTITIONS).await,
         Bench::FloorReads { keep } => {

@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use event_log::kafka::{KafkaConfig, KafkaLog, provision};
-use event_schema::codec::{Codec, RegistryConfig};
+use event_log::kafka::KafkaConfig;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::Serialize;
@@ -128,11 +127,7 @@ impl Bench {
         let stack = Servers::Bench.stack().await;
         let Fresh { kafka, env, .. } = Fresh::on(stack, "failover", PARTITIONS);
         let kafka = KafkaConfig { lanes: 3, ..kafka };
-        let addresses = stack.addresses();
-        provision(&kafka).await?;
-        let registry = RegistryConfig { url: addresses.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
-        let log = KafkaLog::connect(&kafka)?;
-        let mut filler = Filler::new(log, Codec::connect(registry).await?, Posts::Drafts);
+        let mut filler = Filler::connect(stack, &kafka, Posts::Drafts).await?;
         eprintln!("filling the log");
         filler.fill_to(posts.max(PARTITIONS.into())).await?;
         let instance = |name: &str| Arc::new(Program::start(stack, name, "command-api", &[], &env));

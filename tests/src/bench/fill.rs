@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use event_log::kafka::{KafkaLog, partition_for};
+use event_log::kafka::{KafkaConfig, KafkaLog, partition_for, provision};
 use event_log::log::{Log, LogEvent};
 use event_log::owner::{Owner, OwnerConfig, Told};
 use event_log::position::Position;
 use event_log::record::{Headers, RecordDraft};
-use event_schema::codec::Codec;
+use event_schema::codec::{Codec, RegistryConfig};
 use event_schema::event::DomainEvent;
 use event_schema::hash::CommandHash;
 use event_schema::id::PersonId;
@@ -21,6 +21,7 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use tokio::time::timeout;
 use uuid::Uuid;
+use xtask::stack::Stack;
 
 use super::body;
 
@@ -53,7 +54,12 @@ struct Partition {
 }
 
 impl Filler {
-    pub fn new(log: KafkaLog, codec: Codec, posts: Posts) -> Self {
+    /// Makes the topics that are missing.
+    pub async fn connect(stack: &Stack, kafka: &KafkaConfig, posts: Posts) -> Result<Self> {
+        provision(kafka).await?;
+        let url = stack.addresses().schema_registry_url.clone();
+        let codec = Codec::connect(RegistryConfig { url, topic: kafka.events_topic.clone() }).await?;
+        let log = KafkaLog::connect(kafka)?;
         let partition = |number| Partition {
             number,
             position: Position::START,
@@ -61,7 +67,7 @@ impl Filler {
             rng: StdRng::seed_from_u64(number.into()),
         };
         let partitions = (0..log.partitions()).map(partition).collect();
-        Self { log, codec, posts, partitions }
+        Ok(Self { log, codec, posts, partitions })
     }
 
     /// One of the posts.

@@ -4,9 +4,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use event_log::kafka::{CommitStream, KafkaConfig, KafkaLog, provision};
+use event_log::kafka::{CommitStream, KafkaConfig, KafkaLog};
 use event_log::position::Position;
-use event_schema::codec::{Codec, RegistryConfig};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde::Serialize;
@@ -30,12 +29,8 @@ const ALONE: u32 = 0;
 
 pub async fn run(options: Options) -> Result<()> {
     let stack = Servers::Bench.stack().await;
-    let addresses = stack.addresses();
-    let kafka = KafkaConfig { partitions: PARTITIONS, ..KafkaConfig::local(&addresses.kafka_brokers) };
-    provision(&kafka).await?;
-    let registry = RegistryConfig { url: addresses.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
-    let codec = Codec::connect(registry).await?;
-    Filler::new(KafkaLog::connect(&kafka)?, codec, Posts::Drafts).fill_to(options.posts).await?;
+    let kafka = KafkaConfig { partitions: PARTITIONS, ..KafkaConfig::local(&stack.addresses().kafka_brokers) };
+    Filler::connect(stack, &kafka, Posts::Drafts).await?.fill_to(options.posts).await?;
     let (mut together, mut alone) = (Vec::new(), Vec::new());
     // The first is not counted: it brings the log into the broker's memory.
     for number in 0..=options.rounds {
@@ -84,7 +79,7 @@ async fn read(log: &KafkaLog, ends: &[u64]) -> Result<Vec<Position>> {
     Ok(positions)
 }
 
-/// Reads a partition from its beginning, and gives where its reader stands then.
+/// Reads a partition from its beginning, and gives where its reader stands then. As `read_partition`, whose future cannot be spawned.
 async fn read_to(log: &KafkaLog, partition: u32, end: u64) -> Result<Position> {
     let mut stream = CommitStream::open(log, partition, Position::START);
     while stream.next_offset() < end {
@@ -98,7 +93,7 @@ async fn read_one(log: &KafkaLog, positions: &[Position], ends: &[u64]) -> Resul
     let mut idle = JoinSet::new();
     for (partition, &position) in (0..).zip(positions).filter(|(partition, _)| *partition != ALONE) {
         let mut stream = CommitStream::open(log, partition, position);
-        idle.spawn(async move { stream.next().await.map(|_| partition) });
+        idle.spawn(async move { stream.next().await });
     }
     let end = ends[ALONE as usize];
     let began = Instant::now();

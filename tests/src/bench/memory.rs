@@ -10,8 +10,7 @@ use crate::program::{Program, Resident};
 use crate::servers::Servers;
 use crate::system::POSTS;
 use anyhow::{Result, bail, ensure};
-use event_log::kafka::{KafkaConfig, KafkaLog, provision};
-use event_schema::codec::{Codec, RegistryConfig};
+use event_log::kafka::KafkaConfig;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -34,13 +33,9 @@ pub async fn run(counts: &[u64]) -> Result<()> {
     let stack = Servers::Bench.stack().await;
     let addresses = stack.addresses();
     let kafka = KafkaConfig { partitions: PARTITIONS, ..KafkaConfig::local(&addresses.kafka_brokers) };
-    provision(&kafka).await?;
-    let registry = RegistryConfig { url: addresses.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
-    let codec = Codec::connect(registry).await?;
-    let log = KafkaLog::connect(&kafka)?;
     let person = Person { role: Role::Admin, user: None, name: None };
     let token = token::issue(stack.paths(), &person)?;
-    let mut filler = Filler::new(log, codec, Posts::Drafts);
+    let mut filler = Filler::connect(stack, &kafka, Posts::Drafts).await?;
     let mut rng = StdRng::seed_from_u64(42);
     println!(
         "|     posts | start   | ready after s | folded, MiB | {FEW} edits, MiB | {MANY} edits, MiB | most, MiB | edits/s |"

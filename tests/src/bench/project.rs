@@ -4,8 +4,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use event_log::kafka::{KafkaConfig, KafkaLog, provision, read_all};
-use event_schema::codec::{Codec, RegistryConfig};
+use event_log::kafka::{KafkaConfig, KafkaLog, read_all};
 use read_model::analytics::ClickhouseAddress;
 use read_model::versions::FIRST;
 use serde::Serialize;
@@ -140,11 +139,7 @@ pub async fn replay_tool(stack: &Stack, fresh: &Fresh, args: &[&str]) -> Result<
 /// Fills a new log with so many published posts. Gives what has filled it, and how many events there are.
 pub async fn fill(stack: &Stack, fresh: &Fresh, posts: u64, content: usize) -> Result<(Filler, u64)> {
     let kafka = KafkaConfig { lanes: 3, ..fresh.kafka.clone() };
-    provision(&kafka).await?;
-    let url = stack.addresses().schema_registry_url.clone();
-    let codec = Codec::connect(RegistryConfig { url, topic: kafka.events_topic.clone() }).await?;
-    let log = KafkaLog::connect(&kafka)?;
-    let mut filler = Filler::new(log.clone(), codec, Posts::Published { content });
+    let mut filler = Filler::connect(stack, &kafka, Posts::Published { content }).await?;
     eprintln!("filling the log with {posts} posts");
     let began = Instant::now();
     filler.fill_to(posts).await?;
@@ -153,7 +148,7 @@ pub async fn fill(stack: &Stack, fresh: &Fresh, posts: u64, content: usize) -> R
     let count = |_, delivery: event_log::kafka::Delivery| {
         events += delivery.commits.iter().map(|commit| commit.records.len() as u64).sum::<u64>();
     };
-    read_all(&log, count).await?;
+    read_all(&KafkaLog::connect(&kafka)?, count).await?;
     Ok((filler, events))
 }
 

@@ -14,6 +14,7 @@
 mod activity;
 mod archived;
 mod config;
+mod consumers;
 mod convert;
 mod error;
 mod lanes;

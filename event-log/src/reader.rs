@@ -93,6 +93,9 @@ pub enum Halt {
     Archive { partition: u32, offset: u64, reason: String },
 }
 
+/// Records that a commit gets room for before they have come.
+const SOME: u32 = 4;
+
 /// Applies the reader rule to the records of one partition, fed one by one in the order of their offsets.
 #[derive(Clone, Debug)]
 pub struct CommitReader {
@@ -180,7 +183,11 @@ impl CommitReader {
 
     fn take(&mut self, stamp: EventStamp, record: LogRecord) -> Step {
         let mut commit = match self.open.take() {
-            None => Commit { id: stamp.commit, epoch: stamp.epoch, records: Vec::new() },
+            // Room for what it says it has, which is nearly always one record, and for no more than a few whatever it says.
+            None => {
+                let records = Vec::with_capacity(stamp.count.min(SOME) as usize);
+                Commit { id: stamp.commit, epoch: stamp.epoch, records }
+            }
             Some(open) => open,
         };
         let fits =

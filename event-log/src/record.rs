@@ -1,12 +1,16 @@
 //! Records of the log, and the headers that the claim protocol stamps on them.
 
 use std::fmt;
-use std::io::Write as _;
 use std::str::FromStr;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+mod headers;
+
+pub use headers::Headers;
+pub(crate) use headers::HeadersReader;
 
 /// Names of the headers that the protocol reads. All values are UTF-8, numbers in decimal.
 pub mod header {
@@ -53,74 +57,6 @@ impl RecordDraft {
     pub fn size(&self) -> usize {
         let part = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
         part(&self.key) + part(&self.value) + self.headers.size()
-    }
-}
-
-/// The headers of a record in their order; the first of a name counts.
-///
-/// Every record has some twenty of them, so all names lie in one piece of memory and all values in another.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers {
-    names: String,
-    values: Vec<u8>,
-    /// Where the name and the value of each header end.
-    ends: Vec<(usize, usize)>,
-}
-
-impl Headers {
-    /// Room for this many headers, with this many bytes in all names and in all values.
-    pub fn with_capacity(headers: usize, names: usize, values: usize) -> Self {
-        Self {
-            names: String::with_capacity(names),
-            values: Vec::with_capacity(values),
-            ends: Vec::with_capacity(headers),
-        }
-    }
-
-    pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) {
-        self.values.extend_from_slice(value.as_ref());
-        self.end(name);
-    }
-
-    /// Adds a value as it is displayed.
-    pub fn push_text(&mut self, name: &str, value: impl fmt::Display) {
-        // Writing to memory cannot fail, and a Display that says it did has written what it could.
-        let _ = write!(self.values, "{value}");
-        self.end(name);
-    }
-
-    fn end(&mut self, name: &str) {
-        self.names.push_str(name);
-        self.ends.push((self.names.len(), self.values.len()));
-    }
-
-    pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|(n, _)| *n == name).map(|(_, v)| v)
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let mut from = (0, 0);
-        self.ends.iter().map(move |&end| {
-            let (name, value) = std::mem::replace(&mut from, end);
-            (&self.names[name..end.0], &self.values[value..end.1])
-        })
-    }
-
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// Bytes of all names and values.
-    pub fn size(&self) -> usize {
-        self.names.len() + self.values.len()
-    }
-
-    fn parse<T: FromStr>(&self, name: &str) -> Option<T> {
-        std::str::from_utf8(self.get(name)?).ok()?.parse().ok()
     }
 }
 

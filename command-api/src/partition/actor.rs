@@ -179,6 +179,7 @@ struct Actor {
     ended: bool,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one at a time is on its way, from one function to the next")]
 enum Happening {
     Order(Option<Order>),
     Cancelled,

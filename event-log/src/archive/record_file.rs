@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use tempfile::SpooledTempFile;
 
 use super::manifest::hex;
-use crate::record::{Headers, LogRecord};
+use crate::record::{HeadersReader, LogRecord};
 
 const SCHEMA: &str = include_str!("archived_record.avsc");
 
@@ -138,6 +138,7 @@ impl Write for Hashing {
 /// Reads the records of a file whose checksum is known to be right.
 pub(super) struct RecordReader {
     partition: u32,
+    headers: HeadersReader,
     rows: ReaderDeser<'static, BufReader<SpooledTempFile>, RowIn>,
 }
 
@@ -145,7 +146,11 @@ impl RecordReader {
     pub fn new(partition: u32, mut file: SpooledTempFile) -> Result<Self, AvroError> {
         // A file that cannot be read from its beginning shows as one without a header.
         let _ = file.seek(SeekFrom::Start(0));
-        Ok(Self { partition, rows: Reader::new(BufReader::new(file))?.into_deser_iter() })
+        Ok(Self {
+            partition,
+            headers: HeadersReader::default(),
+            rows: Reader::new(BufReader::new(file))?.into_deser_iter(),
+        })
     }
 }
 
@@ -156,18 +161,15 @@ impl Iterator for RecordReader {
         let row = self.rows.next()?;
         // The library's errors repeat whole schemas.
         let told = |error: AvroError| error.to_string().chars().take(200).collect::<String>();
-        Some(row.map_err(told).and_then(|row| record(self.partition, row)))
+        Some(row.map_err(told).and_then(|row| record(self.partition, row, &mut self.headers)))
     }
 }
 
-fn record(partition: u32, row: RowIn) -> Result<LogRecord, String> {
+fn record(partition: u32, row: RowIn, headers: &mut HeadersReader) -> Result<LogRecord, String> {
     let offset = u64::try_from(row.offset).map_err(|_| format!("it has a record at offset {}", row.offset))?;
-    let size = |of: fn(&HeaderIn) -> usize| row.headers.iter().map(of).sum();
-    let mut headers =
-        Headers::with_capacity(row.headers.len(), size(|header| header.name.len()), size(|header| header.value.len()));
     for HeaderIn { name, value } in &row.headers {
-        headers.push(name, value);
+        headers.push(name.as_bytes(), value);
     }
     let (key, value) = (row.key.map(Into::into), row.value.map(Into::into));
-    Ok(LogRecord { partition, offset, timestamp: row.timestamp, key, value, headers })
+    Ok(LogRecord { partition, offset, timestamp: row.timestamp, key, value, headers: headers.finish() })
 }

@@ -9,9 +9,10 @@ use tokio::sync::{OnceCell, mpsc};
 use uuid::Uuid;
 
 use super::config::KafkaConfig;
+use super::consumers::Client;
 use super::error::KafkaError;
 use super::log_id;
-use super::tail::{Client, Desk};
+use super::tail::Desk;
 use crate::archive::{Archive, ArchiveError, ArchiveIdentity, Link, Moment, manifest_name};
 use crate::reader::Halt;
 use crate::record::LogRecord;

@@ -128,6 +128,13 @@ impl KafkaConfig {
         config
     }
 
+    /// The same for partitions that are far behind: all of them have much to fetch, so that short waits cost nothing.
+    pub(super) fn catch_up(&self) -> ClientConfig {
+        let mut config = self.tail();
+        config.set("fetch.wait.max.ms", "5").set("fetch.queue.backoff.ms", "1");
+        config
+    }
+
     /// A producer of the pool that appends events.
     pub(super) fn lane(&self) -> ClientConfig {
         let mut config = self.client();

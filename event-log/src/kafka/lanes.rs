@@ -184,7 +184,7 @@ impl Producer {
         for record in records {
             let mut message = BaseRecord::with_opaque_to(topic, append.clone())
                 .partition(append.partition as i32)
-                .headers(convert::headers(record));
+                .headers(convert::headers(&record.headers));
             message.key = record.key.as_deref();
             message.payload = record.value.as_deref();
             if let Err((error, _)) = self.inner.send::<[u8], [u8]>(message) {

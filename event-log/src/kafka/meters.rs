@@ -8,6 +8,7 @@
 //! | `groot_log_claims_total` | partition | claims appended here |
 //! | `groot_log_appends_total` | outcome | appends by outcome: done or failed |
 //! | `groot_log_lane_replacements_total` | lane | producers of the pool that were purged and replaced |
+//! | `groot_log_pace_changes_total` | partition, pace | times a partition was read on apart from the others, its reader being far behind (`catch-up`), or with them again (`tail`) |
 //! | `groot_log_read_failures_total` | partition | times a partition could not be read on from where its reader stood |
 //! | `groot_log_client_errors_total` | client | errors that clients of the cluster reported and recovered from |
 
@@ -22,6 +23,7 @@ const EPOCH_CHANGES: &str = "groot_log_epoch_changes_total";
 const CLAIMS: &str = "groot_log_claims_total";
 const APPENDS: &str = "groot_log_appends_total";
 const LANE_REPLACEMENTS: &str = "groot_log_lane_replacements_total";
+const PACE_CHANGES: &str = "groot_log_pace_changes_total";
 const READ_FAILURES: &str = "groot_log_read_failures_total";
 const CLIENT_ERRORS: &str = "groot_log_client_errors_total";
 
@@ -33,6 +35,7 @@ pub fn describe_metrics() {
     describe_counter!(CLAIMS, "Claims appended by this process.");
     describe_counter!(APPENDS, "Appends by outcome.");
     describe_counter!(LANE_REPLACEMENTS, "Producers of the pool that were purged and replaced.");
+    describe_counter!(PACE_CHANGES, "Times a partition was read on apart from others or with them again.");
     describe_counter!(READ_FAILURES, "Times a partition could not be read on from where its reader stood.");
     describe_counter!(CLIENT_ERRORS, "Errors that clients of the cluster reported and recovered from.");
 }
@@ -61,6 +64,10 @@ pub(super) fn append_settled(done: bool) {
 
 pub(super) fn lane_replaced(lane: Lane) {
     counter!(LANE_REPLACEMENTS, "lane" => lane.to_string()).increment(1);
+}
+
+pub(super) fn pace_changed(partition: u32, pace: &'static str) {
+    counter!(PACE_CHANGES, "partition" => partition.to_string(), "pace" => pace).increment(1);
 }
 
 pub(super) fn read_failed(partition: u32) {

@@ -11,7 +11,7 @@ use rdkafka::bindings as c;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::message::BorrowedMessage;
 
-use crate::record::Headers;
+use crate::record::{Headers, HeadersReader};
 
 /// The generation of the group that the client is a member of; none before it has joined.
 pub(super) fn generation<C: ClientContext>(client: &Client<C>) -> Option<i32> {
@@ -50,23 +50,19 @@ pub(super) fn known_end<C: ClientContext>(client: &Client<C>, topic: &str, parti
 
 /// The headers of a message. The binding's own way panics at a name that is not UTF-8, which any writer to the topic
 /// could cause.
-pub(super) fn headers(message: &BorrowedMessage<'_>) -> Headers {
+pub(super) fn headers(message: &BorrowedMessage<'_>, reader: &mut HeadersReader) -> Headers {
     let mut native = ptr::null_mut();
     // SAFETY: the message is borrowed, so it and the headers that it owns live until this function has returned.
     let code = unsafe { c::rd_kafka_message_headers(message.ptr(), &mut native) };
     if code != c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR || native.is_null() {
         return Headers::default();
     }
-    // SAFETY: the headers were just found to be there.
-    let count = unsafe { c::rd_kafka_header_cnt(native) };
-    // What our own records have, so that theirs take no second allocation.
-    let mut headers = Headers::with_capacity(count, 256, 1024);
-    for index in 0..count {
+    for index in 0.. {
         let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
-        // SAFETY: the index is below the count; the call writes to three variables on this stack.
+        // SAFETY: the headers were just found to be there; the call writes to three variables on this stack.
         let code = unsafe { c::rd_kafka_header_get_all(native, index, &mut name, &mut value, &mut size) };
         if code != c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR || name.is_null() {
-            continue;
+            break;
         }
         // SAFETY: librdkafka ends names with a null byte, and owns them as long as the message.
         let name = unsafe { CStr::from_ptr(name) };
@@ -76,7 +72,7 @@ pub(super) fn headers(message: &BorrowedMessage<'_>) -> Headers {
             // SAFETY: the value is there and has `size` bytes, owned by the message; they are copied.
             unsafe { std::slice::from_raw_parts(value.cast::<u8>(), size) }
         };
-        headers.push(&name.to_string_lossy(), value);
+        reader.push(name.to_bytes(), value);
     }
-    headers
+    reader.finish()
 }

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -18,11 +17,11 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::archived::Archived;
 use super::config::KafkaConfig;
+use super::consumers::Consumers;
 use super::error::KafkaError;
 use super::lanes::{Append, Entered, LanePool, Report};
-use super::tail::{Client, Command, Desk, Session, Tail, Taken};
-use super::voice::ClientVoice;
-use super::{meters, native};
+use super::meters;
+use super::tail::{Command, Desk, Session, Tail, Taken};
 use crate::log::{AppendId, Lane, Log, LogEvent};
 use crate::record::RecordDraft;
 
@@ -35,13 +34,11 @@ pub struct KafkaLog {
 struct Shared {
     brokers: String,
     topic: Arc<str>,
-    client: Arc<Client>,
+    consumers: Arc<Consumers>,
     pool: Arc<LanePool>,
     archived: Option<Arc<Archived>>,
     /// One for each partition: who reads it holds it.
     turns: Vec<Arc<Turn<()>>>,
-    stop: Arc<AtomicBool>,
-    poller: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// Asking the cluster for ends of partitions may take this long.
@@ -56,25 +53,18 @@ impl KafkaLog {
     /// Sets the clients up, without a round trip to the cluster: an unreachable one shows later, in the log and the metrics.
     /// Must be called inside a tokio runtime.
     pub fn connect(config: &KafkaConfig) -> Result<Self, KafkaError> {
-        let tail = config.tail();
-        let voice = ClientVoice::new("tail", &tail);
-        let client: Client = tail.create_with_context(voice).map_err(KafkaError::client)?;
-        let client = Arc::new(client);
-        let stop = Arc::new(AtomicBool::new(false));
+        let consumers = Arc::new(Consumers::connect(config)?);
         let topic: Arc<str> = config.events_topic.as_str().into();
         let pool = LanePool::start(config, topic.clone()).map_err(KafkaError::client)?;
-        let archived = Archived::connect(config, client.clone(), topic.clone())?.map(Arc::new);
-        let poller = spawn_poller(client.clone(), stop.clone())?;
+        let archived = Archived::connect(config, consumers.tail().clone(), topic.clone())?.map(Arc::new);
         Ok(Self {
             shared: Arc::new(Shared {
                 brokers: config.brokers.clone(),
                 topic,
-                client,
+                consumers,
                 pool: Arc::new(pool),
                 archived,
                 turns: (0..config.partitions).map(|_| Arc::default()).collect(),
-                stop,
-                poller: Mutex::new(Some(poller)),
             }),
         })
     }
@@ -89,7 +79,7 @@ impl KafkaLog {
         let session = Session::default();
         let desk = Arc::new(Desk::new(self.shared.archived.is_some()));
         let tail = Tail {
-            client: self.shared.client.clone(),
+            consumers: self.shared.consumers.clone(),
             topic: self.shared.topic.clone(),
             partition,
             desk: desk.clone(),
@@ -118,7 +108,7 @@ impl KafkaLog {
     /// One past the last record that the broker is known to hold, for metrics: no round trip. None until the partition has
     /// been fetched from.
     pub fn end_offset(&self, partition: u32) -> Option<u64> {
-        native::known_end(self.shared.client.client(), &self.shared.topic, partition as i32)
+        self.shared.consumers.known_end(&self.shared.topic, partition)
     }
 
     /// Asks the cluster for the end of each partition: one past its last record.
@@ -140,7 +130,7 @@ impl KafkaLog {
             for partition in 0..shared.turns.len() {
                 times.add_partition_offset(&shared.topic, partition as i32, Offset::Offset(millis))?;
             }
-            shared.client.offsets_for_times(times, QUERY_LIMIT)
+            shared.consumers.tail().offsets_for_times(times, QUERY_LIMIT)
         });
         let found = match asked.await {
             Ok(Ok(found)) => found,
@@ -198,7 +188,7 @@ impl KafkaLog {
         let asked = tokio::task::spawn_blocking(move || {
             partitions
                 .map(|partition| {
-                    let client = shared.client.client();
+                    let client = shared.consumers.tail().client();
                     let (low, high) = client.fetch_watermarks(&shared.topic, partition as i32, limit)?;
                     Ok(low.max(0) as u64..high.max(0) as u64)
                 })
@@ -229,31 +219,16 @@ impl KafkaLog {
 
     /// Waits until the clients have closed their connections. Drop the partitions' logs first.
     pub async fn close(self) {
-        let poller = self.shared.stop_polling();
+        let pollers = self.shared.consumers.stop_polling();
         drop(self);
-        if let Some(poller) = poller {
-            // The thread has nothing to fail with.
-            let _ = tokio::task::spawn_blocking(move || poller.join()).await;
-        }
+        // The threads have nothing to fail with.
+        let _ = tokio::task::spawn_blocking(move || pollers.into_iter().try_for_each(JoinHandle::join)).await;
     }
 }
 
 impl fmt::Debug for KafkaLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KafkaLog({} at {})", self.shared.topic, self.shared.brokers)
-    }
-}
-
-impl Shared {
-    fn stop_polling(&self) -> Option<JoinHandle<()>> {
-        self.stop.store(true, Ordering::Release);
-        self.poller.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.stop_polling();
     }
 }
 
@@ -388,20 +363,4 @@ impl fmt::Debug for Inbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Inbox({})", self.partition)
     }
-}
-
-/// The client wants to be polled for what concerns no single partition: its log lines and its errors.
-fn spawn_poller(client: Arc<Client>, stop: Arc<AtomicBool>) -> Result<JoinHandle<()>, KafkaError> {
-    let poll = move || {
-        while !stop.load(Ordering::Acquire) {
-            match client.poll(Duration::from_millis(100)) {
-                None => {}
-                // Its reader will notice the gap and halt, so nothing is read over.
-                Some(Ok(_)) => tracing::error!("the kafka client delivered a record outside its partition's queue"),
-                Some(Err(error)) => tracing::debug!("kafka client: {error}"),
-            }
-            client.context().rescue(client.client());
-        }
-    };
-    Ok(std::thread::Builder::new().name("groot-log-client".to_owned()).spawn(poll)?)
 }

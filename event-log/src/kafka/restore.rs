@@ -8,12 +8,12 @@ use std::collections::VecDeque;
 use std::future::Future;
 
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::future_producer::OwnedDeliveryResult;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use thiserror::Error;
 
 use super::config::KafkaConfig;
+use super::convert;
 use super::error::KafkaError;
 use super::log_id;
 use super::partition_log::KafkaLog;
@@ -321,18 +321,13 @@ impl OnTheirWay<rdkafka::producer::DeliveryFuture> {
         record: &LogRecord,
     ) -> Result<(), RestoreError> {
         loop {
-            let headers = OwnedHeaders::new_with_capacity(record.headers.len());
-            let headers = record
-                .headers
-                .iter()
-                .fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
             let message = FutureRecord::<[u8], [u8]> {
                 topic,
                 partition: Some(self.partition as i32),
                 payload: record.value.as_deref(),
                 key: record.key.as_deref(),
                 timestamp: Some(record.timestamp),
-                headers: Some(headers),
+                headers: Some(convert::headers(&record.headers)),
             };
             match producer.send_result(message) {
                 Ok(delivery) => {

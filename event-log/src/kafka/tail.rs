@@ -1,4 +1,4 @@
-//! The reading of one partition through the shared consumer.
+//! The reading of one partition through one of the shared consumers.
 //!
 //! Each partition has a queue of its own inside the client, from which its reader takes records himself. One who does not
 //! keep up leaves his queue full; the client then stops to fetch that partition and goes on with the others.
@@ -11,21 +11,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use rdkafka::consumer::Consumer;
 use rdkafka::consumer::base_consumer::PartitionQueue;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::{Mutex as Turn, Notify, OwnedMutexGuard, mpsc};
 
 use super::archived::{Archived, Fed, Fetched, Next as FromArchive, Seam};
+use super::consumers::{Consumers, Pace};
 use super::lanes::Report;
 use super::voice::ClientVoice;
 use super::{convert, meters};
 use crate::log::LogEvent;
 use crate::reader::Halt;
-use crate::record::LogRecord;
-
-pub(super) type Client = BaseConsumer<ClientVoice>;
+use crate::record::{HeadersReader, LogRecord};
 
 /// Counts the opens and closes of one partition. What was sent in an earlier one is not delivered.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +48,7 @@ pub(super) enum Command {
 
 /// Opens and closes the queue of one partition inside the client, as it is told to.
 pub(super) struct Tail {
-    pub client: Arc<Client>,
+    pub consumers: Arc<Consumers>,
     pub topic: Arc<str>,
     pub partition: u32,
     pub desk: Arc<Desk>,
@@ -70,6 +69,8 @@ pub(super) struct Desk {
     pub news: Notify,
     /// The cluster does not hold what comes next, and there is an archive to look into.
     out_of_range: Notify,
+    /// The reader has taken all there was, and may have to go on at another pace.
+    ran_out: Notify,
     has_archive: bool,
 }
 
@@ -77,7 +78,7 @@ pub(super) struct Desk {
 enum Lying {
     #[default]
     Nothing,
-    Queue(Open),
+    Queue(Box<Open>),
     /// Nothing will lie here any more.
     Ended,
 }
@@ -88,6 +89,9 @@ struct Open {
     /// What comes from the archive, before the queue.
     fetched: Option<Fetched>,
     queue: Option<PartitionQueue<ClientVoice>>,
+    pace: Pace,
+    /// Records taken of the queue since it was empty.
+    taken: u32,
     /// The record before the first one that is wanted of the queue, which the archive has given already.
     seam: Option<Seam>,
     /// Why nothing follows behind what was fetched.
@@ -95,6 +99,7 @@ struct Open {
     /// The cluster does not hold what comes next.
     out_of_range: bool,
     failed: bool,
+    headers: HeadersReader,
 }
 
 /// What there is to read at the moment.
@@ -109,8 +114,12 @@ pub(super) enum Taken {
 enum Given {
     Event(LogEvent),
     Nothing,
+    RanOut,
     OutOfRange,
 }
+
+/// Who takes so many records at once while he reads a partition as it grows is behind it.
+const MANY: u32 = 512;
 
 impl Desk {
     pub fn new(has_archive: bool) -> Self {
@@ -124,6 +133,10 @@ impl Desk {
             Lying::Queue(open) if open.session == session && !open.failed => match open.take(partition) {
                 Given::Event(event) => Taken::Event(event),
                 Given::Nothing => Taken::Nothing,
+                Given::RanOut => {
+                    self.ran_out.notify_one();
+                    Taken::Nothing
+                }
                 Given::OutOfRange if self.has_archive => {
                     self.out_of_range.notify_one();
                     Taken::Nothing
@@ -147,11 +160,30 @@ impl Desk {
             return None;
         }
         let had_seam = open.seam.take().is_some();
-        *open = Open { fetched: Some(fetched), ..Open::of(open.session, open.next_offset) };
+        **open = Open { fetched: Some(fetched), ..Open::of(open.session, open.next_offset) };
         Some((open.next_offset, had_seam))
     }
 
-    /// What follows behind that which the archive gives.
+    /// Where the reader of a queue stands, and at which pace he reads.
+    fn standing(&self) -> Option<(u64, Pace)> {
+        match &*self.lying() {
+            Lying::Queue(open) if open.queue.is_some() && !open.failed => Some((open.next_offset, open.pace)),
+            _ => None,
+        }
+    }
+
+    /// Takes the queue away. Gives the offset from which another has to go on.
+    fn take_queue(&self) -> Option<u64> {
+        match &mut *self.lying() {
+            Lying::Queue(open) if !open.failed => {
+                open.queue.take()?;
+                Some(open.seam.as_ref().map_or(open.next_offset, |seam| seam.offset))
+            }
+            _ => None,
+        }
+    }
+
+    /// What follows behind that which the archive gives, or in place of a queue that was taken away.
     fn follow(&self, follows: impl FnOnce(&mut Open)) {
         if let Lying::Queue(open) = &mut *self.lying() {
             follows(open);
@@ -183,10 +215,13 @@ impl Open {
             next_offset,
             fetched: None,
             queue: None,
+            pace: Pace::default(),
+            taken: 0,
             seam: None,
             halt: None,
             out_of_range: false,
             failed: false,
+            headers: HeadersReader::default(),
         }
     }
 
@@ -206,11 +241,11 @@ impl Open {
         }
         loop {
             let Some(polled) = self.queue.as_mut().and_then(|queue| queue.poll(Duration::ZERO)) else {
-                return Given::Nothing;
+                return self.run_out();
             };
             match polled {
                 Ok(message) => {
-                    let Some(record) = convert::record(&message) else { continue };
+                    let Some(record) = convert::record(&message, &mut self.headers) else { continue };
                     drop(message);
                     if let Some(Seam { offset, mark }) = self.seam.take()
                         && record.offset == offset
@@ -224,6 +259,7 @@ impl Open {
                         }
                     }
                     self.next_offset = record.offset + 1;
+                    self.taken = self.taken.saturating_add(1);
                     return Given::Event(LogEvent::Record(record));
                 }
                 Err(error) if ends_reading(&error) => {
@@ -236,6 +272,27 @@ impl Open {
                 Err(error) => tracing::debug!(partition, "reading is interrupted: {error}"),
             }
         }
+    }
+
+    fn run_out(&mut self) -> Given {
+        let taken = std::mem::take(&mut self.taken);
+        // Before the first record the end that is known may be of long ago.
+        let is_asked = match self.pace {
+            Pace::Tail => taken >= MANY,
+            Pace::CatchUp => taken > 0,
+        };
+        if is_asked { Given::RanOut } else { Given::Nothing }
+    }
+
+    /// Goes on with this queue, none if the client refused it.
+    fn read_on(&mut self, partition: u32, queue: Option<PartitionQueue<ClientVoice>>, pace: Pace) {
+        if queue.is_none() {
+            let reason = REFUSED.to_owned();
+            self.halt = Some(Halt::OutOfRange { partition, offset: self.next_offset, reason });
+        }
+        self.queue = queue;
+        self.pace = pace;
+        self.taken = 0;
     }
 
     fn fail(&mut self, partition: u32, halt: Halt) -> Given {
@@ -255,6 +312,7 @@ fn unreadable(partition: u32, offset: u64, reason: String) -> LogEvent {
 enum Next {
     Command(Command),
     OutOfRange,
+    RanOut,
     Fed(Fed),
 }
 
@@ -263,6 +321,7 @@ impl Tail {
     pub async fn run(self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let mut turn: Option<OwnedMutexGuard<()>> = None;
         let mut open = false;
+        let mut pace = Pace::default();
         let mut feeding: Option<BoxFuture<'_, Fed>> = None;
         while let Some(next) = self.next(&mut commands, &mut feeding).await {
             match next {
@@ -270,7 +329,7 @@ impl Tail {
                     feeding = None;
                     if std::mem::take(&mut open) {
                         self.desk.lay(Lying::Nothing);
-                        self.unassign().await;
+                        self.unassign(std::mem::take(&mut pace)).await;
                     }
                     match command {
                         Command::Open { offset, session } => {
@@ -280,7 +339,7 @@ impl Tail {
                             if let Some(archived) = self.archived.as_ref().filter(|archived| archived.is_first()) {
                                 let (pieces, fetched) = Fetched::new();
                                 let lying = Open { fetched: Some(fetched), ..Open::of(session, offset) };
-                                self.desk.lay(Lying::Queue(lying));
+                                self.desk.lay(Lying::Queue(Box::new(lying)));
                                 feeding = Some(Box::pin(self.feed(archived, offset, true, pieces)));
                                 open = true;
                             } else {
@@ -294,11 +353,12 @@ impl Tail {
                     if let Some(archived) = &self.archived {
                         let (pieces, fetched) = Fetched::new();
                         if let Some((wanted, had_seam)) = self.desk.exchange(fetched) {
-                            self.unassign().await;
+                            self.unassign(std::mem::take(&mut pace)).await;
                             feeding = Some(Box::pin(self.feed(archived, wanted, had_seam, pieces)));
                         }
                     }
                 }
+                Next::RanOut => pace = self.keep_pace(pace).await,
                 Next::Fed(fed) => {
                     feeding = None;
                     self.go_on(fed).await;
@@ -309,7 +369,7 @@ impl Tail {
         self.desk.lay(Lying::Ended);
         // Whoever has closed it already, or never had it open, would take it from the one who reads it now.
         if open {
-            self.unassign().await;
+            self.unassign(pace).await;
         }
     }
 
@@ -330,6 +390,7 @@ impl Tail {
             command = commands.recv() => command.map(Next::Command),
             fed = fed => Some(Next::Fed(fed)),
             () = self.desk.out_of_range.notified() => Some(Next::OutOfRange),
+            () = self.desk.ran_out.notified() => Some(Next::RanOut),
         }
     }
 
@@ -346,7 +407,7 @@ impl Tail {
 
     /// Whether it could be opened; the reader has been told if not.
     async fn open(&self, offset: u64, session: u64) -> bool {
-        let Some(queue) = self.assign(offset).await else {
+        let Some(queue) = self.assign(offset, Pace::default()).await else {
             if let Some(reports) = self.reports.upgrade() {
                 let event = unreadable(self.partition, offset, REFUSED.to_owned());
                 // Nobody is left to hear of it if the inbox is gone.
@@ -354,7 +415,7 @@ impl Tail {
             }
             return false;
         };
-        self.desk.lay(Lying::Queue(Open { queue: Some(queue), ..Open::of(session, offset) }));
+        self.desk.lay(Lying::Queue(Box::new(Open { queue: Some(queue), ..Open::of(session, offset) })));
         true
     }
 
@@ -365,25 +426,52 @@ impl Tail {
             Fed::Halted(halt) => self.desk.follow(|open| open.halt = Some(halt)),
             Fed::Through { offset, seam } => {
                 let from = seam.as_ref().map_or(offset, |seam| seam.offset);
-                let queue = self.assign(from).await;
-                self.desk.follow(|open| match queue {
-                    Some(queue) => {
-                        open.queue = Some(queue);
-                        open.seam = seam;
-                    }
-                    None => {
-                        open.halt = Some(Halt::OutOfRange { partition, offset, reason: REFUSED.to_owned() });
-                    }
+                let queue = self.assign(from, Pace::default()).await;
+                self.desk.follow(|open| {
+                    open.seam = seam;
+                    open.read_on(partition, queue, Pace::default());
                 });
             }
         }
     }
 
+    /// Has a reader that is far behind go on apart from the others, and one that has come near the end go on with them. Gives the pace
+    /// that the partition is read at then.
+    async fn keep_pace(&self, pace: Pace) -> Pace {
+        let (partition, end) = (self.partition, self.consumers.known_end(&self.topic, self.partition));
+        let Some(((next_offset, pace), end)) = self.desk.standing().zip(end) else { return pace };
+        let behind = end.saturating_sub(next_offset);
+        let next = pace.next(behind);
+        if next == pace {
+            return pace;
+        }
+        let consumers = self.consumers.clone();
+        match blocking(move || consumers.at(next)).await {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                tracing::warn!(partition, "it is read on beside the others, although it is far behind: {error}");
+                return pace;
+            }
+            None => return pace,
+        }
+        let Some(from) = self.desk.take_queue() else { return pace };
+        tracing::debug!(partition, offset = from, behind, pace = next.label(), "reading on at another pace");
+        meters::pace_changed(partition, next.label());
+        self.unassign(pace).await;
+        let queue = self.assign(from, next).await;
+        self.desk.follow(|open| open.read_on(partition, queue, next));
+        next
+    }
+
     /// The queue of the partition from an offset on. None if the client refuses.
-    async fn assign(&self, offset: u64) -> Option<PartitionQueue<ClientVoice>> {
-        let (client, topic, partition) = (self.client.clone(), self.topic.clone(), self.partition as i32);
+    async fn assign(&self, offset: u64, pace: Pace) -> Option<PartitionQueue<ClientVoice>> {
+        let (consumers, topic, partition) = (self.consumers.clone(), self.topic.clone(), self.partition as i32);
         let desk = self.desk.clone();
         blocking(move || {
+            let client = consumers
+                .at(pace)
+                .inspect_err(|error| tracing::error!(partition, "the partition cannot be opened: {error}"))
+                .ok()?;
             // Split off first: otherwise the first records could end in the client's common queue.
             let mut queue = client.split_partition_queue(&topic, partition)?;
             queue.set_nonempty_callback(move || desk.news.notify_one());
@@ -400,9 +488,11 @@ impl Tail {
     }
 
     /// The queue has to be gone from the desk before: dropped later it would take the call-back of the next one.
-    async fn unassign(&self) {
-        let (client, topic, partition) = (self.client.clone(), self.topic.clone(), self.partition as i32);
+    async fn unassign(&self, pace: Pace) {
+        let (consumers, topic, partition) = (self.consumers.clone(), self.topic.clone(), self.partition as i32);
         blocking(move || {
+            // It was there when the partition was assigned.
+            let Ok(client) = consumers.at(pace) else { return };
             let mut list = TopicPartitionList::with_capacity(1);
             list.add_partition(&topic, partition);
             if let Err(error) = client.incremental_unassign(&list) {

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::client::{Answer, Client};
-use crate::program::{Program, Resident};
+use crate::program::Program;
 use crate::servers::Servers;
 use crate::system::POSTS;
 use anyhow::{Result, bail, ensure};
@@ -19,10 +19,9 @@ use xtask::token::{self, Person, Role};
 use super::PARTITIONS;
 use super::fill::{Filler, Posts};
 
-/// Edits after each start, of posts drawn at random: most of them are not in any cache.
-const FEW: usize = 20_000;
-/// Edits in all, after which buffers and caches are full, of however few posts.
-const MANY: usize = 80_000;
+/// Edits after each start, in all, after which memory is looked at: of posts drawn at random, most of which are not in any cache. By the last
+/// time buffers and caches are full, however few posts there are and whatever the start was from.
+const EDITS: [usize; 3] = [20_000, 80_000, 240_000];
 const AT_ONCE: usize = 32;
 /// How long a fold may take.
 const PATIENCE: Duration = Duration::from_secs(1_800);
@@ -37,11 +36,12 @@ pub async fn run(counts: &[u64]) -> Result<()> {
     let token = token::issue(stack.paths(), &person)?;
     let mut filler = Filler::connect(stack, &kafka, Posts::Drafts).await?;
     let mut rng = StdRng::seed_from_u64(42);
+    let [few, some, many] = EDITS.map(|edits| format!("{edits} edits, MiB"));
     println!(
-        "|     posts | start   | ready after s | folded, MiB | {FEW} edits, MiB | {MANY} edits, MiB | most, MiB | edits/s |"
+        "|     posts | start   | ready after s | folded, MiB | {few:>16} | {some:>16} | {many:>17} | most, MiB | edits/s |"
     );
     println!(
-        "|----------:|---------|--------------:|------------:|-----------------:|-----------------:|----------:|--------:|"
+        "|----------:|---------|--------------:|------------:|-----------------:|-----------------:|------------------:|----------:|--------:|"
     );
     for &count in counts {
         filler.fill_to(count).await?;
@@ -57,14 +57,18 @@ pub async fn run(counts: &[u64]) -> Result<()> {
             let ready = began.elapsed();
             let folded = program.resident()?.mib;
             let began = Instant::now();
-            edit(&program, &filler, &token, &mut rng, FEW).await?;
-            let few = program.resident()?.mib;
-            edit(&program, &filler, &token, &mut rng, MANY - FEW).await?;
-            let rate = MANY as f64 / began.elapsed().as_secs_f64();
-            let Resident { mib: many, most_mib: most } = program.resident()?;
+            let (mut done, mut after) = (0, [0.0; EDITS.len()]);
+            for (edits, after) in EDITS.into_iter().zip(&mut after) {
+                edit(&program, &filler, &token, &mut rng, edits - done).await?;
+                done = edits;
+                *after = program.resident()?.mib;
+            }
+            let rate = done as f64 / began.elapsed().as_secs_f64();
+            let [few, some, many] = after;
+            let most = program.resident()?.most_mib;
             let seconds = ready.as_secs_f64();
             println!(
-                "| {count:>9} | {start:<7} | {seconds:>13.1} | {folded:>11.0} | {few:>16.0} | {many:>16.0} | {most:>9.0} | {rate:>7.0} |"
+                "| {count:>9} | {start:<7} | {seconds:>13.1} | {folded:>11.0} | {few:>16.0} | {some:>16.0} | {many:>17.0} | {most:>9.0} | {rate:>7.0} |"
             );
             program.terminate();
             let (code, said) = program.ended().await;

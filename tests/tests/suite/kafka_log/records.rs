@@ -8,6 +8,7 @@ use event_log::log::{Log, LogEvent};
 use event_log::owner::Told;
 use event_log::position::Position;
 use event_log::record::RecordDraft;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use uuid::Uuid;
@@ -139,6 +140,66 @@ async fn who_is_far_behind_gets_full_deliveries_though_less_is_read_ahead() {
     }
     drop(stream);
     log.close().await;
+}
+
+#[tokio::test]
+async fn who_is_far_behind_is_read_apart_from_the_others_and_with_them_again_at_the_end() {
+    const RECORDS: u64 = 20_000;
+    let metrics = PrometheusBuilder::new().build_recorder();
+    let _of_this_thread = metrics::set_default_local_recorder(&metrics);
+    let changes = |pace: &str| {
+        let counter = format!("groot_log_pace_changes_total{{partition=\"0\",pace=\"{pace}\"}} ");
+        metrics.handle().render().lines().find_map(|line| Some(line.strip_prefix(&counter)?.to_owned()))
+    };
+    let (_, log) = log(2).await;
+    let (mut idle, mut idle_inbox) = log.partition(1);
+    append(&mut idle, &mut idle_inbox, 1, 1, vec![event("one")]).await;
+    idle.open(1, 0);
+    assert!(matches!(soon("a record", idle_inbox.recv()).await, Some(LogEvent::Record(_))));
+
+    let (mut far, mut inbox) = log.partition(0);
+    for id in 0..20 {
+        let drafts = (0..RECORDS / 20).map(|number| event(format!("{id}/{number}"))).collect();
+        append(&mut far, &mut inbox, 0, id, drafts).await;
+    }
+    far.open(0, 0);
+    for wanted in 0..RECORDS {
+        match soon("a record", inbox.recv()).await {
+            Some(LogEvent::Record(record)) => assert_eq!(record.offset, wanted, "in order and without a gap"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(changes("catch-up").as_deref(), Some("1"));
+    // What comes now is waited for, and he reads on with the others.
+    let mut next = RECORDS;
+    soon("the change back", async {
+        while changes("tail").is_none() {
+            append_and_read(&mut far, &mut inbox, next).await;
+            next += 1;
+        }
+    })
+    .await;
+    for offset in next..next + 3 {
+        append_and_read(&mut far, &mut inbox, offset).await;
+    }
+    assert_eq!((changes("catch-up").as_deref(), changes("tail").as_deref()), (Some("1"), Some("1")));
+    drop((far, idle));
+    log.close().await;
+}
+
+/// Appends one record to partition 0, and takes it as the one with this offset.
+async fn append_and_read(log: &mut PartitionLog, inbox: &mut Inbox, offset: u64) {
+    log.append(0, 0, offset, vec![event("more")]);
+    soon("the record", async {
+        loop {
+            match inbox.recv().await {
+                Some(LogEvent::Record(record)) => return assert_eq!(record.offset, offset),
+                Some(LogEvent::Appended { .. }) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::{Mutex as Turn, Notify, OwnedMutexGuard, mpsc};
 
 use super::archived::{Archived, Fed, Fetched, Next as FromArchive, Seam};
-use super::consumers::{Consumers, Pace};
+use super::consumers::{Client, Consumers, Pace};
 use super::lanes::Report;
 use super::voice::ClientVoice;
 use super::{convert, meters};
@@ -321,7 +321,8 @@ impl Tail {
     pub async fn run(self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let mut turn: Option<OwnedMutexGuard<()>> = None;
         let mut open = false;
-        let mut pace = Pace::default();
+        // Where it is assigned, if it is.
+        let mut client = self.consumers.tail().clone();
         let mut feeding: Option<BoxFuture<'_, Fed>> = None;
         while let Some(next) = self.next(&mut commands, &mut feeding).await {
             match next {
@@ -329,7 +330,8 @@ impl Tail {
                     feeding = None;
                     if std::mem::take(&mut open) {
                         self.desk.lay(Lying::Nothing);
-                        self.unassign(std::mem::take(&mut pace)).await;
+                        self.unassign(&client).await;
+                        client = self.consumers.tail().clone();
                     }
                     match command {
                         Command::Open { offset, session } => {
@@ -343,7 +345,7 @@ impl Tail {
                                 feeding = Some(Box::pin(self.feed(archived, offset, true, pieces)));
                                 open = true;
                             } else {
-                                open = self.open(offset, session).await;
+                                open = self.open(&client, offset, session).await;
                             }
                         }
                         Command::Close => turn = None,
@@ -353,15 +355,16 @@ impl Tail {
                     if let Some(archived) = &self.archived {
                         let (pieces, fetched) = Fetched::new();
                         if let Some((wanted, had_seam)) = self.desk.exchange(fetched) {
-                            self.unassign(std::mem::take(&mut pace)).await;
+                            self.unassign(&client).await;
+                            client = self.consumers.tail().clone();
                             feeding = Some(Box::pin(self.feed(archived, wanted, had_seam, pieces)));
                         }
                     }
                 }
-                Next::RanOut => pace = self.keep_pace(pace).await,
+                Next::RanOut => self.keep_pace(&mut client).await,
                 Next::Fed(fed) => {
                     feeding = None;
-                    self.go_on(fed).await;
+                    self.go_on(&client, fed).await;
                 }
             }
         }
@@ -369,7 +372,7 @@ impl Tail {
         self.desk.lay(Lying::Ended);
         // Whoever has closed it already, or never had it open, would take it from the one who reads it now.
         if open {
-            self.unassign(pace).await;
+            self.unassign(&client).await;
         }
     }
 
@@ -406,8 +409,8 @@ impl Tail {
     }
 
     /// Whether it could be opened; the reader has been told if not.
-    async fn open(&self, offset: u64, session: u64) -> bool {
-        let Some(queue) = self.assign(offset, Pace::default()).await else {
+    async fn open(&self, client: &Arc<Client>, offset: u64, session: u64) -> bool {
+        let Some(queue) = self.assign(client, offset).await else {
             if let Some(reports) = self.reports.upgrade() {
                 let event = unreadable(self.partition, offset, REFUSED.to_owned());
                 // Nobody is left to hear of it if the inbox is gone.
@@ -420,13 +423,13 @@ impl Tail {
     }
 
     /// Goes on behind what the archive has given.
-    async fn go_on(&self, fed: Fed) {
+    async fn go_on(&self, client: &Arc<Client>, fed: Fed) {
         let partition = self.partition;
         match fed {
             Fed::Halted(halt) => self.desk.follow(|open| open.halt = Some(halt)),
             Fed::Through { offset, seam } => {
                 let from = seam.as_ref().map_or(offset, |seam| seam.offset);
-                let queue = self.assign(from, Pace::default()).await;
+                let queue = self.assign(client, from).await;
                 self.desk.follow(|open| {
                     open.seam = seam;
                     open.read_on(partition, queue, Pace::default());
@@ -435,43 +438,38 @@ impl Tail {
         }
     }
 
-    /// Has a reader that is far behind go on apart from the others, and one that has come near the end go on with them. Gives the pace
-    /// that the partition is read at then.
-    async fn keep_pace(&self, pace: Pace) -> Pace {
+    /// Has a reader that is far behind go on apart from the others, and one that has come near the end go on with them.
+    async fn keep_pace(&self, client: &mut Arc<Client>) {
         let (partition, end) = (self.partition, self.consumers.known_end(&self.topic, self.partition));
-        let Some(((next_offset, pace), end)) = self.desk.standing().zip(end) else { return pace };
+        let Some(((next_offset, pace), end)) = self.desk.standing().zip(end) else { return };
         let behind = end.saturating_sub(next_offset);
         let next = pace.next(behind);
         if next == pace {
-            return pace;
+            return;
         }
         let consumers = self.consumers.clone();
-        match blocking(move || consumers.at(next)).await {
-            Some(Ok(_)) => {}
+        let other = match blocking(move || consumers.at(next)).await {
+            Some(Ok(other)) => other,
             Some(Err(error)) => {
                 tracing::warn!(partition, "it is read on beside the others, although it is far behind: {error}");
-                return pace;
+                return;
             }
-            None => return pace,
-        }
-        let Some(from) = self.desk.take_queue() else { return pace };
+            None => return,
+        };
+        let Some(from) = self.desk.take_queue() else { return };
         tracing::debug!(partition, offset = from, behind, pace = next.label(), "reading on at another pace");
         meters::pace_changed(partition, next.label());
-        self.unassign(pace).await;
-        let queue = self.assign(from, next).await;
+        self.unassign(client).await;
+        *client = other;
+        let queue = self.assign(client, from).await;
         self.desk.follow(|open| open.read_on(partition, queue, next));
-        next
     }
 
     /// The queue of the partition from an offset on. None if the client refuses.
-    async fn assign(&self, offset: u64, pace: Pace) -> Option<PartitionQueue<ClientVoice>> {
-        let (consumers, topic, partition) = (self.consumers.clone(), self.topic.clone(), self.partition as i32);
+    async fn assign(&self, client: &Arc<Client>, offset: u64) -> Option<PartitionQueue<ClientVoice>> {
+        let (client, topic, partition) = (client.clone(), self.topic.clone(), self.partition as i32);
         let desk = self.desk.clone();
         blocking(move || {
-            let client = consumers
-                .at(pace)
-                .inspect_err(|error| tracing::error!(partition, "the partition cannot be opened: {error}"))
-                .ok()?;
             // Split off first: otherwise the first records could end in the client's common queue.
             let mut queue = client.split_partition_queue(&topic, partition)?;
             queue.set_nonempty_callback(move || desk.news.notify_one());
@@ -488,11 +486,9 @@ impl Tail {
     }
 
     /// The queue has to be gone from the desk before: dropped later it would take the call-back of the next one.
-    async fn unassign(&self, pace: Pace) {
-        let (consumers, topic, partition) = (self.consumers.clone(), self.topic.clone(), self.partition as i32);
+    async fn unassign(&self, client: &Arc<Client>) {
+        let (client, topic, partition) = (client.clone(), self.topic.clone(), self.partition as i32);
         blocking(move || {
-            // It was there when the partition was assigned.
-            let Ok(client) = consumers.at(pace) else { return };
             let mut list = TopicPartitionList::with_capacity(1);
             list.add_partition(&topic, partition);
             if let Err(error) = client.incremental_unassign(&list) {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write as _;
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -53,17 +54,13 @@ impl Headers {
     }
 
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        let index = self.names.iter().position(|found| found == name.as_bytes())?;
-        let from = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        Some(&self.values[from..self.ends[index]])
+        let index = (0..self.len()).find(|&index| self.names.get(index) == Some(name.as_bytes()))?;
+        part(&self.ends, index).map(|value| &self.values[value])
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let mut from = (0, 0);
-        self.names.ends.iter().zip(&self.ends).map(move |(&name_end, &value_end)| {
-            let (name, value) = std::mem::replace(&mut from, (name_end, value_end));
-            (&self.names.text[name..name_end], &self.values[value..value_end])
-        })
+        let parts = |index| part(&self.names.ends, index).zip(part(&self.ends, index));
+        (0..self.len()).filter_map(parts).map(|(name, value)| (&self.names.text[name], &self.values[value]))
     }
 
     pub fn len(&self) -> usize {
@@ -91,15 +88,8 @@ impl Names {
     }
 
     /// Bytes, since these may be compared in any case, and parts of a text only where its characters end.
-    fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let mut from = 0;
-        self.ends.iter().map(move |&end| &self.text.as_bytes()[std::mem::replace(&mut from, end)..end])
-    }
-
     fn get(&self, index: usize) -> Option<&[u8]> {
-        let end = *self.ends.get(index)?;
-        let from = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        Some(&self.text.as_bytes()[from..end])
+        part(&self.ends, index).map(|name| &self.text.as_bytes()[name])
     }
 
     fn first(&self, count: usize) -> Self {
@@ -107,6 +97,12 @@ impl Names {
         let text = &self.text[..ends.last().copied().unwrap_or_default()];
         Self { text: text.to_owned(), ends: ends.to_vec() }
     }
+}
+
+/// Where one of many parts lies that follow each other and end there.
+fn part(ends: &[usize], index: usize) -> Option<Range<usize>> {
+    let end = *ends.get(index)?;
+    Some(index.checked_sub(1).map_or(0, |before| ends[before])..end)
 }
 
 /// Puts the headers of records together that are read one after the other.
@@ -145,8 +141,7 @@ impl HeadersReader {
         if let Some(others) = self.others.take() {
             self.names = Arc::new(others);
         }
-        let headers =
-            Headers { names: self.names.clone(), values: self.values.as_slice().to_vec(), ends: self.ends.clone() };
+        let headers = Headers { names: self.names.clone(), values: self.values.clone(), ends: self.ends.clone() };
         self.values.clear();
         self.values.shrink_to(KEPT);
         self.ends.clear();

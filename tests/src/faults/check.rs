@@ -1,5 +1,9 @@
 //! Holds what clients were told against what the log says. Pure: a run is checked by its history and its log alone.
 
+mod posts;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -7,6 +11,8 @@ use std::time::Duration;
 use event_schema::id::PersonId;
 use uuid::Uuid;
 
+use self::posts::Status;
+pub use self::posts::scheduled;
 use super::history::{Attempt, History, Kind, Told};
 use super::log::{What, Written};
 
@@ -33,6 +39,10 @@ pub enum Rule {
     OneLike,
     /// Comments and likes are in the log only while their post is published there.
     Published,
+    /// What is scheduled is published when it is due, unless that was called off.
+    Due,
+    /// No slug is that of two posts, a post keeps the one that it has, and gets the one that was chosen.
+    OneSlug,
     /// Nothing is in the log that nobody asked for.
     AskedFor,
     /// No client was told what no client may be told.
@@ -60,6 +70,8 @@ pub fn violations(history: &History, log: &[Written]) -> Vec<Violation> {
     view.asked_for(&mut found);
     view.one_like(&mut found);
     view.published(&mut found);
+    view.due(&mut found);
+    view.one_slug(&mut found);
     view.one_for_each_version(&mut found);
     for operation in history.operations.keys() {
         view.acknowledged(*operation, &mut found);
@@ -81,7 +93,7 @@ impl Findings {
 struct View<'a> {
     history: &'a History,
     log: &'a [Written],
-    /// Places in `log`.
+    /// Places in `log`, but those of steps on the way to a slug.
     by_operation: BTreeMap<u64, Vec<usize>>,
     by_aggregate: BTreeMap<Uuid, Vec<usize>>,
     by_position: BTreeMap<(u32, u64), usize>,
@@ -99,7 +111,9 @@ impl<'a> View<'a> {
             attempts: BTreeMap::new(),
         };
         for (place, written) in log.iter().enumerate() {
-            view.by_operation.entry(written.operation).or_default().push(place);
+            if !written.is_slug_step() {
+                view.by_operation.entry(written.operation).or_default().push(place);
+            }
             view.by_aggregate.entry(written.aggregate).or_default().push(place);
             view.by_position.insert((written.position.partition, written.position.offset), place);
         }
@@ -151,7 +165,11 @@ impl<'a> View<'a> {
 
     fn asked_for(&self, found: &mut Findings) {
         for written in self.log {
-            if !self.history.operations.contains_key(&written.operation) {
+            let is_asked_for = match self.history.operations.get(&written.operation) {
+                Some(operation) => !written.is_slug_step() || operation.kind.slug().is_some(),
+                None => written.is_when_due(),
+            };
+            if !is_asked_for {
                 found.add(Rule::AskedFor, format!("{written:?}"));
             }
         }
@@ -193,19 +211,15 @@ impl<'a> View<'a> {
         }
         let last = self.until(*aggregate, position.offset).last();
         let liked = matches!(last, Some((_, What::Liked(_))));
-        let published = last.is_some() && self.is_published(*aggregate, position.offset);
+        let status = Status::after(self.until(*aggregate, position.offset).map(|(_, what)| what));
         let as_asked = match operation.kind {
             Kind::Like => liked,
             Kind::Unlike => !liked,
-            Kind::Publish => published,
-            _ => !published,
+            Kind::Publish | Kind::PublishAs(_) => status == Status::Published,
+            Kind::Restore => status != Status::Deleted,
+            _ => status == Status::Draft,
         };
         as_asked && last.map_or(0, |(version, _)| version) == *version
-    }
-
-    fn is_published(&self, post: Uuid, offset: u64) -> bool {
-        let status = |what: &What| matches!(what, What::Published | What::Unpublished);
-        self.until(post, offset).map(|(_, what)| what).filter(status).last() == Some(What::Published)
     }
 
     fn one_like(&self, found: &mut Findings) {
@@ -221,24 +235,6 @@ impl<'a> View<'a> {
                         Rule::OneLike,
                         format!("{person} liked it before: {was_liked}, as {aggregate}: {written:?}"),
                     );
-                }
-            }
-        }
-    }
-
-    fn published(&self, found: &mut Findings) {
-        let mut published = BTreeMap::<Uuid, bool>::new();
-        for written in self.log {
-            for (_, what) in &written.events {
-                match what {
-                    What::Published => drop(published.insert(written.post, true)),
-                    What::Unpublished => drop(published.insert(written.post, false)),
-                    What::Commented | What::Liked(_) | What::Unliked(_)
-                        if published.get(&written.post) != Some(&true) =>
-                    {
-                        found.add(Rule::Published, format!("its post is not published there: {written:?}"));
-                    }
-                    _ => {}
                 }
             }
         }
@@ -332,6 +328,3 @@ struct Span {
     began: Duration,
     acknowledged: Option<Duration>,
 }
-
-#[cfg(test)]
-mod tests;

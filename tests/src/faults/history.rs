@@ -30,8 +30,16 @@ pub enum Kind {
     Create,
     /// To a title that no other operation gives: it always changes something.
     Edit,
+    /// The same, by giving all fields that it has.
+    Replace,
     Publish,
+    /// Under a slug that was chosen: that of this number.
+    PublishAs(u32),
     Unpublish,
+    /// To be published at this time, in microseconds since 1970, which no other operation gives.
+    Schedule(i64),
+    Delete,
+    Restore,
     Comment,
     /// As with titles.
     EditComment,
@@ -42,7 +50,13 @@ pub enum Kind {
 impl Kind {
     /// Whether it may find everything as it asks for.
     pub fn may_change_nothing(self) -> bool {
-        matches!(self, Self::Publish | Self::Unpublish | Self::Like | Self::Unlike)
+        use Kind::{Like, Publish, PublishAs, Restore, Unlike, Unpublish};
+        matches!(self, Publish | PublishAs(_) | Unpublish | Restore | Like | Unlike)
+    }
+
+    /// The slug that it chooses.
+    pub fn slug(self) -> Option<String> {
+        if let Self::PublishAs(number) = self { Some(format!("chosen-{number}")) } else { None }
     }
 }
 

@@ -1,13 +1,15 @@
 //! Clients that write to several instances at once, and ask again under the same key whenever they were left in doubt.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures::future::join_all;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -22,6 +24,8 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
 /// Posts, and comments, that are written at the same time, few enough that clients get into each other's way.
 const POOL: usize = 48;
 const ATTEMPTS: u64 = 8;
+/// How soon what is scheduled is due.
+const DUE_AFTER_MICROS: Range<i64> = 500_000..5_000_000;
 
 pub struct Load<'a> {
     /// Where the instances serve clients.
@@ -40,6 +44,8 @@ pub struct Known {
     posts: Vec<(Uuid, u64)>,
     /// With their posts and whose they are.
     comments: Vec<(Uuid, u64, Uuid, usize)>,
+    /// How many slugs were chosen.
+    slugs: u32,
 }
 
 impl Load<'_> {
@@ -58,7 +64,7 @@ impl Load<'_> {
     }
 
     fn operation(&self, rng: &mut StdRng) -> Operation {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever it is: several clients like for the same person at once.
         let person = rng.random_range(0..self.callers.len());
         let create = Operation { kind: Kind::Create, person, post: None, comment: None, expected: None };
@@ -67,13 +73,21 @@ impl Load<'_> {
         };
         let ask = rng.random_bool(0.5);
         let on_post = |kind, expected| Operation { kind, post: Some(post), expected, ..create };
-        match rng.random_range(0..20) {
-            0..8 => on_post(Kind::Edit, ask.then_some(version)),
-            8..11 => on_post(Kind::Publish, ask.then_some(version)),
-            11 => on_post(Kind::Unpublish, ask.then_some(version)),
-            12..15 => on_post(Kind::Like, None),
-            15..17 => on_post(Kind::Unlike, None),
-            17 => match known.comments.choose(rng).copied() {
+        match rng.random_range(0..28) {
+            0..7 => on_post(Kind::Edit, ask.then_some(version)),
+            7..9 => on_post(Kind::Replace, Some(version)),
+            9..12 => on_post(Kind::Publish, ask.then_some(version)),
+            12..14 => on_post(Kind::PublishAs(known.slug(rng)), ask.then_some(version)),
+            14 => on_post(Kind::Unpublish, ask.then_some(version)),
+            15..17 => {
+                let at = Utc::now().timestamp_micros() + rng.random_range(DUE_AFTER_MICROS);
+                on_post(Kind::Schedule(at), ask.then_some(version))
+            }
+            17 => on_post(Kind::Delete, ask.then_some(version)),
+            18..20 => on_post(Kind::Restore, ask.then_some(version)),
+            20..23 => on_post(Kind::Like, None),
+            23..25 => on_post(Kind::Unlike, None),
+            25 => match known.comments.choose(rng).copied() {
                 Some((comment, version, post, person)) => Operation {
                     kind: Kind::EditComment,
                     person,
@@ -130,12 +144,17 @@ impl Load<'_> {
         let comment = operation.comment.map_or_else(String::new, |id| format!("/{id}"));
         let content = || Some(json!({ "content": format!("*{title}*") }));
         let (method, path, body) = match operation.kind {
-            Kind::Create => {
-                let body = json!({ "type": "note", "title": title, "content": "It *travels*." });
-                ("POST", String::new(), Some(body))
-            }
+            Kind::Create => ("POST", String::new(), Some(whole(&title))),
             Kind::Edit => ("PATCH", post, Some(json!({ "title": title }))),
+            Kind::Replace => ("PUT", post, Some(whole(&title))),
             Kind::Publish => ("POST", format!("{post}/publish"), None),
+            Kind::PublishAs(_) => ("POST", format!("{post}/publish"), Some(json!({ "slug": operation.kind.slug() }))),
+            Kind::Schedule(at) => {
+                let at = DateTime::from_timestamp_micros(at).expect("a time of these days");
+                ("POST", format!("{post}/schedule"), Some(json!({ "at": at })))
+            }
+            Kind::Delete => ("DELETE", post, None),
+            Kind::Restore => ("POST", format!("{post}/restore"), None),
             Kind::Unpublish => ("POST", format!("{post}/unpublish"), None),
             Kind::Comment => ("POST", format!("{post}/comments"), content()),
             Kind::EditComment => ("PATCH", format!("{post}/comments{comment}"), content()),
@@ -160,7 +179,7 @@ impl Load<'_> {
 
     fn learn(&self, operation: &Operation, aggregate: Uuid, version: u64) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Known { posts, comments } = &mut *known;
+        let Known { posts, comments, .. } = &mut *known;
         match (operation.kind, operation.post) {
             (Kind::Like | Kind::Unlike, _) => {}
             (Kind::Comment | Kind::EditComment, Some(post)) => {
@@ -175,6 +194,21 @@ impl Load<'_> {
             },
         }
     }
+}
+
+impl Known {
+    /// The number of a slug: a new one, or, so that some are wanted for several posts, one of the last.
+    fn slug(&mut self, rng: &mut StdRng) -> u32 {
+        if self.slugs > 0 && rng.random_bool(0.4) {
+            return rng.random_range(self.slugs.saturating_sub(3)..self.slugs);
+        }
+        self.slugs += 1;
+        self.slugs - 1
+    }
+}
+
+fn whole(title: &str) -> Value {
+    json!({ "type": "note", "title": title, "content": "It *travels*." })
 }
 
 /// The oldest goes when there are enough.

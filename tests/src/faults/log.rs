@@ -4,7 +4,7 @@ use event_schema::comment::CommentEvent;
 use event_schema::event::DomainEvent;
 use event_schema::id::PersonId;
 use event_schema::like::LikeEvent;
-use event_schema::post::PostEvent;
+use event_schema::post::{PostEvent, RestoredStatus};
 use projectors::event::LoggedEvent;
 use service::token::PositionToken;
 use uuid::Uuid;
@@ -22,6 +22,8 @@ pub struct Written {
     pub post: Uuid,
     /// Its events, in order, each with the version of the aggregate after it.
     pub events: Vec<(u64, What)>,
+    /// That it publishes a post under.
+    pub slug: Option<String>,
     pub position: PositionToken,
 }
 
@@ -29,10 +31,20 @@ pub struct Written {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     Created,
-    Published,
+    Published {
+        /// By its owner, when the time had come.
+        when_due: bool,
+    },
     Unpublished,
+    Scheduled,
+    Deleted,
+    Restored {
+        published: bool,
+    },
     /// Anything else that is done to a post.
     Edited,
+    /// Of the slug's reservation, or of a post that will not have it: what a publication under a chosen slug comes to beside the publication.
+    SlugStep,
     /// A comment was added or changed.
     Commented,
     Liked(PersonId),
@@ -43,14 +55,24 @@ impl Written {
     pub fn of(fact: &Fact) -> Self {
         let events = fact.events.iter().map(|event| (event.meta.version, What::of(event))).collect();
         let first = fact.events.first();
+        let slug = fact.events.iter().find_map(|event| match &event.event {
+            DomainEvent::Post(PostEvent::Published(event)) => Some(event.slug.clone()),
+            _ => None,
+        });
         Self {
             operation: operation_of(first.map_or(Uuid::nil(), |event| event.meta.correlation_id)),
             command: fact.command,
             aggregate: fact.aggregate,
             post: first.map_or(fact.aggregate, |event| event.event.key(fact.aggregate)),
             events,
+            slug,
             position: fact.position,
         }
+    }
+
+    /// Whether it is no more than a step to a publication, which the operation may have several of.
+    pub fn is_slug_step(&self) -> bool {
+        self.events.iter().all(|(_, what)| *what == What::SlugStep)
     }
 
     /// The version of the aggregate after it.
@@ -63,10 +85,15 @@ impl What {
     fn of(event: &LoggedEvent) -> Self {
         match &event.event {
             DomainEvent::Post(PostEvent::Created(_)) | DomainEvent::Person(_) => Self::Created,
-            DomainEvent::Post(PostEvent::Published(_)) => Self::Published,
+            DomainEvent::Post(PostEvent::Published(event)) => Self::Published { when_due: event.scheduled },
             DomainEvent::Post(PostEvent::Unpublished(_)) => Self::Unpublished,
-            // No client of a run chooses a slug: that these events were asked for by nobody is found by their trace.
-            DomainEvent::Post(_) | DomainEvent::Slug(_) => Self::Edited,
+            DomainEvent::Post(PostEvent::Scheduled(_)) => Self::Scheduled,
+            DomainEvent::Post(PostEvent::Deleted(_)) => Self::Deleted,
+            DomainEvent::Post(PostEvent::Restored(event)) => {
+                Self::Restored { published: event.status == RestoredStatus::Published }
+            }
+            DomainEvent::Post(PostEvent::Edited(_)) => Self::Edited,
+            DomainEvent::Post(PostEvent::SlugRefused(_)) | DomainEvent::Slug(_) => Self::SlugStep,
             DomainEvent::Comment(CommentEvent::Added(_) | CommentEvent::Edited(_) | CommentEvent::Deleted(_)) => {
                 Self::Commented
             }

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 use xtask::token::Role;
 
-use super::check::violations;
+use super::check::{scheduled, violations};
 use super::history::Recorder;
 use super::load::Load;
 use super::log::Written;
@@ -16,6 +16,7 @@ use super::readers;
 use super::report::Report;
 use super::schedule::{Fault, Schedule};
 use crate::client::Client;
+use crate::evidence::Fact;
 use crate::program::Program;
 use crate::system::{PARTITIONS, System};
 use crate::waiting::PATIENCE;
@@ -69,7 +70,7 @@ pub async fn run(system: &System, seed: u64, lasts: Duration, clients: usize, sh
             troubles.push(format!("owner {number} ended by itself"));
         }
     }
-    let facts = system.facts().await;
+    let facts = when_all_is_published(system).await;
     let log: Vec<Written> = facts.iter().map(Written::of).collect();
     let history = recorder.history();
     let differences = system.documents_other_than_the_fold_of(&facts).await;
@@ -84,6 +85,19 @@ pub async fn run(system: &System, seed: u64, lasts: Duration, clients: usize, sh
 pub enum Shown<'a> {
     Fault(&'a Fault),
     Requests { answered: usize, done: usize },
+}
+
+/// The log once nothing waits in it to be published, or after a while: what is due after the last request belongs to the run.
+async fn when_all_is_published(system: &System) -> Vec<Fact> {
+    let limit = Instant::now() + PATIENCE;
+    loop {
+        let facts = system.facts().await;
+        let log: Vec<Written> = facts.iter().map(Written::of).collect();
+        if scheduled(&log).is_empty() || Instant::now() > limit {
+            return facts;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }
 
 /// Waits until every partition has acknowledged a write that was begun from now on.

@@ -22,6 +22,8 @@ pub(super) fn lay_out(site: &Site) -> Result<Server> {
     paths::make_folder(&home.join("plugins"))?;
     paths::make_folder(&home.join("tmp"))?;
     link_modules(&place.modules, &home)?;
+    // What is counted is what requests and fields take. By default it is the heap as it stands, which the serial collector lets fill up before
+    // it looks: requests are then refused (429) for what nobody holds any more.
     let settings = format!(
         "cluster.name: groot
 node.name: local
@@ -33,6 +35,7 @@ path.data: {home}/data
 path.logs: {home}/logs
 cluster.routing.allocation.disk.threshold_enabled: false
 action.auto_create_index: false
+indices.breaker.total.use_real_memory: false
 ",
         home = home.display()
     );

@@ -8,7 +8,10 @@ use crate::faults::history::Operation;
 const POST: Uuid = Uuid::from_u128(0xA);
 const OTHER: Uuid = Uuid::from_u128(0xB);
 const LIKE: Uuid = Uuid::from_u128(0xC);
+const RESERVATION: Uuid = Uuid::from_u128(0xF);
 const COMMENT: Uuid = Uuid::from_u128(0xD);
+const PUBLISHED: What = What::Published { when_due: false };
+const SLUG: &str = "a-title-0000000a";
 const ANN: PersonId = PersonId::new(Uuid::from_u128(0xE));
 
 fn position(offset: u64) -> PositionToken {
@@ -21,7 +24,9 @@ fn written(operation: u64, version: u64, offset: u64) -> Written {
 
 fn of(aggregate: Uuid, operation: u64, version: u64, offset: u64, what: What) -> Written {
     let command = Uuid::from_u128(u128::from(operation));
-    Written { operation, command, aggregate, post: POST, events: vec![(version, what)], position: position(offset) }
+    let slug = matches!(what, What::Published { .. }).then(|| SLUG.to_owned());
+    let events = vec![(version, what)];
+    Written { operation, command, aggregate, post: POST, events, slug, position: position(offset) }
 }
 
 fn done(version: u64, offset: u64) -> Told {
@@ -42,7 +47,8 @@ fn mismatch() -> Told {
 
 /// A run with nothing wrong: a create, an edit that asked for version 1, an edit in doubt that was acknowledged at its second
 /// attempt, one that was refused, one in doubt that was never written, publishing twice; then the post is commented on, liked
-/// twice, and not liked any more, twice.
+/// twice, and not liked any more, twice; taken back, scheduled and published when due, deleted, and restored, twice. Another is published under
+/// a chosen slug, one attempt at which was given up.
 fn truth() -> (History, Vec<Written>) {
     let mut history = History::default();
     let operation = |kind, expected| Operation { kind, person: 0, post: Some(POST), comment: None, expected };
@@ -59,6 +65,12 @@ fn truth() -> (History, Vec<Written>) {
         (10, operation(Kind::Like, None)),
         (11, operation(Kind::Unlike, None)),
         (12, operation(Kind::Unlike, None)),
+        (13, operation(Kind::Unpublish, None)),
+        (14, operation(Kind::Schedule(1), None)),
+        (15, operation(Kind::Delete, None)),
+        (16, operation(Kind::Restore, None)),
+        (17, operation(Kind::Restore, None)),
+        (18, Operation { post: Some(OTHER), ..operation(Kind::PublishAs(1), None) }),
     ]);
     let mut clock = 0;
     let mut told = |operation, told| {
@@ -80,15 +92,37 @@ fn truth() -> (History, Vec<Written>) {
     told(10, done_to(LIKE, 1, 21));
     told(11, done_to(LIKE, 2, 22));
     told(12, done_to(LIKE, 2, 22));
-    let log = vec![
+    told(13, done(5, 23));
+    told(14, done(6, 24));
+    told(15, done(8, 26));
+    told(16, done(9, 27));
+    told(17, done(9, 27));
+    told(18, done_to(OTHER, 2, 31));
+    let mut log = vec![
         of(POST, 1, 1, 10, What::Created),
         written(2, 2, 11),
         written(3, 3, 15),
-        of(POST, 6, 4, 16, What::Published),
+        of(POST, 6, 4, 16, PUBLISHED),
         of(COMMENT, 8, 1, 20, What::Commented),
         of(LIKE, 9, 1, 21, What::Liked(ANN)),
         of(LIKE, 11, 2, 22, What::Unliked(ANN)),
+        of(POST, 13, 5, 23, What::Unpublished),
+        of(POST, 14, 6, 24, What::Scheduled),
+        Written { command: Uuid::from_u128(0x100), ..of(POST, 0, 7, 25, What::Published { when_due: true }) },
+        of(POST, 15, 8, 26, What::Deleted),
+        of(POST, 16, 9, 27, What::Restored { published: true }),
     ];
+    let of_other = |command, aggregate, version, offset, what| Written {
+        post: aggregate,
+        command: Uuid::from_u128(command),
+        ..of(aggregate, 18, version, offset, what)
+    };
+    log.extend([
+        of_other(0x101, RESERVATION, 1, 29, What::SlugStep),
+        of_other(0x102, OTHER, 1, 30, What::SlugStep),
+        Written { slug: Some("chosen-1".to_owned()), ..of_other(0x103, OTHER, 2, 31, PUBLISHED) },
+        of_other(0x104, RESERVATION, 2, 32, What::SlugStep),
+    ]);
     (history, log)
 }
 
@@ -114,14 +148,15 @@ fn the_truth_passes() {
 #[test]
 fn what_was_in_doubt_may_be_there_or_not() {
     let (history, mut log) = truth();
-    log.push(written(5, 5, 23));
+    log.push(written(5, 10, 33));
     assert_eq!(violations(&history, &log), []);
 }
 
 #[test]
 fn an_acknowledged_commit_that_is_lost_is_caught() {
     catches(Rule::Acknowledged, |_, log| drop(log.remove(3)));
-    catches(Rule::Acknowledged, |_, log| drop(log.pop()));
+    catches(Rule::Acknowledged, |_, log| drop(log.remove(6)));
+    catches(Rule::Acknowledged, |_, log| drop(log.remove(14)));
 }
 
 #[test]
@@ -249,7 +284,45 @@ fn a_second_like_of_a_person_is_caught() {
 #[test]
 fn a_comment_or_a_like_under_a_post_that_is_not_published_is_caught() {
     catches(Rule::Published, |_, log| log[3].events = vec![(4, What::Edited)]);
-    catches(Rule::Published, |_, log| log.insert(5, of(POST, 5, 5, 20, What::Unpublished)));
+    for what in [What::Unpublished, What::Deleted, What::Restored { published: false }] {
+        catches(Rule::Published, |_, log| log.insert(5, of(POST, 5, 5, 20, what)));
+    }
+}
+
+#[test]
+fn a_post_that_is_published_by_itself_and_was_not_scheduled_is_caught() {
+    catches(Rule::Due, |_, log| drop(log.remove(8)));
+    catches(Rule::Due, |_, log| log[8].events = vec![(6, What::Deleted)]);
+    catches(Rule::Due, |_, log| log[9].operation = 16);
+}
+
+#[test]
+fn a_scheduled_post_that_is_never_published_is_caught() {
+    catches(Rule::Due, |_, log| drop(log.drain(9..12)));
+    catches(Rule::Due, |_, log| log[11].events = vec![(9, What::Scheduled)]);
+}
+
+#[test]
+fn a_slug_that_two_posts_have_or_that_changes_or_was_not_chosen_is_caught() {
+    catches(Rule::OneSlug, |_, log| log[14].slug = Some(SLUG.to_owned()));
+    catches(Rule::OneSlug, |_, log| log[14].slug = Some("chosen-2".to_owned()));
+    catches(Rule::OneSlug, |_, log| log[9].slug = Some("another".to_owned()));
+}
+
+#[test]
+fn what_changed_nothing_where_something_was_to_be_changed_is_caught() {
+    // Restoring what is deleted, taking back what is scheduled.
+    catches(Rule::Acknowledged, |history, _| attempt(history, 17).told = done(8, 26));
+    catches(Rule::Acknowledged, |history, _| {
+        history.operations.get_mut(&17).expect("it is there").kind = Kind::Unpublish;
+        attempt(history, 17).told = done(6, 24);
+    });
+}
+
+#[test]
+fn a_step_to_a_slug_that_nobody_chose_is_caught() {
+    catches(Rule::AskedFor, |_, log| log[12].operation = 2);
+    catches(Rule::AskedFor, |_, log| log[12].operation = 0);
 }
 
 #[test]

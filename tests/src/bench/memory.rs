@@ -21,7 +21,7 @@ use super::fill::{Filler, Posts};
 
 /// Edits after each start, in all, after which memory is looked at: of posts drawn at random, most of which are not in any cache. A start
 /// from nothing with few posts takes longest to fill buffers and caches.
-const EDITS: [usize; 3] = [20_000, 80_000, 240_000];
+const EDITS: [usize; 3] = [80_000, 240_000, 960_000];
 const AT_ONCE: usize = 32;
 /// How long a fold may take.
 const PATIENCE: Duration = Duration::from_secs(1_800);

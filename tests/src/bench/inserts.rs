@@ -25,12 +25,12 @@ const BULK: usize = 500;
 const PAUSE: Duration = Duration::from_millis(100);
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Seconds for the posts and their history of a version with `insert_many`.
+/// Seconds for the posts of a version, their history and their slugs with `insert_many`.
 pub async fn mongodb(uri: &str, database: &str, version: u32) -> Result<f64> {
     let database = mongodb::Client::with_uri_str(uri).await?.database(database);
     let mut seconds = 0.0;
     let names = DOCUMENTS.in_version(version);
-    for stored in [names.posts(), names.post_events()] {
+    for stored in [names.posts(), names.post_events(), names.slugs()] {
         let stored = stored.as_str();
         // The same indexes as the ones that the projection has to keep.
         let floor = database.collection::<RawDocumentBuf>(&format!("floor_{stored}"));

@@ -35,8 +35,10 @@ pub async fn mongodb(uri: &str, database: &str, version: u32) -> Result<f64> {
         // The same indexes as the ones that the projection has to keep.
         let floor = database.collection::<RawDocumentBuf>(&format!("floor_{stored}"));
         let indexes: Vec<_> = database.collection::<Document>(stored).list_indexes().await?.try_collect().await?;
-        let indexes = indexes.into_iter().filter(|index| index.keys != doc! { "_id": 1 });
-        floor.create_indexes(indexes).await?;
+        let indexes: Vec<_> = indexes.into_iter().filter(|index| index.keys != doc! { "_id": 1 }).collect();
+        if !indexes.is_empty() {
+            floor.create_indexes(indexes).await?;
+        }
         let documents = database.collection::<RawDocumentBuf>(stored).find(doc! {}).await?;
         let mut documents = documents.map_err(anyhow::Error::from).try_chunks(HELD);
         let mut took = None;

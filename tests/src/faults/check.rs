@@ -25,7 +25,7 @@ pub enum Rule {
     OneForEachVersion,
     /// The versions of an aggregate are 1 to n.
     Versions,
-    /// No operation is in the log twice, whatever was told about it.
+    /// No operation is in the log twice, whatever was told about it, but for steps to a slug.
     Once,
     /// All attempts at one operation that were acknowledged got the same answer.
     SameAnswer,
@@ -39,11 +39,13 @@ pub enum Rule {
     OneLike,
     /// Comments and likes are in the log only while their post is published there.
     Published,
+    /// What was done to a post could be done to it as it was.
+    Status,
     /// What is scheduled is published when it is due, unless that was called off.
     Due,
     /// No slug is that of two posts, a post keeps the one that it has, and gets the one that was chosen.
     OneSlug,
-    /// Nothing is in the log that nobody asked for.
+    /// Nothing is in the log that nobody asked for, of that aggregate.
     AskedFor,
     /// No client was told what no client may be told.
     Answers,
@@ -70,6 +72,7 @@ pub fn violations(history: &History, log: &[Written]) -> Vec<Violation> {
     view.asked_for(&mut found);
     view.one_like(&mut found);
     view.published(&mut found);
+    view.status(&mut found);
     view.due(&mut found);
     view.one_slug(&mut found);
     view.one_for_each_version(&mut found);
@@ -166,7 +169,16 @@ impl<'a> View<'a> {
     fn asked_for(&self, found: &mut Findings) {
         for written in self.log {
             let is_asked_for = match self.history.operations.get(&written.operation) {
-                Some(operation) => !written.is_slug_step() || operation.kind.slug().is_some(),
+                Some(operation) => {
+                    let is_of_it = match operation.kind {
+                        Kind::Create => true,
+                        kind if kind.is_of_post() => {
+                            Some(written.aggregate) == operation.post || written.is_slug_step()
+                        }
+                        _ => Some(written.post) == operation.post,
+                    };
+                    is_of_it && written.events.iter().all(|(_, what)| operation.kind.asks_for(*what))
+                }
                 None => written.is_when_due(),
             };
             if !is_asked_for {
@@ -211,15 +223,23 @@ impl<'a> View<'a> {
         }
         let last = self.until(*aggregate, position.offset).last();
         let liked = matches!(last, Some((_, What::Liked(_))));
-        let status = Status::after(self.until(*aggregate, position.offset).map(|(_, what)| what));
+        let status = operation
+            .post
+            .map_or(Status::Draft, |post| Status::after(self.until(post, position.offset).map(|(_, what)| what)));
+        let published = status == Status::Published;
         let as_asked = match operation.kind {
-            Kind::Like => liked,
-            Kind::Unlike => !liked,
-            Kind::Publish | Kind::PublishAs(_) => status == Status::Published,
-            Kind::Restore => status != Status::Deleted,
+            Kind::Like => liked && published,
+            Kind::Unlike => !liked && published,
+            Kind::Publish => published,
+            Kind::PublishAs(_) => {
+                published && self.slug(*aggregate, position.offset) == operation.kind.slug().as_deref()
+            }
+            Kind::Restore => !matches!(status, Status::Deleted { .. }),
             _ => status == Status::Draft,
         };
-        as_asked && last.map_or(0, |(version, _)| version) == *version
+        let is_of_it = !operation.kind.is_of_post() || Some(*aggregate) == operation.post;
+        let expected = operation.expected.is_none_or(|expected| expected == *version);
+        as_asked && is_of_it && expected && last.map_or(0, |(version, _)| version) == *version
     }
 
     fn one_like(&self, found: &mut Findings) {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use service::token::PositionToken;
 use uuid::Uuid;
 
+use super::log::What;
 use crate::client::Answer;
 
 /// What a client wants done. All attempts at one operation carry the same idempotency key.
@@ -30,13 +31,13 @@ pub enum Kind {
     Create,
     /// To a title that no other operation gives: it always changes something.
     Edit,
-    /// The same, by giving all fields that it has.
+    /// The same by PUT, which gives all fields.
     Replace,
     Publish,
     /// Under a slug that was chosen: that of this number.
     PublishAs(u32),
     Unpublish,
-    /// To be published at this time, in microseconds since 1970, which no other operation gives.
+    /// To be published at this time, in milliseconds since 1970, which no other operation gives.
     Schedule(i64),
     Delete,
     Restore,
@@ -52,6 +53,28 @@ impl Kind {
     pub fn may_change_nothing(self) -> bool {
         use Kind::{Like, Publish, PublishAs, Restore, Unlike, Unpublish};
         matches!(self, Publish | PublishAs(_) | Unpublish | Restore | Like | Unlike)
+    }
+
+    /// Whether it is about the post itself, and not about what people say of it.
+    pub fn is_of_post(self) -> bool {
+        !matches!(self, Self::Comment | Self::EditComment | Self::Like | Self::Unlike)
+    }
+
+    /// Whether it may lead to this.
+    pub fn asks_for(self, what: What) -> bool {
+        match self {
+            Self::Create => what == What::Created,
+            Self::Edit | Self::Replace => what == What::Edited,
+            Self::Publish => what == What::Published,
+            Self::PublishAs(_) => matches!(what, What::Published | What::SlugStep),
+            Self::Unpublish => what == What::Unpublished,
+            Self::Schedule(at_millis) => what == What::Scheduled { at_millis },
+            Self::Delete => what == What::Deleted,
+            Self::Restore => matches!(what, What::Restored { .. }),
+            Self::Comment | Self::EditComment => what == What::Commented,
+            Self::Like => matches!(what, What::Liked(_)),
+            Self::Unlike => matches!(what, What::Unliked(_)),
+        }
     }
 
     /// The slug that it chooses.
@@ -78,7 +101,7 @@ pub enum Told {
         version: u64,
         position: PositionToken,
     },
-    /// A rule refused it: this request wrote nothing.
+    /// A rule refused it: this request wrote nothing, but steps to a slug.
     Refused {
         status: u16,
         problem: String,

@@ -1,5 +1,6 @@
 //! Clients that write to several instances at once, and ask again under the same key whenever they were left in doubt.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -24,8 +25,8 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
 /// Posts, and comments, that are written at the same time, few enough that clients get into each other's way.
 const POOL: usize = 48;
 const ATTEMPTS: u64 = 8;
-/// How soon what is scheduled is due.
-const DUE_AFTER_MICROS: Range<i64> = 500_000..5_000_000;
+/// How soon what is scheduled is due, in milliseconds.
+const DUE_AFTER: Range<i64> = 500..5_000;
 
 pub struct Load<'a> {
     /// Where the instances serve clients.
@@ -46,6 +47,8 @@ pub struct Known {
     comments: Vec<(Uuid, u64, Uuid, usize)>,
     /// How many slugs were chosen.
     slugs: u32,
+    /// When something was or is to be published, in milliseconds since 1970.
+    dues: BTreeSet<i64>,
 }
 
 impl Load<'_> {
@@ -79,10 +82,7 @@ impl Load<'_> {
             9..12 => on_post(Kind::Publish, ask.then_some(version)),
             12..14 => on_post(Kind::PublishAs(known.slug(rng)), ask.then_some(version)),
             14 => on_post(Kind::Unpublish, ask.then_some(version)),
-            15..17 => {
-                let at = Utc::now().timestamp_micros() + rng.random_range(DUE_AFTER_MICROS);
-                on_post(Kind::Schedule(at), ask.then_some(version))
-            }
+            15..17 => on_post(Kind::Schedule(known.due(rng)), ask.then_some(version)),
             17 => on_post(Kind::Delete, ask.then_some(version)),
             18..20 => on_post(Kind::Restore, ask.then_some(version)),
             20..23 => on_post(Kind::Like, None),
@@ -150,7 +150,7 @@ impl Load<'_> {
             Kind::Publish => ("POST", format!("{post}/publish"), None),
             Kind::PublishAs(_) => ("POST", format!("{post}/publish"), Some(json!({ "slug": operation.kind.slug() }))),
             Kind::Schedule(at) => {
-                let at = DateTime::from_timestamp_micros(at).expect("a time of these days");
+                let at = DateTime::from_timestamp_millis(at).expect("a time of these days");
                 ("POST", format!("{post}/schedule"), Some(json!({ "at": at })))
             }
             Kind::Delete => ("DELETE", post, None),
@@ -197,13 +197,26 @@ impl Load<'_> {
 }
 
 impl Known {
-    /// The number of a slug: a new one, or, so that some are wanted for several posts, one of the last.
+    /// The number of a slug: a new one, or, so that some are wanted for several posts, one of the last; now and then any, whose reservation may
+    /// have expired.
     fn slug(&mut self, rng: &mut StdRng) -> u32 {
-        if self.slugs > 0 && rng.random_bool(0.4) {
-            return rng.random_range(self.slugs.saturating_sub(3)..self.slugs);
+        match rng.random_range(0..10) {
+            0..3 if self.slugs > 0 => rng.random_range(self.slugs.saturating_sub(3)..self.slugs),
+            3..5 if self.slugs > 0 => rng.random_range(0..self.slugs),
+            _ => {
+                self.slugs += 1;
+                self.slugs - 1
+            }
         }
-        self.slugs += 1;
-        self.slugs - 1
+    }
+
+    fn due(&mut self, rng: &mut StdRng) -> i64 {
+        loop {
+            let at = Utc::now().timestamp_millis() + rng.random_range(DUE_AFTER);
+            if self.dues.insert(at) {
+                return at;
+            }
+        }
     }
 }
 

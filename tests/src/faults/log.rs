@@ -31,12 +31,15 @@ pub struct Written {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     Created,
-    Published {
-        /// By its owner, when the time had come.
-        when_due: bool,
+    Published,
+    /// By its owner, at this event time, since it was due.
+    PublishedWhenDue {
+        at_millis: i64,
     },
     Unpublished,
-    Scheduled,
+    Scheduled {
+        at_millis: i64,
+    },
     Deleted,
     Restored {
         published: bool,
@@ -75,6 +78,11 @@ impl Written {
         self.events.iter().all(|(_, what)| *what == What::SlugStep)
     }
 
+    /// Whether its owner made it, because a post was due.
+    pub fn is_when_due(&self) -> bool {
+        self.events.iter().all(|(_, what)| matches!(what, What::PublishedWhenDue { .. }))
+    }
+
     /// The version of the aggregate after it.
     pub fn version(&self) -> u64 {
         self.events.last().map_or(0, |(version, _)| *version)
@@ -85,9 +93,14 @@ impl What {
     fn of(event: &LoggedEvent) -> Self {
         match &event.event {
             DomainEvent::Post(PostEvent::Created(_)) | DomainEvent::Person(_) => Self::Created,
-            DomainEvent::Post(PostEvent::Published(event)) => Self::Published { when_due: event.scheduled },
+            DomainEvent::Post(PostEvent::Published(published)) if published.scheduled => {
+                Self::PublishedWhenDue { at_millis: event.meta.time.timestamp_millis() }
+            }
+            DomainEvent::Post(PostEvent::Published(_)) => Self::Published,
             DomainEvent::Post(PostEvent::Unpublished(_)) => Self::Unpublished,
-            DomainEvent::Post(PostEvent::Scheduled(_)) => Self::Scheduled,
+            DomainEvent::Post(PostEvent::Scheduled(event)) => {
+                Self::Scheduled { at_millis: event.at.timestamp_millis() }
+            }
             DomainEvent::Post(PostEvent::Deleted(_)) => Self::Deleted,
             DomainEvent::Post(PostEvent::Restored(event)) => {
                 Self::Restored { published: event.status == RestoredStatus::Published }

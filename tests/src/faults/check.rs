@@ -167,24 +167,19 @@ impl<'a> View<'a> {
     }
 
     fn asked_for(&self, found: &mut Findings) {
-        for written in self.log {
-            let is_asked_for = match self.history.operations.get(&written.operation) {
-                Some(operation) => {
-                    let is_of_it = match operation.kind {
-                        Kind::Create => true,
-                        kind if kind.is_of_post() => {
-                            Some(written.aggregate) == operation.post || written.is_slug_step()
-                        }
-                        _ => Some(written.post) == operation.post,
-                    };
-                    is_of_it && written.events.iter().all(|(_, what)| operation.kind.asks_for(*what))
-                }
-                None => written.is_when_due(),
-            };
-            if !is_asked_for {
-                found.add(Rule::AskedFor, format!("{written:?}"));
-            }
+        for written in self.log.iter().filter(|written| !self.is_asked_for(written)) {
+            found.add(Rule::AskedFor, format!("{written:?}"));
         }
+    }
+
+    fn is_asked_for(&self, written: &Written) -> bool {
+        let Some(operation) = self.history.operations.get(&written.operation) else { return written.is_when_due() };
+        let is_of_it = match operation.kind {
+            Kind::Create => true,
+            kind if kind.is_of_post() => Some(written.aggregate) == operation.post || written.is_slug_step(),
+            _ => Some(written.post) == operation.post,
+        };
+        is_of_it && written.events.iter().all(|(_, what)| operation.kind.asks_for(*what))
     }
 
     fn one_for_each_version(&self, found: &mut Findings) {
@@ -201,11 +196,16 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The events of an aggregate up to an offset.
-    fn until(&self, aggregate: Uuid, offset: u64) -> impl Iterator<Item = (u64, What)> {
+    /// The commits of an aggregate up to an offset.
+    fn written_until(&self, aggregate: Uuid, offset: u64) -> impl Iterator<Item = &Written> {
         let places = self.by_aggregate.get(&aggregate).map_or(&[][..], Vec::as_slice);
         let written = places.iter().map(|place| &self.log[*place]);
-        written.take_while(move |written| written.position.offset <= offset).flat_map(|written| written.events.clone())
+        written.take_while(move |written| written.position.offset <= offset)
+    }
+
+    /// Their events.
+    fn until(&self, aggregate: Uuid, offset: u64) -> impl Iterator<Item = (u64, What)> {
+        self.written_until(aggregate, offset).flat_map(|written| written.events.clone())
     }
 
     /// Publishing what is published, and the like, is acknowledged with the position of whoever changed the aggregate or its

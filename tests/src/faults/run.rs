@@ -70,8 +70,7 @@ pub async fn run(system: &System, seed: u64, lasts: Duration, clients: usize, sh
             troubles.push(format!("owner {number} ended by itself"));
         }
     }
-    let facts = when_all_is_published(system).await;
-    let log: Vec<Written> = facts.iter().map(Written::of).collect();
+    let (facts, log) = when_all_is_published(system).await;
     let history = recorder.history();
     let differences = system.documents_other_than_the_fold_of(&facts).await;
     troubles.extend(differences.iter().map(|difference| format!("the documents are another fold: {difference}")));
@@ -88,13 +87,13 @@ pub enum Shown<'a> {
 }
 
 /// The log once nothing waits in it to be published, or after a while: what is due after the last request belongs to the run.
-async fn when_all_is_published(system: &System) -> Vec<Fact> {
+async fn when_all_is_published(system: &System) -> (Vec<Fact>, Vec<Written>) {
     let limit = Instant::now() + PATIENCE;
     loop {
         let facts = system.facts().await;
         let log: Vec<Written> = facts.iter().map(Written::of).collect();
         if scheduled(&log).is_empty() || Instant::now() > limit {
-            return facts;
+            return (facts, log);
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }

@@ -1,6 +1,6 @@
 //! What becomes of posts: whether they are published, when they are due, and under which slug.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
@@ -61,16 +61,10 @@ fn steps(log: &[Written]) -> impl Iterator<Item = (&Written, What, Status)> {
 }
 
 /// The posts that wait to be published at the end of a log.
-pub fn scheduled(log: &[Written]) -> BTreeSet<Uuid> {
-    let mut waiting = BTreeSet::new();
-    for (written, what, before) in steps(log) {
-        if matches!(before.then(what), Status::Scheduled { .. }) {
-            waiting.insert(written.post);
-        } else {
-            waiting.remove(&written.post);
-        }
-    }
-    waiting
+pub fn scheduled(log: &[Written]) -> Vec<Uuid> {
+    // The last of each post stays.
+    let posts: BTreeMap<_, _> = steps(log).map(|(written, what, before)| (written.post, before.then(what))).collect();
+    posts.into_iter().filter(|(_, status)| matches!(status, Status::Scheduled { .. })).map(|(post, _)| post).collect()
 }
 
 impl View<'_> {
@@ -107,12 +101,7 @@ impl View<'_> {
 
     /// Under which a post is published up to an offset.
     pub(super) fn slug(&self, post: Uuid, offset: u64) -> Option<&str> {
-        let places = self.by_aggregate.get(&post).map_or(&[][..], Vec::as_slice);
-        let written = places.iter().map(|place| &self.log[*place]);
-        written
-            .take_while(|written| written.position.offset <= offset)
-            .filter_map(|written| written.slug.as_deref())
-            .last()
+        self.written_until(post, offset).filter_map(|written| written.slug.as_deref()).last()
     }
 
     pub(super) fn one_slug(&self, found: &mut Findings) {

@@ -114,7 +114,7 @@ pub enum Told {
     InDoubt {
         why: String,
     },
-    /// What no client may ever be told.
+    /// What no client may ever be told, or none that asks as these do.
     Broken {
         status: u16,
         problem: String,
@@ -159,7 +159,9 @@ impl Told {
             (200 | 201, _) => Self::done(answer).unwrap_or(Self::Broken { status, problem: answer.body.to_string() }),
             (503, "no-owner" | "overloaded") => Self::NotMade { problem },
             (503, _) => Self::InDoubt { why: problem },
-            (400..500, _) => Self::Refused { status, problem },
+            (_, "not-found" | "rule-broken" | "slug-taken" | "version-mismatch" | "validation-failed") => {
+                Self::Refused { status, problem }
+            }
             _ => Self::Broken { status, problem },
         }
     }
@@ -245,5 +247,30 @@ impl Recorder {
 
     fn lock(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderMap;
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(status: u16, problem: &str) -> Told {
+        let body = json!({ "type": format!("/problems/{problem}") });
+        Told::of(&Ok(Answer { status, headers: HeaderMap::new(), body }))
+    }
+
+    /// A key of its own for each operation: that it was used for another request cannot be.
+    #[test]
+    fn only_refusals_that_these_clients_may_meet_are_refusals() {
+        assert!(matches!(told(412, "version-mismatch"), Told::Refused { .. }));
+        assert!(matches!(told(503, "overloaded"), Told::NotMade { .. }));
+        for (status, problem) in
+            [(422, "idempotency-key-reused"), (400, "malformed"), (403, "forbidden"), (500, "internal")]
+        {
+            assert!(matches!(told(status, problem), Told::Broken { .. }), "{problem}");
+        }
     }
 }

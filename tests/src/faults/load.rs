@@ -47,6 +47,8 @@ pub struct Known {
     comments: Vec<(Uuid, u64, Uuid, usize)>,
     /// How many slugs were chosen.
     slugs: u32,
+    /// Those that somebody chose and never asked for again when left in doubt: many are reserved until that expires.
+    left: Vec<u32>,
     /// When something was or is to be published, in milliseconds since 1970.
     dues: BTreeSet<i64>,
 }
@@ -114,7 +116,16 @@ impl Load<'_> {
             let told = join_all(attempts).await;
             let settled = told.iter().any(|told| !matches!(told, Told::InDoubt { .. } | Told::NotMade { .. }));
             // What is done is asked for again as well: the answer must be the same. And some never ask again.
-            if rng.random_bool(if settled { 0.95 } else { 0.1 }) {
+            let slug = if let Kind::PublishAs(slug) = operation.kind { Some(slug) } else { None };
+            let leaves = match (settled, slug) {
+                (true, _) => 0.95,
+                (false, Some(_)) => 0.5,
+                (false, None) => 0.1,
+            };
+            if rng.random_bool(leaves) {
+                if let (false, Some(slug)) = (settled, slug) {
+                    keep(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner).left, slug);
+                }
                 return;
             }
             sleep(Duration::from_millis(rng.random_range(50..500))).await;
@@ -197,12 +208,12 @@ impl Load<'_> {
 }
 
 impl Known {
-    /// The number of a slug: a new one, or, so that some are wanted for several posts, one of the last; now and then any, whose reservation may
-    /// have expired.
+    /// The number of a slug: a new one, or, so that some are wanted for several posts, one of the last, or one that was left,
+    /// whose reservation may have expired.
     fn slug(&mut self, rng: &mut StdRng) -> u32 {
         match rng.random_range(0..10) {
             0..3 if self.slugs > 0 => rng.random_range(self.slugs.saturating_sub(3)..self.slugs),
-            3..5 if self.slugs > 0 => rng.random_range(0..self.slugs),
+            3..5 if !self.left.is_empty() => self.left[rng.random_range(0..self.left.len())],
             _ => {
                 self.slugs += 1;
                 self.slugs - 1

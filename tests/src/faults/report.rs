@@ -96,7 +96,13 @@ impl fmt::Display for Report {
         let Self { schedule, history, log, violations, troubles, .. } = self;
         let requests = history.attempts.len();
         writeln!(f, "seed {}, {:.0} s of faults", schedule.seed, schedule.lasts.as_secs_f64())?;
-        writeln!(f, "{} operations, {requests} requests, {} commits in the log", history.operations.len(), log.len())?;
+        let several = log.iter().filter(|written| written.events.len() > 1).count();
+        writeln!(
+            f,
+            "{} operations, {requests} requests, {} commits in the log, {several} of them of several events",
+            history.operations.len(),
+            log.len()
+        )?;
         for (label, count) in self.answers() {
             writeln!(f, "  {count:8}  {label}")?;
         }

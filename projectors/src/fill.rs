@@ -34,6 +34,7 @@ impl<P: Projection> Fill<P> {
             Some(rate) => (f64::from(rate) / BATCHES_PER_SECOND).clamp(1.0, MAX_EVENTS as f64) as usize,
         };
         let status = Status::new(projection.names());
+        let projection = projection.filling();
         let (log, codec, room) = (log.clone(), codec.clone(), Room::new(P::UNDER_WAY_BYTES));
         let shared = Shared { projection, codec, log, status, room, batch_events, parked_limit };
         Self { shared: Arc::new(shared), pace: Pace::new(max_rate) }

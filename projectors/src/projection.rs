@@ -11,7 +11,7 @@ use crate::dead_letter::{DeadLetter, Parked, Standing};
 use crate::event::LoggedEvent;
 
 /// A projection of the log into a store that keeps its position with its data.
-pub trait Projection: Send + Sync + 'static {
+pub trait Projection: Send + Sync + Sized + 'static {
     /// The writes of some events of one partition.
     type Batch: Send + Sync + 'static;
 
@@ -22,6 +22,12 @@ pub trait Projection: Send + Sync + 'static {
 
     /// Names the projection and its version in metrics, logs and the group that shares its partitions.
     fn names(&self) -> Names;
+
+    /// The same for a version that is filled and that nobody reads, where a store can make use of that.
+    #[must_use]
+    fn filling(self) -> Self {
+        self
+    }
 
     /// Pure, and may take its time: the runner calls it where blocking is allowed.
     fn project(&self, events: &[LoggedEvent]) -> Result<Self::Batch, Unprojectable>;

@@ -2,11 +2,13 @@
 //!
 //! - [`project`](mod@project): what one event writes; [`change`]: how writes to one post fold; [`response`]: comments, likes and
 //!   how many there are
-//! - [`batch`]: the writes of many events; [`statements`]: those as MongoDB updates; [`write`](mod@write): the transaction
+//! - [`batch`]: the writes of many events; [`statements`]: those as MongoDB updates; [`write`](mod@write): the transaction, and
+//!   what a rebuild writes ahead of it
 //! - [`catalog`]: the versions that there are
 //! - [`dead_letters`]: records that could not be projected, and those behind them
 //! - [`fold`]: the same documents told a second time, for comparing; [`read`]: what the store holds
 
+mod ahead;
 pub mod batch;
 pub mod catalog;
 pub mod change;
@@ -52,6 +54,10 @@ impl Projection for Documents {
 
     fn names(&self) -> Names {
         self.store.names
+    }
+
+    fn filling(self) -> Self {
+        Self::new(self.store.filling())
     }
 
     fn project(&self, events: &[LoggedEvent]) -> Result<Batch, Unprojectable> {

@@ -1,4 +1,5 @@
-//! The IO of the projection: a transaction that holds documents and checkpoints, of one batch or of those of several partitions.
+//! The IO of the projection: a transaction that holds documents and checkpoints, of one batch or of those of several partitions; for a version
+//! that is filled, [what is new goes ahead of it](super::ahead).
 
 use std::time::Duration;
 
@@ -45,13 +46,21 @@ pub struct Store {
     log_id: u64,
     dead_letters: DeadLetters,
     pub(super) writes: Together<Batch>,
+    /// Whether what is new is written ahead of the transaction.
+    ahead: bool,
 }
 
 impl Store {
     /// The indexes must be there: see [`read_model::ensure_indexes`].
     pub fn new(database: Database, names: Names, log_id: u64) -> Self {
         let dead_letters = DeadLetters::new(&database, names);
-        Self { database, names, log_id, dead_letters, writes: Together::new(AT_ONCE) }
+        Self { database, names, log_id, dead_letters, writes: Together::new(AT_ONCE), ahead: false }
+    }
+
+    /// The same store while nobody reads it: quicker, and what is new may be there before the checkpoint says so.
+    #[must_use]
+    pub fn filling(self) -> Self {
+        Self { ahead: true, ..self }
     }
 
     /// How far the store is in a partition.
@@ -107,6 +116,20 @@ impl Store {
         let checkpoints: Vec<_> = writes.iter().map(|write| (write, next(write))).collect();
         let mut novelty = Novelty::Expected;
         let mut commands = self.commands(writes, novelty)?;
+        if self.ahead {
+            let (inserts, rest) = commands.into_iter().partition(|command| matches!(command.kind, Kind::Insert));
+            commands = rest;
+            match self.insert_ahead(inserts).await {
+                Ok(()) => {}
+                Err(Failure::NotNew) => {
+                    novelty = Novelty::Unknown;
+                    meters::repeated(self.names);
+                    commands = self.commands(writes, novelty)?;
+                }
+                Err(Failure::Store(failure)) => return Err(failure),
+                Err(Failure::Server(error)) => return Err(unavailable(&error)),
+            }
+        }
         let begin = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
@@ -332,8 +355,8 @@ enum Novelty {
 }
 
 /// A write command of many statements.
-struct Command {
-    text: RawDocumentBuf,
+pub(super) struct Command {
+    pub text: RawDocumentBuf,
     statements: i64,
     kind: Kind,
 }
@@ -438,7 +461,7 @@ fn pack<E: std::fmt::Display>(
 }
 
 /// How many documents a command inserted or changed. Its errors stand in an answer that is otherwise well.
-fn changed(answer: &Document) -> Result<i64, Failure> {
+pub(super) fn changed(answer: &Document) -> Result<i64, Failure> {
     if let Ok(errors) = answer.get_array("writeErrors")
         && let Some(first) = errors.first()
     {

@@ -22,13 +22,13 @@ use super::world::Db;
 use crate::ledger::histories::{Happened, Story, in_partitions, meta, placed};
 use crate::ledger::soon;
 
-const LOG: u64 = u64::MAX - 1;
+pub const LOG: u64 = u64::MAX - 1;
 
 fn batch(events: &[LoggedEvent]) -> Arc<Batch> {
     Arc::new(Batch::of(events).unwrap())
 }
 
-fn position(next_offset: u64) -> Position {
+pub fn position(next_offset: u64) -> Position {
     Position { next_offset, last_record: Some(Uuid::from_u128(next_offset.into())), ..Position::START }
 }
 

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -50,12 +50,17 @@ impl Pace {
 const FAR: u64 = 4096;
 /// These come with the next fetch.
 const NEAR: u64 = 256;
+/// For how long a client is kept that nobody reads through: what comes back soon finds it connected.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// Where the client is that comes and goes. Who wants it takes it out under the lock, so that none who asks comes to one that is about to go.
+type Slot = Arc<Mutex<Option<Arc<Client>>>>;
 
 pub(super) struct Consumers {
     config: KafkaConfig,
     tail: Arc<Client>,
-    /// Made when it is needed for the first time, which in most processes it never is.
-    catch_up: Mutex<Option<Arc<Client>>>,
+    /// There while somebody is far behind, which in most processes is at their start alone.
+    catch_up: Slot,
     stop: Arc<AtomicBool>,
     pollers: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -63,9 +68,9 @@ pub(super) struct Consumers {
 impl Consumers {
     pub fn connect(config: &KafkaConfig) -> Result<Self, KafkaError> {
         let stop = Arc::new(AtomicBool::new(false));
-        let (tail, poller) = connect(Pace::Tail.label(), &config.tail(), &stop)?;
+        let (tail, poller) = connect(Pace::Tail.label(), &config.tail(), &stop, None)?;
         let pollers = Mutex::new(vec![poller]);
-        Ok(Self { config: config.clone(), tail, catch_up: Mutex::default(), stop, pollers })
+        Ok(Self { config: config.clone(), tail, catch_up: Slot::default(), stop, pollers })
     }
 
     pub fn tail(&self) -> &Arc<Client> {
@@ -80,8 +85,11 @@ impl Consumers {
         if let Some(client) = &*made {
             return Ok(client.clone());
         }
-        let (client, poller) = connect(pace.label(), &self.config.catch_up(), &self.stop)?;
-        locked(&self.pollers).push(poller);
+        let slot = Some(self.catch_up.clone());
+        let (client, poller) = connect(pace.label(), &self.config.catch_up(), &self.stop, slot)?;
+        let mut pollers = locked(&self.pollers);
+        pollers.retain(|poller| !poller.is_finished());
+        pollers.push(poller);
         Ok(made.insert(client).clone())
     }
 
@@ -114,17 +122,20 @@ fn connect(
     name: &'static str,
     config: &ClientConfig,
     stop: &Arc<AtomicBool>,
+    slot: Option<Slot>,
 ) -> Result<(Arc<Client>, JoinHandle<()>), KafkaError> {
     let voice = ClientVoice::new(name, config);
     let client: Client = config.create_with_context(voice).map_err(KafkaError::client)?;
     let client = Arc::new(client);
-    let poller = spawn_poller(client.clone(), stop.clone())?;
+    let poller = spawn_poller(client.clone(), stop.clone(), slot)?;
     Ok((client, poller))
 }
 
-/// The client wants to be polled for what concerns no single partition: its log lines and its errors.
-fn spawn_poller(client: Arc<Client>, stop: Arc<AtomicBool>) -> Result<JoinHandle<()>, KafkaError> {
+/// The client wants to be polled for what concerns no single partition: its log lines and its errors. One that comes and goes is given up here,
+/// since that waits for its threads to end.
+fn spawn_poller(client: Arc<Client>, stop: Arc<AtomicBool>, slot: Option<Slot>) -> Result<JoinHandle<()>, KafkaError> {
     let poll = move || {
+        let mut used_at = Instant::now();
         while !stop.load(Ordering::Acquire) {
             match client.poll(Duration::from_millis(100)) {
                 None => {}
@@ -133,6 +144,16 @@ fn spawn_poller(client: Arc<Client>, stop: Arc<AtomicBool>) -> Result<JoinHandle
                 Some(Err(error)) => tracing::debug!("kafka client: {error}"),
             }
             client.context().rescue(client.client());
+            if let Some(slot) = &slot {
+                let mut held = locked(slot);
+                // The slot's and this thread's.
+                if Arc::strong_count(&client) > 2 {
+                    used_at = Instant::now();
+                } else if used_at.elapsed() > IDLE {
+                    *held = None;
+                    return;
+                }
+            }
         }
     };
     Ok(std::thread::Builder::new().name("groot-log-client".to_owned()).spawn(poll)?)
@@ -148,5 +169,25 @@ mod tests {
         assert_eq!(Pace::Tail.next(FAR + 1), Pace::CatchUp);
         assert_eq!(Pace::CatchUp.next(NEAR), Pace::CatchUp);
         assert_eq!(Pace::CatchUp.next(NEAR - 1), Pace::Tail);
+    }
+
+    /// Nobody listens there; a client is made all the same.
+    #[test]
+    fn the_client_for_those_far_behind_goes_when_nobody_reads_through_it_and_comes_again() {
+        let consumers = Consumers::connect(&KafkaConfig::local("127.0.0.1:1")).unwrap();
+        let first = consumers.at(Pace::CatchUp).unwrap();
+        assert!(Arc::ptr_eq(&first, &consumers.at(Pace::CatchUp).unwrap()));
+        std::thread::sleep(IDLE + Duration::from_secs(1));
+        assert!(locked(&consumers.catch_up).is_some(), "it is read through");
+        let gone = Arc::downgrade(&first);
+        drop(first);
+        let limit = Instant::now() + Duration::from_secs(30);
+        while gone.upgrade().is_some() {
+            assert!(Instant::now() < limit, "it is still there");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(locked(&consumers.catch_up).is_none());
+        let again = consumers.at(Pace::CatchUp).unwrap();
+        assert!(Arc::ptr_eq(&again, &consumers.at(Pace::CatchUp).unwrap()));
     }
 }

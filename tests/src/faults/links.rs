@@ -68,12 +68,17 @@ impl Links {
 
     /// Everything that is sent arrives this much later.
     pub async fn slow(&self, stream: Stream, by: Duration) {
-        let toxic = json!({
-            "name": self.toxic(stream),
-            "type": "latency",
-            "stream": stream.name(),
-            "attributes": { "latency": by.as_millis() as u64, "jitter": 0 },
-        });
+        self.poison(stream, "latency", json!({ "latency": by.as_millis() as u64, "jitter": 0 })).await;
+    }
+
+    /// No connection takes more than so many bytes, then it breaks: what is larger never arrives, until [`Links::let_go`].
+    pub async fn limit(&self, stream: Stream, bytes: usize) {
+        self.poison(stream, "limit_data", json!({ "bytes": bytes })).await;
+    }
+
+    async fn poison(&self, stream: Stream, kind: &str, attributes: Value) {
+        let toxic =
+            json!({ "name": self.toxic(stream), "type": kind, "stream": stream.name(), "attributes": attributes });
         for name in &self.names {
             self.tell("POST", &format!("/proxies/{name}/toxics"), Some(&toxic)).await;
         }

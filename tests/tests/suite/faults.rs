@@ -3,6 +3,7 @@
 mod below_isr;
 mod clocks;
 mod cut_back;
+mod cut_off;
 mod forgotten;
 mod full_queue;
 mod half_published;
@@ -11,13 +12,14 @@ mod hung;
 mod schedule;
 mod slow;
 
-use event_log::kafka::{KafkaConfig, KafkaLog, read_all};
+use event_log::kafka::{KafkaConfig, KafkaLog, provision, read_all};
 use event_log::reader::Skip;
 use groot_tests::faults::links;
 use groot_tests::servers::Servers;
 use groot_tests::system::System;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::task::block_in_place;
+use uuid::Uuid;
 use xtask::stack::Stack;
 
 /// Tests that take brokers away run alone. The others run beside each other, each on ways of its own.
@@ -46,6 +48,23 @@ fn log_of(system: &System, way: Option<usize>) -> KafkaLog {
         None => system.kafka.brokers.clone(),
     };
     KafkaLog::connect(&KafkaConfig { brokers, lanes: 1, ..system.kafka.clone() }).unwrap()
+}
+
+/// A log of one partition on the whole cluster, without a system around it.
+async fn log_of_its_own(stack: &Stack) -> KafkaConfig {
+    let unique = Uuid::now_v7().simple();
+    let config = KafkaConfig {
+        events_topic: format!("events-{unique}"),
+        owners_topic: format!("owners-{unique}"),
+        log_topic: format!("log-{unique}"),
+        activity_topic: format!("activity-{unique}"),
+        partitions: 1,
+        replication_factor: 3,
+        min_insync_replicas: 2,
+        ..KafkaConfig::local(&stack.addresses().kafka_brokers)
+    };
+    provision(&config).await.unwrap();
+    config
 }
 
 /// How many records of the whole log do not count for this reason.

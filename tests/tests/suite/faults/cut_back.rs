@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 
-use event_log::kafka::{KafkaConfig, KafkaLog, provision};
+use event_log::kafka::{KafkaConfig, KafkaLog};
 use event_log::owner::Told;
 use event_log::reader::{Halt, Skip};
 use groot_tests::client::Client;
@@ -126,18 +126,7 @@ async fn readiness_names(admin: &str, partition: u32) -> bool {
 async fn an_owner_that_read_what_was_lost_halts_and_events_of_the_lost_claim_do_not_count_under_one_at_its_offset() {
     const WAY: usize = 0;
     let (_alone, stack) = super::alone().await;
-    let unique = Uuid::now_v7().simple();
-    let config = KafkaConfig {
-        events_topic: format!("events-{unique}"),
-        owners_topic: format!("owners-{unique}"),
-        log_topic: format!("log-{unique}"),
-        activity_topic: format!("activity-{unique}"),
-        partitions: 1,
-        replication_factor: 3,
-        min_insync_replicas: 2,
-        ..KafkaConfig::local(&stack.addresses().kafka_brokers)
-    };
-    provision(&config).await.unwrap();
+    let config = super::log_of_its_own(stack).await;
     let files = replicas(stack, &config.events_topic, 0);
     let direct = KafkaLog::connect(&config).unwrap();
     let log = KafkaLog::connect(&KafkaConfig { brokers: stack.addresses().ways[WAY].clone(), ..config }).unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use event_log::kafka::{KafkaConfig, KafkaLog, provision};
+use event_log::kafka::{KafkaConfig, KafkaLog};
 use event_log::reader::Skip;
 use groot_tests::faults::links::{Links, Stream};
 use groot_tests::system::{POSTS, System};
@@ -21,18 +21,7 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(3);
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_sent_again_to_brokers_that_forgot_its_producer_is_twice_in_the_log_and_counts_once() {
     let (_beside, stack) = super::beside().await;
-    let unique = Uuid::now_v7().simple();
-    let config = KafkaConfig {
-        events_topic: format!("events-{unique}"),
-        owners_topic: format!("owners-{unique}"),
-        log_topic: format!("log-{unique}"),
-        activity_topic: format!("activity-{unique}"),
-        partitions: 1,
-        replication_factor: 3,
-        min_insync_replicas: 2,
-        ..KafkaConfig::local(&stack.addresses().kafka_brokers)
-    };
-    provision(&config).await.unwrap();
+    let config = super::log_of_its_own(stack).await;
     let direct = KafkaLog::connect(&config).unwrap();
     let log = KafkaLog::connect(&KafkaConfig { brokers: stack.addresses().ways[WAY].clone(), ..config }).unwrap();
     let links = Links::of_way(stack, WAY);

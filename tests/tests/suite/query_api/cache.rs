@@ -1,8 +1,10 @@
 //! Posts that query-api keeps in memory.
 
+use chrono::Utc;
 use groot_tests::waiting::until;
 use mongodb::bson::doc;
-use read_model::{DOCUMENTS, Post, PostStatus, stored};
+use read_model::versions::{self, Versions};
+use read_model::{DOCUMENTS, Post, PostStatus, Projection, stored};
 use service::auth::Role;
 use uuid::Uuid;
 
@@ -10,10 +12,15 @@ use super::world::{Answer, World, position, post};
 
 /// A read that the store is not asked for proves that the post is kept.
 async fn is_kept(world: &World, path: &str) -> Answer {
+    is_kept_of(world, DOCUMENTS, path).await
+}
+
+/// The same where that version is live.
+async fn is_kept_of(world: &World, names: Projection, path: &str) -> Answer {
     until("an answer from memory", async || {
-        let asked = world.queries_of(&DOCUMENTS.posts()).await.len();
+        let asked = world.queries_of(&names.posts()).await.len();
         let answer = world.get(path).await;
-        (world.queries_of(&DOCUMENTS.posts()).await.len() == asked).then_some(answer)
+        (world.queries_of(&names.posts()).await.len() == asked).then_some(answer)
     })
     .await
 }
@@ -114,6 +121,54 @@ async fn a_collection_that_is_replaced_leaves_nothing_in_memory() {
     let rename = doc! { "renameCollection": from, "to": to, "dropTarget": true };
     world.admin(rename).await;
     is_titled(&world, &path, "Another").await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_collection_that_is_dropped_leaves_nothing_in_memory() {
+    let world = World::start().await;
+    world.watch_queries().await;
+    world.insert(&[post(1)]).await;
+    let path = format!("/api/universal/post/{}", post(1).id);
+    is_kept(&world, &path).await.expect(200);
+    let posts = world.db.collection::<Post>(&DOCUMENTS.posts());
+    posts.drop().await.unwrap();
+    until("its end", async || (world.get(&path).await.status == 404).then_some(())).await;
+    posts.insert_one(Post { title: "Another".into(), ..post(1) }).await.unwrap();
+    until("the post", async || (world.get(&path).await.status == 200).then_some(())).await;
+    assert_eq!(is_kept(&world, &path).await.expect(200).body["title"], "Another");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_is_kept_of_one_version_is_not_answered_for_another() {
+    let world = World::start().await;
+    world.watch_queries().await;
+    world.insert(&[post(1)]).await;
+    let path = format!("/api/universal/post/{}", post(1).id);
+    is_kept(&world, &path).await.expect(200);
+    let second = DOCUMENTS.in_version(2);
+    read_model::ensure_indexes(&world.db, second).await.unwrap();
+    let rebuilt = Post { title: "Rebuilt".into(), ..post(1) };
+    world.db.collection::<Post>(&second.posts()).insert_one(rebuilt).await.unwrap();
+
+    let now = Utc::now();
+    let filled = Versions::default().fill(now, None).unwrap().0.filled();
+    let promoted = Versions { rev: 1, ..filled.compared(2, true, now).promote(2).unwrap() };
+    assert!(versions::documents::replace(&world.db, &promoted).await.unwrap());
+    is_titled(&world, &path, "Rebuilt").await;
+    assert_eq!(is_kept_of(&world, second, &path).await.body["title"], "Rebuilt");
+
+    // Of the first version nobody tells what changes now, and then it is live again.
+    set(&world, post(1).id, doc! { "title": "Changed meanwhile" }).await;
+    assert!(versions::documents::replace(&world.db, &promoted.roll_back().unwrap()).await.unwrap());
+    until("the first version again", async || {
+        let title = world.get(&path).await.expect(200).body["title"].clone();
+        assert_ne!(title, "Post 1", "it was kept from before");
+        (title == "Changed meanwhile").then_some(())
+    })
+    .await;
+    assert_eq!(is_kept(&world, &path).await.body["title"], "Changed meanwhile");
     world.end().await;
 }
 

@@ -194,6 +194,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_page_whose_author_had_to_make_room_for_others_is_read_again() {
+        let pages = followed();
+        read(&pages, "On light", "Ada").await;
+        for number in 0..2 * u128::from(NAMES) {
+            let other = Uuid::from_u128(1_000 + number);
+            if let Found::Place(place) = pages.author(DOCUMENTS, other).await {
+                place.keep(Arc::new(None));
+            }
+            // Asked for as often as she was: what is asked for seldom goes first.
+            for _ in 0..3 {
+                assert!(matches!(pages.author(DOCUMENTS, other).await, Found::Kept(_)));
+            }
+        }
+        assert!(pages.authors.get(&(1, ADA)).is_none(), "there is room for all");
+        assert_eq!(kept(&pages).await, None);
+        read(&pages, "On light", "Ada Lovelace").await;
+        assert_eq!(kept(&pages).await.unwrap(), ["On light", "Ada Lovelace"]);
+    }
+
+    #[tokio::test]
     async fn without_room_for_pages_names_are_kept_all_the_same() {
         let pages = Pages::new(0);
         pages.begin(DOCUMENTS, Moment::default());

@@ -6,7 +6,7 @@ mod processes;
 mod reading;
 mod rebuilding;
 mod restoring;
-mod world;
+pub mod world;
 
 use event_log::kafka::{KafkaConfig, KafkaLog};
 use uuid::Uuid;

@@ -9,6 +9,7 @@ mod full_queue;
 mod half_published;
 mod held_back;
 mod hung;
+mod restored;
 mod schedule;
 mod slow;
 
@@ -52,8 +53,15 @@ fn log_of(system: &System, way: Option<usize>) -> KafkaLog {
 
 /// A log of one partition on the whole cluster, without a system around it.
 async fn log_of_its_own(stack: &Stack) -> KafkaConfig {
+    let config = names_of_its_own(stack);
+    provision(&config).await.unwrap();
+    config
+}
+
+/// The same before there is one.
+fn names_of_its_own(stack: &Stack) -> KafkaConfig {
     let unique = Uuid::now_v7().simple();
-    let config = KafkaConfig {
+    KafkaConfig {
         events_topic: format!("events-{unique}"),
         owners_topic: format!("owners-{unique}"),
         log_topic: format!("log-{unique}"),
@@ -62,9 +70,7 @@ async fn log_of_its_own(stack: &Stack) -> KafkaConfig {
         replication_factor: 3,
         min_insync_replicas: 2,
         ..KafkaConfig::local(&stack.addresses().kafka_brokers)
-    };
-    provision(&config).await.unwrap();
-    config
+    }
 }
 
 /// How many records of the whole log do not count for this reason.

@@ -176,6 +176,8 @@ impl Rebuild<'_> {
                 if self.args.until.is_some() || passes == PASSES {
                     return Ok(());
                 }
+                // Somebody else may have filled it to its end meanwhile, and readers read it.
+                self.must_be_filling(version).await?;
                 let now = self.log.ends().await?;
                 let left: u64 = now.iter().zip(&ends).map(|(now, before)| now.saturating_sub(*before)).sum();
                 if left <= LEFT_TO_PROJECTORS {
@@ -200,6 +202,15 @@ impl Rebuild<'_> {
             print(&format!("{records} records{archived} in {seconds:.1} s, {rate:.0} a second\n"))?;
         }
         Ok(())
+    }
+
+    async fn must_be_filling(&self, version: u32) -> anyhow::Result<()> {
+        match self.connected.versions().await?.filling {
+            Some(filling) if filling.version == version => Ok(()),
+            _ => {
+                bail!("version {version} is not being filled any more: another rebuild has ended it, or it was retired")
+            }
+        }
     }
 
     /// Activity expires in its topic, so that what there is of it comes from the version that readers read.

@@ -1,11 +1,12 @@
 //! The IO of the projection: a transaction that holds documents and checkpoints, of one batch or of those of several partitions; for a version
 //! that is filled, [what is new goes ahead of it](super::ahead).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use event_log::position::Position;
-use mongodb::bson::{Document, RawArrayBuf, RawDocumentBuf, doc, rawdoc};
+use mongodb::bson::{Bson, Document, RawArrayBuf, RawDocumentBuf, doc, rawdoc};
 use mongodb::error::{Error, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 use mongodb::options::ReadConcern;
 use mongodb::{ClientSession, Collection, Database};
@@ -18,7 +19,7 @@ use crate::documents::batch::Batch;
 use crate::documents::change::PostWrite;
 use crate::documents::connect::durable;
 use crate::documents::dead_letters::DeadLetters;
-use crate::documents::response::CommentWrite;
+use crate::documents::response::{CommentWrite, CountWrite};
 use crate::documents::statements;
 use crate::projection::{Changes, Saved, StoreFailure};
 use crate::runner::meters;
@@ -116,7 +117,8 @@ impl Store {
         let checkpoints: Vec<_> = writes.iter().map(|write| (write, next(write))).collect();
         let mut novelty = Novelty::Expected;
         let mut commands = self.commands(writes, novelty)?;
-        if self.ahead {
+        // What was parked may be dropped in the end: nothing of it stays behind.
+        if self.ahead && writes.iter().all(|write| write.changes.cleared.is_none()) {
             let (inserts, rest) = commands.into_iter().partition(|command| matches!(command.kind, Kind::Insert));
             commands = rest;
             match self.insert_ahead(inserts).await {
@@ -183,16 +185,20 @@ impl Store {
         for (Write { partition, changes, .. }, _) in writes {
             self.dead_letters.change(session, *partition, changes.cleared.as_ref(), &changes.letters).await?;
         }
+        let mut short = Vec::new();
         for command in commands {
             let answer = self.database.run_raw_command(command.text.clone()).session(&mut *session).await?;
             let changed = changed(&answer)?;
             if let Kind::Update(check) = command.kind
                 && changed < command.statements
+                && !short.contains(&check)
             {
-                for (write, _) in writes {
-                    self.check(session, &write.changes.batch, check).await?;
-                }
+                short.push(check);
             }
+        }
+        // Only now: what a check looks for may stand in a later command than the one that fell short.
+        for check in short {
+            self.check(session, writes.iter().map(|(write, _)| &*write.changes.batch), check).await?;
         }
         Ok(())
     }
@@ -222,66 +228,78 @@ impl Store {
 
     /// Some statement was not due. That is well if the document is as new as the batch or newer, as when a checkpoint was
     /// taken away to read the log again; a document that lacks events before the batch is not.
-    async fn check(&self, session: &mut ClientSession, batch: &Batch, check: Check) -> Result<(), Failure> {
+    async fn check(
+        &self,
+        session: &mut ClientSession,
+        batches: impl Iterator<Item = &Batch> + Clone,
+        check: Check,
+    ) -> Result<(), Failure> {
         let names = self.names;
+        let posts = || batches.clone().flat_map(|batch| &batch.posts);
+        let comments = || batches.clone().flat_map(|batch| &batch.comments);
         match check {
             Check::Nothing => {}
             Check::Posts => {
-                for write in &batch.posts {
-                    let next = (write.first_version, write.version);
-                    self.check_version(session, &names.posts(), "post", write.id, next).await?;
-                }
+                let wanted = posts().map(|write| (write.id, write.first_version, write.version));
+                self.check_versions(session, &names.posts(), "post", wanted).await?;
             }
             Check::Comments => {
-                for write in &batch.comments {
-                    let next = (write.version, write.version);
-                    self.check_version(session, &names.comments(), "comment", write.id, next).await?;
-                }
+                let wanted = comments().map(|write| (write.id, write.version, write.version));
+                self.check_versions(session, &names.comments(), "comment", wanted).await?;
             }
             Check::Counts => {
-                for write in &batch.counts {
-                    let counted_to = self.number(session, &names.posts(), write.post_id, "countedTo").await?;
-                    if counted_to.unwrap_or(-1) < write.offset() {
-                        let id = write.post_id;
-                        let why = format!("post {id} has likes or comments and is not stored; rebuild the projection");
-                        return Err(StoreFailure::Halt(why).into());
-                    }
+                let counts = || batches.clone().flat_map(|batch| &batch.counts);
+                let ids = counts().map(|write| write.post_id);
+                let counted = self.numbers(session, &names.posts(), ids, "countedTo").await?;
+                let lacks = |write: &&CountWrite| counted.get(&write.post_id).is_none_or(|to| *to < write.offset());
+                if let Some(write) = counts().find(lacks) {
+                    let id = write.post_id;
+                    let why = format!("post {id} has likes or comments and is not stored; rebuild the projection");
+                    return Err(StoreFailure::Halt(why).into());
                 }
             }
         }
         Ok(())
     }
 
-    async fn check_version(
+    /// Of each id the first version that is written, and the last.
+    async fn check_versions(
         &self,
         session: &mut ClientSession,
         collection: &str,
         what: &str,
-        id: Uuid,
-        (first, last): (u64, u64),
+        mut wanted: impl Iterator<Item = (Uuid, u64, u64)> + Clone,
     ) -> Result<(), Failure> {
-        let version = self.number(session, collection, id, "version").await?.unwrap_or(0);
-        if u64::try_from(version).unwrap_or(0) < last {
-            let why = format!(
-                "{what} {id} is stored in version {version}, and its next event has version {first}; rebuild the projection"
-            );
-            return Err(StoreFailure::Halt(why).into());
+        let versions = self.numbers(session, collection, wanted.clone().map(|(id, ..)| id), "version").await?;
+        let stored = |id| versions.get(&id).map_or(0, |version| u64::try_from(*version).unwrap_or(0));
+        match wanted.find(|(id, _, last)| stored(*id) < *last) {
+            None => Ok(()),
+            Some((id, first, _)) => Err(StoreFailure::Halt(format!(
+                "{what} {id} is stored in version {}, and its next event has version {first}; rebuild the projection",
+                stored(id)
+            ))
+            .into()),
         }
-        Ok(())
     }
 
-    /// A field of a stored document, if there is one.
-    async fn number(
+    /// A field of stored documents, of those that are there and have it.
+    async fn numbers(
         &self,
         session: &mut ClientSession,
         collection: &str,
-        id: Uuid,
+        ids: impl Iterator<Item = Uuid>,
         field: &str,
-    ) -> Result<Option<i64>, Failure> {
+    ) -> Result<HashMap<Uuid, i64>, Failure> {
+        let ids: Vec<Bson> = ids.map(stored::id).collect();
         let documents = self.database.collection::<Document>(collection);
-        let find = documents.find_one(doc! { "_id": stored::id(id) }).projection(doc! { field: 1 });
-        let found = find.session(session).await?;
-        Ok(found.and_then(|found| found.get_i64(field).ok()))
+        let find = documents.find(doc! { "_id": { "$in": ids } }).projection(doc! { field: 1 });
+        let mut found = find.session(&mut *session).await?;
+        let mut numbers = HashMap::new();
+        while let Some(document) = found.next(session).await.transpose()? {
+            let id = document.get("_id").and_then(stored::to_id);
+            numbers.extend(id.zip(document.get_i64(field).ok()));
+        }
+        Ok(numbers)
     }
 
     fn commands(&self, writes: &[Write<Batch>], novelty: Novelty) -> Result<Vec<Command>, StoreFailure> {
@@ -368,7 +386,7 @@ enum Kind {
     Update(Check),
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Check {
     /// Its statements need nothing to be there before.
     Nothing,

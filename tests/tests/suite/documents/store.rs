@@ -50,12 +50,12 @@ async fn write(db: &Db, events: &[LoggedEvent]) -> Result<Saved, StoreFailure> {
     soon("the batch to be written", attempts).await
 }
 
-fn post_events(id: Uuid, events: Vec<DomainEvent>) -> Vec<Happened> {
+pub fn post_events(id: Uuid, events: Vec<DomainEvent>) -> Vec<Happened> {
     let time = DateTime::from_timestamp_millis(1_750_000_000_000).unwrap();
     (1..).zip(events).map(|(version, event)| Happened { meta: meta(id, version, &event, time), event }).collect()
 }
 
-fn create(title: &str, content: &str) -> DomainEvent {
+pub fn create(title: &str, content: &str) -> DomainEvent {
     PostCreated {
         post_type: PostType::Article,
         title: title.to_owned(),
@@ -74,7 +74,7 @@ fn title(title: &str) -> DomainEvent {
     PostEdited { title: Some(title.to_owned()), ..PostEdited::default() }.into()
 }
 
-fn publish(slug: &str) -> DomainEvent {
+pub fn publish(slug: &str) -> DomainEvent {
     let published_at = "1790-01-08T00:00:00Z".parse().unwrap();
     PostPublished { slug: slug.to_owned(), published_at, scheduled: false }.into()
 }

@@ -13,8 +13,9 @@
 
 use mongodb::bson::{Document, rawdoc};
 
+use crate::documents::commands::{Command, changed};
 use crate::documents::connect::WRITE_LIMIT;
-use crate::documents::write::{Command, Failure, Store, changed};
+use crate::documents::write::{Failure, Store};
 use crate::projection::StoreFailure;
 
 impl Store {

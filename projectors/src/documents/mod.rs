@@ -2,8 +2,8 @@
 //!
 //! - [`project`](mod@project): what one event writes; [`change`]: how writes to one post fold; [`response`]: comments, likes and
 //!   how many there are
-//! - [`batch`]: the writes of many events; [`statements`]: those as MongoDB updates; [`write`](mod@write): the transaction, and
-//!   what a rebuild writes ahead of it
+//! - [`batch`]: the writes of many events; [`statements`]: those as MongoDB updates, which are sent in `commands`;
+//!   [`write`](mod@write): the transaction, and what a rebuild writes ahead of it
 //! - [`catalog`]: the versions that there are
 //! - [`dead_letters`]: records that could not be projected, and those behind them
 //! - [`fold`]: the same documents told a second time, for comparing; [`read`]: what the store holds
@@ -12,6 +12,7 @@ mod ahead;
 pub mod batch;
 pub mod catalog;
 pub mod change;
+mod commands;
 pub mod connect;
 pub mod dead_letters;
 pub mod fold;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use event_log::position::Position;
-use mongodb::bson::{Bson, Document, RawArrayBuf, RawDocumentBuf, doc, rawdoc};
+use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::{Error, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 use mongodb::options::ReadConcern;
 use mongodb::{ClientSession, Collection, Database};
@@ -16,10 +16,10 @@ use uuid::Uuid;
 
 use crate::checkpoint;
 use crate::documents::batch::Batch;
-use crate::documents::change::PostWrite;
+use crate::documents::commands::{Check, Command, Kind, Novelty, changed, commands, count, pack};
 use crate::documents::connect::durable;
 use crate::documents::dead_letters::DeadLetters;
-use crate::documents::response::{CommentWrite, CountWrite};
+use crate::documents::response::CountWrite;
 use crate::documents::statements;
 use crate::projection::{Changes, Saved, StoreFailure};
 use crate::runner::meters;
@@ -35,9 +35,6 @@ const RETRY_FOR: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// Transactions at a time. While one waits for the disk another may be filled.
 const AT_ONCE: usize = 2;
-/// Bytes of statements in one command; a command may take 16 MiB.
-const COMMAND_BYTES: usize = 8 << 20;
-const DUPLICATE_KEY: i32 = 11000;
 
 /// The collections of one projection of one log. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -116,17 +113,17 @@ impl Store {
         let next = |write: &Write<Batch>| self.next_checkpoint(write.partition, write.from, write.to, now);
         let checkpoints: Vec<_> = writes.iter().map(|write| (write, next(write))).collect();
         let mut novelty = Novelty::Expected;
-        let mut commands = self.commands(writes, novelty)?;
+        let mut all = commands(self.names, writes, novelty)?;
         // What was parked may be dropped in the end: nothing of it stays behind.
         if self.ahead && writes.iter().all(|write| write.changes.cleared.is_none()) {
-            let (inserts, rest) = commands.into_iter().partition(|command| matches!(command.kind, Kind::Insert));
-            commands = rest;
+            let (inserts, rest) = all.into_iter().partition(|command| matches!(command.kind, Kind::Insert));
+            all = rest;
             match self.insert_ahead(inserts).await {
                 Ok(()) => {}
                 Err(Failure::NotNew) => {
                     novelty = Novelty::Unknown;
                     meters::repeated(self.names);
-                    commands = self.commands(writes, novelty)?;
+                    all = commands(self.names, writes, novelty)?;
                 }
                 Err(Failure::Store(failure)) => return Err(failure),
                 Err(Failure::Server(error)) => return Err(unavailable(&error)),
@@ -135,7 +132,7 @@ impl Store {
         let begin = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.transact(&checkpoints, &commands).await {
+            match self.transact(&checkpoints, &all).await {
                 Ok(()) => return Ok(()),
                 Err(Failure::Store(failure)) => return Err(failure),
                 Err(Failure::NotNew) if novelty == Novelty::Unknown => {
@@ -146,7 +143,7 @@ impl Store {
                 Err(Failure::NotNew) => {
                     novelty = Novelty::Unknown;
                     meters::repeated(self.names);
-                    commands = self.commands(writes, novelty)?;
+                    all = commands(self.names, writes, novelty)?;
                 }
                 Err(Failure::Server(error))
                     if error.contains_label(TRANSIENT_TRANSACTION_ERROR) && begin.elapsed() < RETRY_FOR =>
@@ -302,55 +299,6 @@ impl Store {
         Ok(numbers)
     }
 
-    fn commands(&self, writes: &[Write<Batch>], novelty: Novelty) -> Result<Vec<Command>, StoreFailure> {
-        let mut commands = Vec::new();
-        let (posts, people, history) = (self.names.posts(), self.names.people(), self.names.post_events());
-        let (comments, likes, slugs) = (self.names.comments(), self.names.likes(), self.names.slugs());
-        match novelty {
-            Novelty::Expected => {
-                let whole = of(writes, |batch| &batch.posts).filter_map(PostWrite::whole).map(statements::document);
-                pack(&mut commands, &posts, Kind::Insert, whole)?;
-                let parts = of(writes, |batch| &batch.posts).filter(|write| write.whole().is_none());
-                pack(&mut commands, &posts, Kind::Update(Check::Posts), parts.map(statements::post))?;
-                let whole = of(writes, |batch| &batch.comments).filter_map(CommentWrite::whole);
-                pack(&mut commands, &comments, Kind::Insert, whole.map(statements::document))?;
-                let parts = of(writes, |batch| &batch.comments).filter(|write| write.whole().is_none());
-                pack(&mut commands, &comments, Kind::Update(Check::Comments), parts.map(statements::comment))?;
-                let (first, later): (Vec<_>, Vec<_>) =
-                    of(writes, |batch| &batch.likes).partition(|like| like.version == 1);
-                pack(&mut commands, &likes, Kind::Insert, first.into_iter().map(statements::document))?;
-                pack(&mut commands, &likes, Kind::Update(Check::Nothing), later.into_iter().map(statements::like))?;
-                let all = of(writes, |batch| &batch.people).map(statements::document);
-                pack(&mut commands, &people, Kind::Insert, all)?;
-                let all = of(writes, |batch| &batch.history).map(statements::document);
-                pack(&mut commands, &history, Kind::Insert, all)?;
-                let by_novelty = writes.iter().map(|write| write.changes.batch.slugs_by_novelty());
-                let (new, others): (Vec<_>, Vec<_>) = by_novelty.unzip();
-                let (new, others) = (new.into_iter().flatten(), others.into_iter().flatten());
-                pack(&mut commands, &slugs, Kind::Insert, new.map(statements::document))?;
-                pack(&mut commands, &slugs, Kind::Update(Check::Nothing), others.map(statements::slug))?;
-            }
-            Novelty::Unknown => {
-                let all = of(writes, |batch| &batch.posts).map(statements::post);
-                pack(&mut commands, &posts, Kind::Update(Check::Posts), all)?;
-                let all = of(writes, |batch| &batch.comments).map(statements::comment);
-                pack(&mut commands, &comments, Kind::Update(Check::Comments), all)?;
-                let all = of(writes, |batch| &batch.likes).map(statements::like);
-                pack(&mut commands, &likes, Kind::Update(Check::Nothing), all)?;
-                let all = of(writes, |batch| &batch.people).map(statements::person);
-                pack(&mut commands, &people, Kind::Update(Check::Nothing), all)?;
-                let all = of(writes, |batch| &batch.history).map(statements::event);
-                pack(&mut commands, &history, Kind::Update(Check::Nothing), all)?;
-                let all = of(writes, |batch| &batch.slugs).map(statements::slug);
-                pack(&mut commands, &slugs, Kind::Update(Check::Nothing), all)?;
-            }
-        }
-        // Numbers are of posts that are there.
-        let counts = of(writes, |batch| &batch.counts).map(statements::count);
-        pack(&mut commands, &posts, Kind::Update(Check::Counts), counts)?;
-        Ok(commands)
-    }
-
     pub(super) fn next_checkpoint(&self, partition: u32, from: Saved, to: Position, now: DateTime<Utc>) -> Checkpoint {
         let revision = from.revision + 1;
         checkpoint::to_document(self.names.checkpoint_id(partition), self.log_id, partition, &to, revision, now)
@@ -359,40 +307,6 @@ impl Store {
     fn checkpoints(&self) -> Collection<Checkpoint> {
         self.database.collection(self.names.checkpoints())
     }
-}
-
-/// Whether what a batch creates is taken to be new to the store.
-///
-/// Since the checkpoint moves in the same transaction, it is, unless a checkpoint was taken away to read the log again. A
-/// plain insert takes a fraction of what a guarded update does, and the first one that meets a document which is there
-/// ends the transaction, after which the batch is written the other way.
-#[derive(Clone, Copy, PartialEq)]
-enum Novelty {
-    Expected,
-    Unknown,
-}
-
-/// A write command of many statements.
-pub(super) struct Command {
-    pub text: RawDocumentBuf,
-    statements: i64,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Insert,
-    /// With what needs a look if a statement changed nothing.
-    Update(Check),
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Check {
-    /// Its statements need nothing to be there before.
-    Nothing,
-    Posts,
-    Comments,
-    Counts,
 }
 
 pub(super) enum Failure {
@@ -437,64 +351,6 @@ async fn commit(session: &mut ClientSession) -> Result<(), Failure> {
             result => return Ok(result?),
         }
     }
-}
-
-/// What all batches have in one of their lists.
-fn of<'a, T: 'a>(writes: &'a [Write<Batch>], list: fn(&Batch) -> &Vec<T>) -> impl Iterator<Item = &'a T> {
-    writes.iter().flat_map(move |write| list(&write.changes.batch))
-}
-
-fn pack<E: std::fmt::Display>(
-    commands: &mut Vec<Command>,
-    collection: &str,
-    kind: Kind,
-    statements: impl Iterator<Item = Result<RawDocumentBuf, E>>,
-) -> Result<(), StoreFailure> {
-    let mut packed = RawArrayBuf::new();
-    let mut held = 0;
-    let mut flush = |packed: &mut RawArrayBuf, held: &mut i64| {
-        if *held > 0 {
-            let packed = std::mem::take(packed);
-            let text = match kind {
-                Kind::Insert => rawdoc! { "insert": collection, "documents": packed, "ordered": true },
-                Kind::Update(_) => {
-                    rawdoc! { "update": collection, "updates": packed, "ordered": true }
-                }
-            };
-            commands.push(Command { text, statements: std::mem::take(held), kind });
-        }
-    };
-    for statement in statements {
-        let statement =
-            statement.map_err(|error| StoreFailure::Halt(format!("a document cannot be stored: {error}")))?;
-        let bytes = packed.as_bytes().len() + statement.as_bytes().len();
-        if bytes > COMMAND_BYTES {
-            flush(&mut packed, &mut held);
-        }
-        packed.push(statement);
-        held += 1;
-    }
-    flush(&mut packed, &mut held);
-    Ok(())
-}
-
-/// How many documents a command inserted or changed. Its errors stand in an answer that is otherwise well.
-pub(super) fn changed(answer: &Document) -> Result<i64, Failure> {
-    if let Ok(errors) = answer.get_array("writeErrors")
-        && let Some(first) = errors.first()
-    {
-        if first.as_document().is_some_and(|first| count(first, "code") == i64::from(DUPLICATE_KEY)) {
-            return Err(Failure::NotNew);
-        }
-        return Err(StoreFailure::Unavailable(format!("MongoDB refused a write: {first}")).into());
-    }
-    let modified = count(answer, "nModified");
-    let inserted = answer.get_array("upserted").map_or(0, |upserted| upserted.len() as i64);
-    Ok(modified + inserted)
-}
-
-fn count(answer: &Document, field: &str) -> i64 {
-    answer.get_i32(field).map(i64::from).or_else(|_| answer.get_i64(field)).unwrap_or(0)
 }
 
 pub(super) fn unavailable(error: &Error) -> StoreFailure {

@@ -59,6 +59,9 @@ pub struct OwnerHints {
     watcher: Option<JoinHandle<()>>,
 }
 
+/// How long it may take to learn where the hints end. Nothing else is done meanwhile.
+const END_LIMIT: Duration = Duration::from_secs(1);
+
 impl OwnerHints {
     /// Starts to watch. Makes no round trip: the table is empty at first, and fills within moments.
     pub fn connect(config: &KafkaConfig, identity: LogIdentity) -> Result<Self, KafkaError> {
@@ -142,10 +145,28 @@ fn spawn_watcher(
     let mut list = TopicPartitionList::with_capacity(1);
     list.add_partition_offset(&config.owners_topic, 0, Offset::Beginning).map_err(KafkaError::client)?;
     consumer.assign(&list).map_err(KafkaError::client)?;
+    let topic = config.owners_topic.clone();
     let watch = move || {
+        // Of the last record it is known at once that it is the last; that nothing follows is told when a fetch has waited for more.
+        let end = match consumer.fetch_watermarks(&topic, 0, END_LIMIT) {
+            Ok((begin, end)) if begin < end => end,
+            Ok(_) => 0,
+            Err(error) => {
+                tracing::debug!("where the hints for owners end is not known: {error}");
+                i64::MAX
+            }
+        };
+        if end == 0 {
+            end_seen.send_replace(true);
+        }
         while !stop.load(Ordering::Acquire) {
             match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => learn(&table, identity, message.payload().unwrap_or_default()),
+                Some(Ok(message)) => {
+                    learn(&table, identity, message.payload().unwrap_or_default());
+                    if message.offset() + 1 >= end {
+                        end_seen.send_replace(true);
+                    }
+                }
                 Some(Err(ClientError::PartitionEOF(_))) => {
                     end_seen.send_replace(true);
                 }

@@ -14,6 +14,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::try_join_all;
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
 };
@@ -35,20 +36,20 @@ pub struct LogIdentity {
 ///
 /// Can be called at any time by any number of processes at once.
 pub async fn provision(config: &KafkaConfig) -> Result<LogIdentity, KafkaError> {
-    let topics = Topics::connect(config)?;
-    for topic in log_plans(config).into_iter().chain([activity_plan(config)]) {
+    let topics = &Topics::connect(config)?;
+    let plans = log_plans(config).into_iter().chain([activity_plan(config)]);
+    let provisioned = plans.map(async |topic| {
         topics.create(&topic).await?;
-        topics.check(&topic, Patience::UntilSeen).await?;
-    }
+        topics.check(&topic, Patience::UntilSeen).await
+    });
+    try_join_all(provisioned).await?;
     log_id::read_or_give(config).await.map(|log_id| identity(config, log_id))
 }
 
 /// Checks the topics and reads the log's identity, and makes nothing.
 pub async fn identify(config: &KafkaConfig) -> Result<LogIdentity, KafkaError> {
-    let topics = Topics::connect(config)?;
-    for topic in log_plans(config) {
-        topics.check(&topic, Patience::None).await?;
-    }
+    let topics = &Topics::connect(config)?;
+    try_join_all(log_plans(config).map(async |topic| topics.check(&topic, Patience::None).await)).await?;
     let log_id = log_id::read(config)
         .await?
         .ok_or_else(|| KafkaError::TopicMissing { topic: config.log_topic.clone(), brokers: config.brokers.clone() })?;

@@ -105,6 +105,8 @@ struct Shared {
 
 /// Below this a memory table is not worth a file.
 const SMALLEST_MEMTABLE: u64 = 256 * 1024;
+/// What an entry takes of a memory table beside its value, about; of a key that is removed, all.
+const ENTRY_BYTES: usize = 100;
 /// The most that the journal may hold, in bytes; the least that the store allows.
 const JOURNAL_LIMIT: u64 = 64 * 1024 * 1024;
 /// One thread writes memory tables out while the other merges files.
@@ -164,6 +166,7 @@ impl LocalStates {
                 keyspace,
                 checkpoint: Checkpoint::START,
                 expired_to: None,
+                unsealed: 0,
                 _turn: turn,
             };
             let discarded = state.load()?;
@@ -179,10 +182,17 @@ impl LocalStates {
         reason.unwrap_or_default()
     }
 
+    /// Bytes of memory tables that are not written out yet.
+    #[cfg(test)]
+    pub(super) fn unwritten(&self) -> u64 {
+        self.0.database.write_buffer_size()
+    }
+
     fn keyspace(&self, partition: u32) -> Result<Keyspace, StateError> {
         let options = || {
             KeyspaceCreateOptions::default()
-                .max_memtable_size(self.0.memtable)
+                // Seen to by `seal_if_full`.
+                .max_memtable_size(u64::MAX)
                 // Most lookups are for what is not there: new ids, and commands that were not made before.
                 .filter_policy(FilterPolicy::new([FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(10.0))]))
         };
@@ -212,6 +222,8 @@ pub struct LocalState {
     checkpoint: Checkpoint,
     /// The last list of expired commands that was removed: what is before it need not be looked through again.
     expired_to: Option<Vec<u8>>,
+    /// Bytes that were written since the memory table was sealed last.
+    unsealed: u64,
     _turn: OwnedMutexGuard<()>,
 }
 
@@ -246,10 +258,26 @@ impl LocalState {
     /// Stores entries of a snapshot. Without [`LocalState::restored`] they are discarded at the next start.
     pub(super) fn restore(&mut self, entries: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), StateError> {
         let mut batch = self.states.0.database.batch();
+        let mut written = 0;
         for (key, value) in entries {
+            written += key.len() + value.len();
             batch.insert(&self.keyspace, key, value);
         }
-        self.states.watched(batch.commit().map_err(StateError::from))
+        written += batch.len() * ENTRY_BYTES;
+        let committed = batch.commit().map_err(StateError::from).and_then(|()| self.seal_if_full(written));
+        self.states.watched(committed)
+    }
+
+    /// Seals the memory table once it is full, so that a worker writes it out. The store's own way sends a request for that with every write
+    /// until it is done; where its workers are busy these fill their mailbox, and with it full they wait for each other for ever
+    /// (fjall's pull request 323), after which the table grows without end.
+    fn seal_if_full(&mut self, written: usize) -> Result<(), StateError> {
+        self.unsealed += written as u64;
+        if self.unsealed >= self.states.0.memtable {
+            self.keyspace.rotate_memtable()?;
+            self.unsealed = 0;
+        }
+        Ok(())
     }
 
     pub(super) fn restored(&mut self, checkpoint: Checkpoint) -> Result<(), StateError> {
@@ -281,27 +309,33 @@ impl LocalState {
     fn commit(&mut self, batch: &StateBatch) -> Result<(), StateError> {
         let mut writes = self.states.0.database.batch();
         let expired_to = self.forget(&mut writes, batch)?;
-        let keyspace = &self.keyspace;
+        let mut written = 0;
+        let mut insert = |key: &[u8], value: &[u8]| {
+            written += key.len() + value.len();
+            writes.insert(&self.keyspace, key, value);
+        };
         for (id, value) in &batch.aggregates {
-            writes.insert(keyspace, layout::aggregate(*id), value.as_slice());
+            insert(&layout::aggregate(*id), value);
         }
         for CommandToRemember { key, at, answer } in &batch.commands {
-            writes.insert(keyspace, layout::command(*key), layout::remembered(*at, answer));
+            insert(&layout::command(*key), &layout::remembered(*at, answer));
         }
         if let Some(latest) = batch.commands.iter().map(|command| command.at).max() {
             let keys: Vec<CommandKey> = batch.commands.iter().map(|command| command.key).collect();
             let key = layout::expiry(latest, batch.checkpoint.position.next_offset);
-            writes.insert(keyspace, key, layout::expired(&keys));
+            insert(&key, &layout::expired(&keys));
         }
+        insert(&layout::META, &layout::meta(&self.provenance(), &batch.checkpoint));
         for (due, is_due) in &batch.due {
             if *is_due {
-                writes.insert(keyspace, layout::due(*due), []);
+                writes.insert(&self.keyspace, layout::due(*due), []);
             } else {
-                writes.remove(keyspace, layout::due(*due));
+                writes.remove(&self.keyspace, layout::due(*due));
             }
         }
-        writes.insert(keyspace, layout::META, layout::meta(&self.provenance(), &batch.checkpoint));
+        written += writes.len() * ENTRY_BYTES;
         writes.commit()?;
+        self.seal_if_full(written)?;
         self.expired_to = expired_to.or(self.expired_to.take());
         self.checkpoint = batch.checkpoint;
         Ok(())

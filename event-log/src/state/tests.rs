@@ -88,6 +88,39 @@ async fn what_was_written_is_there_after_the_process_starts_again() {
     assert_eq!(partition(&states, 2).await.checkpoint(), Checkpoint::START, "partitions are apart");
 }
 
+/// The store's own requests to seal a memory table, one with every small write while it is full, stop its workers for ever where these are
+/// busy; then the tables grow without end.
+#[test]
+fn what_is_not_written_out_stays_bounded_however_many_small_writes_there_are() {
+    const PARTITIONS: u32 = 4;
+    const BATCHES: u64 = 2_000;
+    const IN_A_BATCH: u64 = 10;
+    const CONTENT: usize = 1_000;
+    let directory = TempDir::new().unwrap();
+    let states = open(directory.path());
+    let write = &|number| {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut state = runtime.block_on(partition(&states, number));
+        let mut most = 0;
+        for round in 0..BATCHES {
+            let id = |place| {
+                Uuid::from_u128(u128::from(round * IN_A_BATCH + place).wrapping_mul(0x9E37_79B9_7F4A_7C15 << 61))
+            };
+            let aggregates = (0..IN_A_BATCH).map(|place| (id(place), vec![number as u8; CONTENT])).collect();
+            state.write(StateBatch { aggregates, ..batch(round + 1) }).unwrap();
+            most = most.max(states.unwritten());
+        }
+        most
+    };
+    let most = std::thread::scope(|threads| {
+        let running: Vec<_> = (0..PARTITIONS).map(|number| threads.spawn(move || write(number))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).max().unwrap()
+    });
+    // Of each partition a table that fills, four that are full (then writers wait), and one more while they look.
+    let bound = u64::from(PARTITIONS) * 6 * (512 << 10);
+    assert!(most < bound, "{most} bytes were not written out, and {bound} may be");
+}
+
 #[tokio::test]
 async fn a_directory_is_of_one_process_at_a_time() {
     let directory = TempDir::new().unwrap();

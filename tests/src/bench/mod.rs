@@ -11,6 +11,7 @@
 //! - [`memory`]: the memory of command-api; [`fill`]: the log that it folds
 //! - [`log`]: reading the log by the reader rule
 //! - [`failover`]: changes of owners as clients see them
+//! - [`start`]: how long programs take to be ready
 //! - [`report`]: the table and the JSON file; [`picture`]: latency against load
 
 pub mod backlog;
@@ -30,6 +31,7 @@ pub mod postgres;
 pub mod project;
 pub mod read;
 pub mod report;
+pub mod start;
 pub mod throttle;
 pub mod visible;
 pub mod write;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use groot_tests::bench::{
-    PARTITIONS, backlog, failover, floor, isolation, likes, load, log, memory, project, read, throttle, visible, write,
+    PARTITIONS, backlog, failover, floor, isolation, likes, load, log, memory, project, read, start, throttle, visible,
+    write,
 };
 use read_model::{ANALYTICS, DOCUMENTS, SEARCH};
 
@@ -116,6 +117,14 @@ enum Bench {
         #[command(flatten)]
         rounds: Rounds,
         /// How many posts the log holds, which an instance that joins has to fold
+        #[arg(long, default_value_t = 24_000)]
+        posts: u64,
+    },
+    /// How long each program takes until it is ready, where it has run before
+    Start {
+        #[command(flatten)]
+        rounds: Rounds,
+        /// How many posts the log holds
         #[arg(long, default_value_t = 24_000)]
         posts: u64,
     },
@@ -233,6 +242,7 @@ async fn main() -> Result<()> {
         Bench::Memory { posts } => memory::run(&posts).await,
         Bench::Log { rounds, posts } => log::run(log::Options { rounds: rounds.count(), posts }).await,
         Bench::Failover { rounds, posts } => failover::run(failover::Options { rounds: rounds.count(), posts }).await,
+        Bench::Start { rounds, posts } => start::run(start::Options { rounds: rounds.count(), posts }).await,
         Bench::Floor => floor::serve_writes(address()?, &variable("GROOT_KAFKA_BROKERS")?, PARTITIONS).await,
         Bench::FloorReads { keep } => {
             let (uri, database) = (variable("GROOT_MONGODB_URI")?, variable("GROOT_MONGODB_DATABASE")?);

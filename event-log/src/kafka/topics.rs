@@ -37,19 +37,24 @@ pub struct LogIdentity {
 /// Can be called at any time by any number of processes at once.
 pub async fn provision(config: &KafkaConfig) -> Result<LogIdentity, KafkaError> {
     let topics = &Topics::connect(config)?;
-    let plans = log_plans(config).into_iter().chain([activity_plan(config)]);
-    let provisioned = plans.map(async |topic| {
+    let provision = async |topic: Plan<'_>| {
         topics.create(&topic).await?;
         topics.check(&topic, Patience::UntilSeen).await
-    });
-    try_join_all(provisioned).await?;
+    };
+    let [events, owners, log] = log_plans(config);
+    // First, so that nothing is made beside events that are refused.
+    provision(events).await?;
+    try_join_all([owners, log, activity_plan(config)].map(provision)).await?;
     log_id::read_or_give(config).await.map(|log_id| identity(config, log_id))
 }
 
 /// Checks the topics and reads the log's identity, and makes nothing.
 pub async fn identify(config: &KafkaConfig) -> Result<LogIdentity, KafkaError> {
     let topics = &Topics::connect(config)?;
-    try_join_all(log_plans(config).map(async |topic| topics.check(&topic, Patience::None).await)).await?;
+    let [events, owners, log] = log_plans(config);
+    // First, so that it is the one that is named where none is there.
+    topics.check(&events, Patience::None).await?;
+    try_join_all([owners, log].map(async |topic| topics.check(&topic, Patience::None).await)).await?;
     let log_id = log_id::read(config)
         .await?
         .ok_or_else(|| KafkaError::TopicMissing { topic: config.log_topic.clone(), brokers: config.brokers.clone() })?;

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable};
+use fjall::{AbstractTree as _, Database, Keyspace, KeyspaceCreateOptions, Readable};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tokio::task::block_in_place;
@@ -105,10 +105,9 @@ struct Shared {
 
 /// Below this a memory table is not worth a file.
 const SMALLEST_MEMTABLE: u64 = 256 * 1024;
-/// What an entry takes of a memory table beside its value, about; of a key that is removed, all.
-const ENTRY_BYTES: usize = 100;
-/// The most that the journal may hold, in bytes; the least that the store allows.
-const JOURNAL_LIMIT: u64 = 64 * 1024 * 1024;
+/// The most that the journal may hold, in bytes. Past it the store asks its workers to seal the tables of all partitions that keep
+/// journals of 64 MiB from going, which are idle ones if there are several such journals.
+const JOURNAL_LIMIT: u64 = 256 * 1024 * 1024;
 /// One thread writes memory tables out while the other merges files.
 const WORKERS: usize = 2;
 /// Open files of the store.
@@ -166,10 +165,11 @@ impl LocalStates {
                 keyspace,
                 checkpoint: Checkpoint::START,
                 expired_to: None,
-                unsealed: 0,
                 _turn: turn,
             };
             let discarded = state.load()?;
+            // What was read back from the journal may fill it already.
+            state.seal_if_full()?;
             Ok((state, discarded))
         }))
     }
@@ -222,8 +222,6 @@ pub struct LocalState {
     checkpoint: Checkpoint,
     /// The last list of expired commands that was removed: what is before it need not be looked through again.
     expired_to: Option<Vec<u8>>,
-    /// Bytes that were written since the memory table was sealed last.
-    unsealed: u64,
     _turn: OwnedMutexGuard<()>,
 }
 
@@ -258,24 +256,20 @@ impl LocalState {
     /// Stores entries of a snapshot. Without [`LocalState::restored`] they are discarded at the next start.
     pub(super) fn restore(&mut self, entries: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), StateError> {
         let mut batch = self.states.0.database.batch();
-        let mut written = 0;
         for (key, value) in entries {
-            written += key.len() + value.len();
             batch.insert(&self.keyspace, key, value);
         }
-        written += batch.len() * ENTRY_BYTES;
-        let committed = batch.commit().map_err(StateError::from).and_then(|()| self.seal_if_full(written));
+        let committed = batch.commit().map_err(StateError::from).and_then(|()| self.seal_if_full());
         self.states.watched(committed)
     }
 
     /// Seals the memory table once it is full, so that a worker writes it out. The store's own way sends a request for that with every write
     /// until it is done; where its workers are busy these fill their mailbox, and with it full they wait for each other for ever
     /// (fjall's pull request 323), after which the table grows without end.
-    fn seal_if_full(&mut self, written: usize) -> Result<(), StateError> {
-        self.unsealed += written as u64;
-        if self.unsealed >= self.states.0.memtable {
+    fn seal_if_full(&self) -> Result<(), StateError> {
+        // Before the store would, where an older build has left it a limit of its own.
+        if self.keyspace.tree.active_memtable().size() >= self.states.0.memtable / 4 * 3 {
             self.keyspace.rotate_memtable()?;
-            self.unsealed = 0;
         }
         Ok(())
     }
@@ -309,33 +303,28 @@ impl LocalState {
     fn commit(&mut self, batch: &StateBatch) -> Result<(), StateError> {
         let mut writes = self.states.0.database.batch();
         let expired_to = self.forget(&mut writes, batch)?;
-        let mut written = 0;
-        let mut insert = |key: &[u8], value: &[u8]| {
-            written += key.len() + value.len();
-            writes.insert(&self.keyspace, key, value);
-        };
+        let keyspace = &self.keyspace;
         for (id, value) in &batch.aggregates {
-            insert(&layout::aggregate(*id), value);
+            writes.insert(keyspace, layout::aggregate(*id), value.as_slice());
         }
         for CommandToRemember { key, at, answer } in &batch.commands {
-            insert(&layout::command(*key), &layout::remembered(*at, answer));
+            writes.insert(keyspace, layout::command(*key), layout::remembered(*at, answer));
         }
         if let Some(latest) = batch.commands.iter().map(|command| command.at).max() {
             let keys: Vec<CommandKey> = batch.commands.iter().map(|command| command.key).collect();
             let key = layout::expiry(latest, batch.checkpoint.position.next_offset);
-            insert(&key, &layout::expired(&keys));
+            writes.insert(keyspace, key, layout::expired(&keys));
         }
-        insert(&layout::META, &layout::meta(&self.provenance(), &batch.checkpoint));
         for (due, is_due) in &batch.due {
             if *is_due {
-                writes.insert(&self.keyspace, layout::due(*due), []);
+                writes.insert(keyspace, layout::due(*due), []);
             } else {
-                writes.remove(&self.keyspace, layout::due(*due));
+                writes.remove(keyspace, layout::due(*due));
             }
         }
-        written += writes.len() * ENTRY_BYTES;
+        writes.insert(keyspace, layout::META, layout::meta(&self.provenance(), &batch.checkpoint));
         writes.commit()?;
-        self.seal_if_full(written)?;
+        self.seal_if_full()?;
         self.expired_to = expired_to.or(self.expired_to.take());
         self.checkpoint = batch.checkpoint;
         Ok(())

@@ -205,12 +205,10 @@ impl Rebuild<'_> {
     }
 
     async fn must_be_filling(&self, version: u32) -> anyhow::Result<()> {
-        match self.connected.versions().await?.filling {
-            Some(filling) if filling.version == version => Ok(()),
-            _ => {
-                bail!("version {version} is not being filled any more: another rebuild has ended it, or it was retired")
-            }
+        if !self.connected.versions().await?.is_filling(version) {
+            bail!("version {version} is not being filled any more: another rebuild has ended it, or it was retired");
         }
+        Ok(())
     }
 
     /// Activity expires in its topic, so that what there is of it comes from the version that readers read.
@@ -235,9 +233,9 @@ impl Rebuild<'_> {
 
     async fn end(&self, version: u32) -> anyhow::Result<()> {
         self.connected
-            .change(|versions| match &versions.filling {
-                Some(filling) if filling.version == version => Ok(versions.filled()),
-                _ => bail!("the version was retired while it was filled"),
+            .change(|versions| match versions.is_filling(version) {
+                true => Ok(versions.filled()),
+                false => bail!("the version was retired while it was filled"),
             })
             .await?;
         if self.args.json {

@@ -126,7 +126,7 @@ fn part(versions: &Versions, version: u32) -> String {
     let verified = versions.verified_at(version).map_or(String::new(), |at| format!(", verified {at:.0?}"));
     let part = if versions.live == version {
         "live"
-    } else if versions.filling.as_ref().is_some_and(|filling| filling.version == version) {
+    } else if versions.is_filling(version) {
         "being filled"
     } else if versions.previous == Some(version) {
         "live before, kept to roll back to"

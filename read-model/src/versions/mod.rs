@@ -110,6 +110,11 @@ impl Versions {
         all
     }
 
+    /// Whether this is the version that is being filled.
+    pub fn is_filling(&self, version: u32) -> bool {
+        self.filling.as_ref().is_some_and(|filling| filling.version == version)
+    }
+
     /// When a version was last found to be what the log says.
     pub fn verified_at(&self, version: u32) -> Option<DateTime<Utc>> {
         self.verified.iter().find(|verified| verified.version == version).map(|verified| verified.at)

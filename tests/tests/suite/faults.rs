@@ -20,8 +20,9 @@ use groot_tests::servers::Servers;
 use groot_tests::system::System;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::task::block_in_place;
-use uuid::Uuid;
 use xtask::stack::Stack;
+
+use crate::kafka_log::config_on;
 
 /// Tests that take brokers away run alone. The others run beside each other, each on ways of its own.
 static SERVERS: RwLock<()> = RwLock::const_new(());
@@ -60,17 +61,8 @@ async fn log_of_its_own(stack: &Stack) -> KafkaConfig {
 
 /// The same before there is one.
 fn names_of_its_own(stack: &Stack) -> KafkaConfig {
-    let unique = Uuid::now_v7().simple();
-    KafkaConfig {
-        events_topic: format!("events-{unique}"),
-        owners_topic: format!("owners-{unique}"),
-        log_topic: format!("log-{unique}"),
-        activity_topic: format!("activity-{unique}"),
-        partitions: 1,
-        replication_factor: 3,
-        min_insync_replicas: 2,
-        ..KafkaConfig::local(&stack.addresses().kafka_brokers)
-    }
+    let config = config_on(&stack.addresses().kafka_brokers, 1);
+    KafkaConfig { replication_factor: 3, min_insync_replicas: 2, ..config }
 }
 
 /// How many records of the whole log do not count for this reason.

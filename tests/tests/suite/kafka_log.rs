@@ -25,6 +25,11 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 /// A log of its own for one test.
 pub fn config(partitions: u32) -> KafkaConfig {
+    config_on(&crate::brokers::of_the_log_tests(), partitions)
+}
+
+/// The same on other brokers.
+pub fn config_on(brokers: &str, partitions: u32) -> KafkaConfig {
     let name = Uuid::now_v7().simple();
     KafkaConfig {
         client_id: format!("test-{name}"),
@@ -33,7 +38,7 @@ pub fn config(partitions: u32) -> KafkaConfig {
         log_topic: format!("log-{name}"),
         activity_topic: format!("activity-{name}"),
         partitions,
-        ..KafkaConfig::local(crate::brokers::of_the_log_tests())
+        ..KafkaConfig::local(brokers)
     }
 }
 

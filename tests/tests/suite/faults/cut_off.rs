@@ -7,7 +7,7 @@ use groot_tests::waiting::until;
 use rand::Rng;
 use uuid::Uuid;
 
-use crate::kafka_log::driver::{Driver, event, fold};
+use crate::kafka_log::driver::{Driver, event, fold, voided};
 
 /// The way of this test, which no other test beside it takes.
 const WAY: usize = 1;
@@ -20,10 +20,6 @@ fn large() -> Vec<u8> {
     let mut content = vec![0; LARGE];
     rand::rng().fill_bytes(&mut content);
     content
-}
-
-fn voided(told: &[Told]) -> Vec<Uuid> {
-    told.iter().flat_map(|told| if let Told::Void(commits) = told { commits.clone() } else { Vec::new() }).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -104,6 +104,15 @@ pub fn event(content: impl Into<Bytes>) -> RecordDraft {
     RecordDraft { key: Some(Bytes::from_static(b"aggregate")), value: Some(content.into()), headers }
 }
 
+/// The commits that were told void, in order.
+pub fn voided(told: &[Told]) -> Vec<Uuid> {
+    let void = |told: &Told| match told {
+        Told::Void(commits) => commits.clone(),
+        _ => Vec::new(),
+    };
+    told.iter().flat_map(void).collect()
+}
+
 /// All that a partition holds, as a reader of its own finds it.
 pub async fn fold(log: &KafkaLog, partition: u32) -> Vec<Delivery> {
     let end = log.end_offsets().await.unwrap()[partition as usize];

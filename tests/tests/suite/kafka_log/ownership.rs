@@ -7,16 +7,8 @@ use event_log::owner::Told;
 use event_log::reader::Skip;
 use uuid::Uuid;
 
-use super::driver::{Driver, commits, event, fold};
+use super::driver::{Driver, commits, event, fold, voided};
 use super::log;
-
-fn voided(told: &[Told]) -> Vec<Uuid> {
-    let void = |told: &Told| match told {
-        Told::Void(commits) => commits.clone(),
-        _ => Vec::new(),
-    };
-    told.iter().flat_map(void).collect()
-}
 
 #[tokio::test]
 async fn an_owner_claims_serves_and_releases_what_it_proposed_in_order() {

@@ -29,6 +29,7 @@ mod record_stream;
 mod replay;
 mod restore;
 mod retention;
+mod settled;
 mod stream;
 mod subscription;
 mod tail;

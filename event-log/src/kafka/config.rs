@@ -13,8 +13,11 @@ pub(super) const MAX_BATCH_BYTES: usize = MAX_RECORD_BYTES + 64 * 1024;
 /// How long activity is tried to be stored. An answer waits for it.
 pub(super) const ACTIVITY_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long a record is tried to be restored.
-const RESTORE_LIMIT: Duration = Duration::from_secs(60);
+/// How long a restore goes on without a record being taken.
+pub(super) const RESTORE_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long one record is waited for. A leader that hangs has been replaced by then.
+const RESTORE_TRY: Duration = Duration::from_secs(15);
 
 /// Where the cluster is and how the log is laid out on it.
 #[derive(Clone, Debug)]
@@ -163,10 +166,14 @@ impl KafkaConfig {
             .set("enable.idempotence", "true")
             // A record that could not be sent must not be followed by the next one.
             .set("enable.gapless.guarantee", "true")
+            // Nothing is sent twice: a retry would have to wait for longer than a record lives.
+            .set("max.in.flight.requests.per.connection", "1")
+            .set("retry.backoff.ms", "60000")
+            .set("retry.backoff.max.ms", "60000")
             .set("linger.ms", "5")
             .set("compression.type", "lz4")
             .set("message.max.bytes", MAX_BATCH_BYTES.to_string())
-            .set("message.timeout.ms", RESTORE_LIMIT.as_millis().to_string())
+            .set("message.timeout.ms", RESTORE_TRY.as_millis().to_string())
             .set("queue.buffering.max.messages", "100000")
             // More than is ever on its way.
             .set("queue.buffering.max.kbytes", "131072");

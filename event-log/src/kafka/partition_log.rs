@@ -138,7 +138,7 @@ impl KafkaLog {
                 let action = format!("ask for times of topic {}", self.shared.topic);
                 return Err(KafkaError::cluster(action, &self.shared.brokers, source));
             }
-            Err(_) => return Err(self.shut_down(QUERY_LIMIT)),
+            Err(_) => return Err(self.timed_out("answer before this process shut down", QUERY_LIMIT)),
         };
         let offset = |(partition, end): (u32, u64)| {
             let element = found.find_partition(&self.shared.topic, partition as i32);
@@ -183,31 +183,50 @@ impl KafkaLog {
         Ok(bounds[0].end)
     }
 
-    async fn ask_bounds(&self, partitions: Range<u32>, limit: Duration) -> Result<Vec<Range<u64>>, KafkaError> {
-        let shared = self.shared.clone();
-        let asked = tokio::task::spawn_blocking(move || {
-            partitions
-                .map(|partition| {
-                    let client = shared.consumers.tail().client();
-                    let (low, high) = client.fetch_watermarks(&shared.topic, partition as i32, limit)?;
-                    Ok(low.max(0) as u64..high.max(0) as u64)
-                })
-                .collect::<Result<Vec<_>, ClientError>>()
+    /// How many replicas of one partition are in sync.
+    pub(super) async fn in_sync(&self, partition: u32) -> Result<usize, KafkaError> {
+        let asked = self.ask("replicas", QUERY_LIMIT, move |shared| {
+            let metadata = shared.consumers.tail().client().fetch_metadata(Some(&shared.topic), QUERY_LIMIT)?;
+            let mut found = metadata.topics().iter().flat_map(|topic| topic.partitions());
+            Ok(found.find(|found| found.id() == partition as i32).map_or(0, |found| found.isr().len()))
         });
-        match asked.await {
-            Ok(Ok(bounds)) => Ok(bounds),
+        asked.await
+    }
+
+    async fn ask_bounds(&self, partitions: Range<u32>, limit: Duration) -> Result<Vec<Range<u64>>, KafkaError> {
+        let asked = self.ask("ends", limit, move |shared| {
+            let bounds = |partition: u32| {
+                let client = shared.consumers.tail().client();
+                let (low, high) = client.fetch_watermarks(&shared.topic, partition as i32, limit)?;
+                Ok(low.max(0) as u64..high.max(0) as u64)
+            };
+            partitions.map(bounds).collect()
+        });
+        asked.await
+    }
+
+    /// Asks the cluster, which holds up a thread.
+    async fn ask<T: Send + 'static>(
+        &self,
+        what: &str,
+        limit: Duration,
+        question: impl FnOnce(&Shared) -> Result<T, ClientError> + Send + 'static,
+    ) -> Result<T, KafkaError> {
+        let shared = self.shared.clone();
+        match tokio::task::spawn_blocking(move || question(&shared)).await {
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(source)) => Err(KafkaError::cluster(
-                format!("ask for the ends of topic {}", self.shared.topic),
+                format!("ask for the {what} of topic {}", self.shared.topic),
                 &self.shared.brokers,
                 source,
             )),
-            Err(_) => Err(self.shut_down(limit)),
+            Err(_) => Err(self.timed_out("answer before this process shut down", limit)),
         }
     }
 
-    fn shut_down(&self, limit: Duration) -> KafkaError {
+    pub(super) fn timed_out(&self, action: &str, limit: Duration) -> KafkaError {
         KafkaError::TimedOut {
-            action: "answer before this process shut down".to_owned(),
+            action: action.to_owned(),
             brokers: self.shared.brokers.clone(),
             seconds: limit.as_secs(),
         }

@@ -5,19 +5,19 @@
 //! of whoever writes, which [`super::identify`] and [`super::provision`] refuse: so nobody uses a log that is half there.
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::time::Instant;
 
-use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
-use rdkafka::producer::future_producer::OwnedDeliveryResult;
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::error::KafkaError as ClientError;
+use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
 use thiserror::Error;
 
-use super::config::KafkaConfig;
+use super::config::{KafkaConfig, RESTORE_LIMIT};
 use super::convert;
 use super::error::KafkaError;
 use super::log_id;
 use super::partition_log::KafkaLog;
 use super::record_stream::RecordStream;
+use super::settled::settled_end;
 use super::topics::{self, Found};
 use super::voice::ClientVoice;
 use crate::archive::{Archive, ArchiveError, ArchiveIdentity, Link, Manifest, manifest_name};
@@ -38,8 +38,8 @@ pub enum RestoreError {
     )]
     Differs { partition: u32, offset: u64, what: &'static str },
     #[error(
-        "the record of partition {partition} that belongs at offset {expected} came to stand at {found}: somebody else writes to the topic; stop \
-         all writers, delete the topic and restore again"
+        "the record of partition {partition} that belongs at offset {expected} came to stand at {found}: somebody else writes to the topic, or \
+         the cluster took a request that had been given up; stop all writers, delete the topic and restore again"
     )]
     Misplaced { partition: u32, expected: u64, found: i64 },
     #[error("the record at offset {offset} of partition {partition} could not be written; run the same again to go on")]
@@ -197,27 +197,71 @@ impl Restore {
         Ok(Restored { records })
     }
 
+    /// Writes what a partition lacks. What fails is not sent again by the client, since brokers forget who wrote what as soon as they look
+    /// for records older than `producer.id.expiration.ms`, as all of these may be: they would take it for something new, and nobody
+    /// can take a record out of a log. It goes on behind what has come of it, when nothing is on its way any more.
     async fn write(&self, partition: u32, look: &PartitionLook, each: &mut impl FnMut()) -> Result<u64, RestoreError> {
+        let log = KafkaLog::connect(&self.config)?;
+        let mut next = look.held_to;
+        let mut progress = Instant::now();
+        // Of an interrupted restore something may still be on its way.
+        let mut is_settled = !self.found.events;
+        while next < look.archived_to {
+            let from =
+                if is_settled { next } else { settled_end(&log, partition, self.config.min_insync_replicas).await? };
+            is_settled = false;
+            if !(next..=look.archived_to).contains(&from) {
+                return Err(RestoreError::Misplaced { partition, expected: next, found: from as i64 });
+            }
+            (next..from).for_each(|_| each());
+            next = from;
+            match self.write_from(partition, &mut next, look.archived_to, each).await {
+                Err(RestoreError::NotWritten { source, .. }) if next > from || progress.elapsed() < RESTORE_LIMIT => {
+                    tracing::warn!(
+                        partition,
+                        offset = next,
+                        "writing is interrupted, and goes on when the cluster lets it: {source}"
+                    );
+                }
+                outcome => outcome?,
+            }
+            if next > from {
+                progress = Instant::now();
+            }
+        }
+        log.close().await;
+        Ok(look.archived_to - look.held_to)
+    }
+
+    /// Moves `next` along with what is acknowledged.
+    async fn write_from(
+        &self,
+        partition: u32,
+        next: &mut u64,
+        to: u64,
+        each: &mut impl FnMut(),
+    ) -> Result<(), RestoreError> {
         let client = self.config.restorer();
         let voice = ClientVoice::new("restore", &client);
         let producer: FutureProducer<ClientVoice> = client.create_with_context(voice).map_err(KafkaError::client)?;
         let mut way = OnTheirWay { partition, deliveries: VecDeque::new(), bytes: 0 };
-        let mut written = 0;
-        let mut walk = Walk::new(&self.archive, partition, look.held_to, look.archived_to);
+        let mut walk = Walk::new(&self.archive, partition, *next, to);
+        let mut settle = async |way: &mut OnTheirWay| -> Result<bool, RestoreError> {
+            let Some(offset) = way.settle().await? else { return Ok(false) };
+            *next = offset + 1;
+            each();
+            Ok(true)
+        };
         while let Some(records) = walk.next().await? {
             for record in &records {
-                while way.bytes > BYTES_ON_THEIR_WAY || way.deliveries.len() >= RECORDS_ON_THEIR_WAY {
-                    way.settle().await?;
+                while way.is_full() {
+                    settle(&mut way).await?;
                 }
-                way.send(&producer, &self.config.events_topic, record).await?;
-                written += 1;
-                each();
+                way.send(&producer, &self.config.events_topic, record)?;
             }
         }
-        while !way.deliveries.is_empty() {
-            way.settle().await?;
-        }
-        Ok(written)
+        while settle(&mut way).await? {}
+        Ok(())
     }
 
     /// Compares a piece of each partition with the archive.
@@ -291,62 +335,52 @@ fn must_be_a_beginning(
 }
 
 /// Records that were handed to the client and are not reported yet, in their order.
-struct OnTheirWay<D> {
+struct OnTheirWay {
     partition: u32,
-    deliveries: VecDeque<(u64, usize, D)>,
+    deliveries: VecDeque<(u64, usize, DeliveryFuture)>,
     bytes: usize,
 }
 
-impl<D: Future<Output = Result<OwnedDeliveryResult, futures::channel::oneshot::Canceled>> + Unpin> OnTheirWay<D> {
-    async fn settle(&mut self) -> Result<(), RestoreError> {
-        let Some((offset, size, delivery)) = self.deliveries.pop_front() else { return Ok(()) };
-        let partition = self.partition;
-        let not_written = |source| RestoreError::NotWritten { partition, offset, source: Box::new(source) };
-        let delivered = delivery.await.map_err(|_| not_written(ClientError::Canceled))?;
-        let delivered = delivered.map_err(|(source, _)| not_written(source))?;
-        self.bytes -= size;
-        // A request that was sent twice is reported without an offset; what came of it shows when it is compared.
-        if u64::try_from(delivered.offset).is_ok_and(|found| found != offset) {
-            return Err(RestoreError::Misplaced { partition, expected: offset, found: delivered.offset });
-        }
-        Ok(())
+impl OnTheirWay {
+    fn is_full(&self) -> bool {
+        self.bytes > BYTES_ON_THEIR_WAY || self.deliveries.len() >= RECORDS_ON_THEIR_WAY
     }
-}
 
-impl OnTheirWay<rdkafka::producer::DeliveryFuture> {
-    async fn send(
+    fn send(
         &mut self,
         producer: &FutureProducer<ClientVoice>,
         topic: &str,
         record: &LogRecord,
     ) -> Result<(), RestoreError> {
-        loop {
-            let message = FutureRecord::<[u8], [u8]> {
-                topic,
-                partition: Some(self.partition as i32),
-                payload: record.value.as_deref(),
-                key: record.key.as_deref(),
-                timestamp: Some(record.timestamp),
-                headers: Some(convert::headers(&record.headers)),
-            };
-            match producer.send_result(message) {
-                Ok(delivery) => {
-                    self.bytes += record.size();
-                    self.deliveries.push_back((record.offset, record.size(), delivery));
-                    return Ok(());
-                }
-                Err((error, _))
-                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull)
-                        && !self.deliveries.is_empty() =>
-                {
-                    self.settle().await?;
-                }
-                Err((source, _)) => {
-                    let (partition, offset) = (self.partition, record.offset);
-                    return Err(RestoreError::NotWritten { partition, offset, source: Box::new(source) });
-                }
-            }
+        let message = FutureRecord::<[u8], [u8]> {
+            topic,
+            partition: Some(self.partition as i32),
+            payload: record.value.as_deref(),
+            key: record.key.as_deref(),
+            timestamp: Some(record.timestamp),
+            headers: Some(convert::headers(&record.headers)),
+        };
+        let delivery = producer.send_result(message).map_err(|(source, _)| self.not_written(record.offset, source))?;
+        self.bytes += record.size();
+        self.deliveries.push_back((record.offset, record.size(), delivery));
+        Ok(())
+    }
+
+    /// Waits for the oldest one, and gives its offset. None if there is none.
+    async fn settle(&mut self) -> Result<Option<u64>, RestoreError> {
+        let Some((offset, size, delivery)) = self.deliveries.pop_front() else { return Ok(None) };
+        let delivered = delivery.await.map_err(|_| self.not_written(offset, ClientError::Canceled))?;
+        let delivered = delivered.map_err(|(source, _)| self.not_written(offset, source))?;
+        self.bytes -= size;
+        if delivered.offset != offset as i64 {
+            let partition = self.partition;
+            return Err(RestoreError::Misplaced { partition, expected: offset, found: delivered.offset });
         }
+        Ok(Some(offset))
+    }
+
+    fn not_written(&self, offset: u64, source: ClientError) -> RestoreError {
+        RestoreError::NotWritten { partition: self.partition, offset, source: Box::new(source) }
     }
 }
 

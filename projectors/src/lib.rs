@@ -33,4 +33,4 @@ pub mod together;
 pub mod verdict;
 
 pub use follow::Running;
-pub use start::{Source, StartError, StoreAddress, start};
+pub use start::{Connected, Source, StartError, StoreAddress, connected};

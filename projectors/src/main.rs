@@ -16,7 +16,7 @@ use projectors::config::{
 use projectors::documents::catalog::DocumentsCatalog;
 use projectors::projection::StoreFailure;
 use projectors::search::catalog::SearchCatalog;
-use projectors::{Running, Source, StartError, StoreAddress, runner, start};
+use projectors::{Running, Source, StartError, StoreAddress, connected, runner};
 use service::health::Health;
 use service::shutdown::{self, BUDGET, Stages};
 use service::supervise::{OnCancel, OnError, Supervisor};
@@ -87,12 +87,15 @@ impl Process {
         let clickhouse = store.address();
         let address = StoreAddress { name: "ClickHouse", url: &clickhouse.url };
         let connect = async || AnalyticsCatalog::connect(&clickhouse).await;
-        let events = self.start(source, address, connect).await?;
+        let source = &Source::from(source);
+        let (events, identity) = tokio::try_join!(connected(source, address, connect), activity::identified(source))?;
         let Self { health, supervisor, .. } = self;
-        let activity = activity::start(&Source::from(source), address, connect, health, supervisor).await?;
+        let activity = activity::start(source, identity, &events, health, supervisor)?;
+        let events = events.start(source, health, supervisor)?;
+        self.report(events.clone());
         self.report(activity.clone());
         Ok(async {
-            tokio::join!(events, activity.close());
+            tokio::join!(events.close(), activity.close());
         }
         .boxed())
     }
@@ -110,7 +113,8 @@ impl Process {
         store: StoreAddress<'_>,
         connect: impl AsyncFnMut() -> Result<C, StoreFailure>,
     ) -> Result<Closing, StartError> {
-        let running = start(&Source::from(source), store, connect, &self.health, &self.supervisor).await?;
+        let source = &Source::from(source);
+        let running = connected(source, store, connect).await?.start(source, &self.health, &self.supervisor)?;
         self.report(running.clone());
         Ok(running.close().boxed())
     }

@@ -91,17 +91,21 @@ pub struct StoreAddress<'a> {
     pub url: &'a str,
 }
 
-/// Connects to Kafka, the registry and, by `connect`, to the store, and starts to project into each version that the store wants
-/// followed. Adds a check with the projection's name to `health`.
-///
-/// Cancel the supervisor's token to stop: running batches are finished and the partitions handed over.
-pub async fn start<C: Catalog>(
+/// What a projection of events runs with.
+#[derive(Debug)]
+pub struct Connected<C> {
+    pub(crate) catalog: C,
+    pub(crate) versions: Versions,
+    log_id: u64,
+    codec: Arc<Codec>,
+}
+
+/// Connects to Kafka, the registry and, by `connect`, to the store, and prepares all of it that is followed.
+pub async fn connected<C: Catalog>(
     source: &Source,
     store: StoreAddress<'_>,
     connect: impl AsyncFnMut() -> Result<C, StoreFailure>,
-    health: &Health,
-    supervisor: &Supervisor,
-) -> Result<Running, StartError> {
+) -> Result<Connected<C>, StartError> {
     let kafka = &source.kafka;
     let registry = RegistryConfig { url: source.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
     let registry_address = without_credentials(&registry.url);
@@ -110,12 +114,22 @@ pub async fn start<C: Catalog>(
         connect_with_retries("the schema registry", &registry_address, || Codec::connect(registry.clone())),
         prepared(store, connect),
     )?;
-    let events = Events { catalog, log_id: identity.log_id, codec: Arc::new(codec), parked_limit: source.parked_limit };
-    Ok(Running::start(events, source.topic(kafka), &versions, health, supervisor)?)
+    Ok(Connected { catalog, versions, log_id: identity.log_id, codec: Arc::new(codec) })
+}
+
+impl<C: Catalog> Connected<C> {
+    /// Starts to project into each version that the store wants followed. Adds a check with the projection's name to `health`.
+    ///
+    /// Cancel the supervisor's token to stop: running batches are finished and the partitions handed over.
+    pub fn start(self, source: &Source, health: &Health, supervisor: &Supervisor) -> Result<Running, StartError> {
+        let Self { catalog, versions, log_id, codec } = self;
+        let events = Events { catalog, log_id, codec, parked_limit: source.parked_limit };
+        Ok(Running::start(events, source.topic(&source.kafka), &versions, health, supervisor)?)
+    }
 }
 
 /// The store, with all that its versions need to be written.
-pub(crate) async fn prepared<C: Catalog>(
+async fn prepared<C: Catalog>(
     store: StoreAddress<'_>,
     mut connect: impl AsyncFnMut() -> Result<C, StoreFailure>,
 ) -> Result<(C, Versions), StartupError> {

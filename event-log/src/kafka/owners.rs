@@ -142,20 +142,23 @@ fn spawn_watcher(
     let voice = ClientVoice::new("owner-hints", &client);
     let consumer: BaseConsumer<ClientVoice> =
         ClientConfig::create_with_context(&client, voice).map_err(KafkaError::client)?;
-    let mut list = TopicPartitionList::with_capacity(1);
-    list.add_partition_offset(&config.owners_topic, 0, Offset::Beginning).map_err(KafkaError::client)?;
-    consumer.assign(&list).map_err(KafkaError::client)?;
     let topic = config.owners_topic.clone();
     let watch = move || {
         // Of the last record it is known at once that it is the last; that nothing follows is told when a fetch has waited for more.
-        let end = match consumer.fetch_watermarks(&topic, 0, END_LIMIT) {
-            Ok((begin, end)) if begin < end => end,
-            Ok(_) => 0,
+        // A client that has to ask where a partition begins asks again after half a second, where it does not know its leader yet.
+        let (begin, end) = match consumer.fetch_watermarks(&topic, 0, END_LIMIT) {
+            Ok((begin, end)) if begin < end => (Offset::Offset(begin), end),
+            Ok((_, end)) => (Offset::Offset(end), 0),
             Err(error) => {
                 tracing::debug!("where the hints for owners end is not known: {error}");
-                i64::MAX
+                (Offset::Beginning, i64::MAX)
             }
         };
+        let mut list = TopicPartitionList::with_capacity(1);
+        let assigned = list.add_partition_offset(&topic, 0, begin).and_then(|()| consumer.assign(&list));
+        if let Err(error) = assigned {
+            tracing::error!("owners of partitions cannot be learnt: {error}");
+        }
         if end == 0 {
             end_seen.send_replace(true);
         }

@@ -13,7 +13,7 @@ pub mod row;
 
 use std::sync::Arc;
 
-use event_log::kafka::{AssignedPartition, KafkaLog, identify_activity};
+use event_log::kafka::{AssignedPartition, KafkaLog, LogIdentity, identify_activity};
 use read_model::analytics::AnalyticsNames;
 use read_model::{ANALYTICS, Projection as Names, Versions};
 use service::health::Health;
@@ -29,7 +29,7 @@ use crate::follow::{Follows, Running};
 use crate::projection::StoreFailure;
 use crate::runner::Reads;
 use crate::runner::status::Status;
-use crate::start::{Source, StartError, StoreAddress, prepared};
+use crate::start::{Connected, Source, StartError};
 
 /// What the partitions of one version share.
 #[derive(Debug)]
@@ -45,21 +45,25 @@ pub(crate) struct Activity {
     topic: String,
 }
 
-/// Connects to Kafka and to ClickHouse, and starts to count into each version that is followed. Adds a check to `health`; stops as [`crate::start`] does.
-pub async fn start(
+/// Sees that the topic is there, and which log it belongs to.
+pub async fn identified(source: &Source) -> Result<LogIdentity, StartError> {
+    let kafka = &source.kafka;
+    Ok(connect_with_retries("Kafka", &kafka.brokers, || identify_activity(kafka)).await?)
+}
+
+/// Starts to count into each version that is followed of the tables of events, which are there. Adds a check to `health`; stops as
+/// [`Connected::start`] does.
+pub fn start(
     source: &Source,
-    store: StoreAddress<'_>,
-    connect: impl AsyncFnMut() -> Result<AnalyticsCatalog, StoreFailure>,
+    identity: LogIdentity,
+    events: &Connected<AnalyticsCatalog>,
     health: &Health,
     supervisor: &Supervisor,
 ) -> Result<Running, StartError> {
-    let (identity, (catalog, versions)) = tokio::try_join!(
-        connect_with_retries("Kafka", &source.kafka.brokers, || identify_activity(&source.kafka)),
-        prepared(store, connect),
-    )?;
     let kafka = source.kafka.of_activity();
+    let catalog = events.catalog.clone();
     let activity = Activity { catalog, log_id: identity.log_id, topic: kafka.events_topic.clone() };
-    Ok(Running::start(activity, source.topic(&kafka), &versions, health, supervisor)?)
+    Ok(Running::start(activity, source.topic(&kafka), &events.versions, health, supervisor)?)
 }
 
 impl Follows for Activity {

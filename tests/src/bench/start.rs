@@ -8,9 +8,11 @@ use serde::Serialize;
 use super::PARTITIONS;
 use super::project::fill;
 use super::report::{self, Aim, Round, Row};
+use crate::client::Client;
 use crate::program::Program;
 use crate::servers::Servers;
 use crate::system::Fresh;
+use crate::waiting::until_within;
 
 /// What a person may choose.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +26,8 @@ const CONTENT: usize = 1024;
 /// For the first start, which has all to fold and to project.
 const PATIENCE: Duration = Duration::from_secs(3_600);
 const AIM: Aim = Aim::AtMost(1_000.0);
+/// Of `projectors all`: documents, search, analytics and activity.
+const PROJECTIONS: usize = 4;
 const PROGRAMS: [(&str, &[&str]); 3] = [("command-api", &[]), ("projectors", &["all"]), ("query-api", &[])];
 
 pub async fn run(options: Options) -> Result<()> {
@@ -35,6 +39,12 @@ pub async fn run(options: Options) -> Result<()> {
     for (_, program) in &programs {
         program.is_ready_within(PATIENCE).await;
     }
+    let [_, (_, projectors), _] = &programs;
+    until_within(PATIENCE, "the projections to be at the end of the log", async || {
+        let page = Client::default().request("GET", &format!("{}/metrics", projectors.admin)).send().await.ok()?;
+        has_projected_all(&page.text().await.ok()?).then_some(())
+    })
+    .await;
     let mut rows = Vec::new();
     for (name, program) in &programs {
         let mut rounds = Vec::new();
@@ -60,4 +70,10 @@ pub async fn run(options: Options) -> Result<()> {
     }
     println!("\nresults in {}", report::write("start", &Results { posts: options.posts, rows: &rows })?.display());
     Ok(())
+}
+
+/// By its metrics.
+fn has_projected_all(metrics: &str) -> bool {
+    let lags: Vec<&str> = metrics.lines().filter(|line| line.starts_with("projection_lag_records{")).collect();
+    lags.len() == PROJECTIONS * PARTITIONS as usize && lags.iter().all(|line| line.ends_with(" 0"))
 }

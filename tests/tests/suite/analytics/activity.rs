@@ -41,7 +41,9 @@ impl Process {
         let address = &world.db.address;
         let store = StoreAddress { name: "ClickHouse", url: &address.url };
         let connect = async || AnalyticsCatalog::connect(address).await;
-        let running = activity::start(&world.source, store, connect, &Health::new(), &supervisor).await.unwrap();
+        let events = projectors::connected(&world.source, store, connect).await.unwrap();
+        let identity = activity::identified(&world.source).await.unwrap();
+        let running = activity::start(&world.source, identity, &events, &Health::new(), &supervisor).unwrap();
         Self { running, supervisor }
     }
 

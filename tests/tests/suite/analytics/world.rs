@@ -175,7 +175,7 @@ impl World {
         let store = StoreAddress { name: "ClickHouse", url: &address.url };
         let connect = async || AnalyticsCatalog::connect(address).await;
         Process::start(async |health, supervisor| {
-            projectors::start(&self.source, store, connect, health, supervisor).await
+            projectors::connected(&self.source, store, connect).await?.start(&self.source, health, supervisor)
         })
         .await
     }

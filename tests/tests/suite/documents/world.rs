@@ -141,7 +141,7 @@ impl World {
         let store = StoreAddress { name: "MongoDB", url: &stack().addresses().mongodb_uri };
         let connect = async || DocumentsCatalog::connect(store.url, self.db.database.name()).await;
         Process::start(async |health, supervisor| {
-            projectors::start(&self.source, store, connect, health, supervisor).await
+            projectors::connected(&self.source, store, connect).await?.start(&self.source, health, supervisor)
         })
         .await
     }

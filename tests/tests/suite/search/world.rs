@@ -156,7 +156,7 @@ impl World {
         let store = StoreAddress { name: "Elasticsearch", url: &stack().addresses().elasticsearch_url };
         let connect = async || SearchCatalog::connect(store.url, &self.indexes.prefix).await;
         Process::start(async |health, supervisor| {
-            projectors::start(&self.source, store, connect, health, supervisor).await
+            projectors::connected(&self.source, store, connect).await?.start(&self.source, health, supervisor)
         })
         .await
     }

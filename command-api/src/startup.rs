@@ -122,11 +122,15 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
     let address = peer_address(&config, admin_addr)?;
     let instance = config.instance.clone().unwrap_or_else(fresh_name);
     let kafka = config.kafka(&instance);
-    let (identity, codec) = tokio::try_join!(connect_to_log(&kafka), connect_to_registry(config.registry()))?;
+    // Producers need half a second until they can send, and all of this takes its time beside it.
+    let connect_to_log = async {
+        let identity = connect_to_log(&kafka).await?;
+        let log = KafkaLog::connect(&kafka)?;
+        Ok((identity, log, OwnerHints::connect(&kafka, identity)?))
+    };
+    let ((identity, log, hints), codec) = tokio::try_join!(connect_to_log, connect_to_registry(config.registry()))?;
+    let hints = Arc::new(hints);
     let recovery = open_state(&config, identity)?;
-
-    let log = KafkaLog::connect(&kafka)?;
-    let hints = Arc::new(OwnerHints::connect(&kafka, identity)?);
     let membership = MembershipConfig { hand_over_limit: HAND_OVER_LIMIT, ..MembershipConfig::new(config.group()) };
     let membership = Membership::join(&kafka, membership)?;
 

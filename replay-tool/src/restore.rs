@@ -157,7 +157,10 @@ fn is_found(error: &RestoreError) -> bool {
         RestoreError::Refused(_) | RestoreError::Differs { .. } | RestoreError::Misplaced { .. } => true,
         RestoreError::Archive(error) => !error.is_retryable(),
         RestoreError::Kafka(error) => !error.is_retryable(),
-        RestoreError::NotWritten { .. } | RestoreError::Unreadable => false,
+        RestoreError::NotWritten { .. }
+        | RestoreError::Unsettled { .. }
+        | RestoreError::Lost { .. }
+        | RestoreError::Unreadable => false,
     }
 }
 

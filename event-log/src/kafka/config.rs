@@ -13,12 +13,6 @@ pub(super) const MAX_BATCH_BYTES: usize = MAX_RECORD_BYTES + 64 * 1024;
 /// How long activity is tried to be stored. An answer waits for it.
 pub(super) const ACTIVITY_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long a restore goes on without a record being taken.
-pub(super) const RESTORE_LIMIT: Duration = Duration::from_secs(60);
-
-/// How long one record is waited for. A leader that hangs has been replaced by then.
-const RESTORE_TRY: Duration = Duration::from_secs(15);
-
 /// Where the cluster is and how the log is laid out on it.
 #[derive(Clone, Debug)]
 pub struct KafkaConfig {
@@ -164,16 +158,17 @@ impl KafkaConfig {
         config
             .set("acks", "all")
             .set("enable.idempotence", "true")
-            // A record that could not be sent must not be followed by the next one.
             .set("enable.gapless.guarantee", "true")
-            // Nothing is sent twice: a retry would have to wait for longer than a record lives.
+            // Nothing is sent twice, and nothing behind what failed: the first that failed waits for four minutes at least, all
+            // others behind it, and whoever restores gives up long before. No record has a time of its own: those that were
+            // handed over later would outlive the first, and be sent behind the gap.
             .set("max.in.flight.requests.per.connection", "1")
-            .set("retry.backoff.ms", "60000")
-            .set("retry.backoff.max.ms", "60000")
+            .set("retry.backoff.ms", "300000")
+            .set("retry.backoff.max.ms", "300000")
+            .set("message.timeout.ms", "0")
             .set("linger.ms", "5")
             .set("compression.type", "lz4")
             .set("message.max.bytes", MAX_BATCH_BYTES.to_string())
-            .set("message.timeout.ms", RESTORE_TRY.as_millis().to_string())
             .set("queue.buffering.max.messages", "100000")
             // More than is ever on its way.
             .set("queue.buffering.max.kbytes", "131072");

@@ -41,6 +41,15 @@ struct Shared {
     turns: Vec<Arc<Turn<()>>>,
 }
 
+/// Who holds a partition.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Replicas {
+    /// The broker that leads it; -1 if none does.
+    pub leader: i32,
+    pub in_sync: usize,
+    pub all: usize,
+}
+
 /// Asking the cluster for ends of partitions may take this long.
 const QUERY_LIMIT: Duration = Duration::from_secs(10);
 /// An owner that asks for the end of its partition can do without.
@@ -183,12 +192,17 @@ impl KafkaLog {
         Ok(bounds[0].end)
     }
 
-    /// How many replicas of one partition are in sync.
-    pub(super) async fn in_sync(&self, partition: u32) -> Result<usize, KafkaError> {
+    /// Who holds one partition, as the cluster says.
+    pub(super) async fn replicas(&self, partition: u32) -> Result<Replicas, KafkaError> {
         let asked = self.ask("replicas", QUERY_LIMIT, move |shared| {
             let metadata = shared.consumers.tail().client().fetch_metadata(Some(&shared.topic), QUERY_LIMIT)?;
             let mut found = metadata.topics().iter().flat_map(|topic| topic.partitions());
-            Ok(found.find(|found| found.id() == partition as i32).map_or(0, |found| found.isr().len()))
+            let found = found.find(|found| found.id() == partition as i32);
+            Ok(found.map_or(Replicas { leader: -1, in_sync: 0, all: 0 }, |found| Replicas {
+                leader: found.leader(),
+                in_sync: found.isr().len(),
+                all: found.replicas().len(),
+            }))
         });
         asked.await
     }

@@ -5,19 +5,22 @@
 //! of whoever writes, which [`super::identify`] and [`super::provision`] refuse: so nobody uses a log that is half there.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::pin::pin;
+use std::time::Duration;
 
-use rdkafka::error::KafkaError as ClientError;
+use futures::future::try_join_all;
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
 use thiserror::Error;
+use tokio::time::{Instant, timeout_at};
 
-use super::config::{KafkaConfig, RESTORE_LIMIT};
+use super::config::KafkaConfig;
 use super::convert;
 use super::error::KafkaError;
 use super::log_id;
 use super::partition_log::KafkaLog;
 use super::record_stream::RecordStream;
-use super::settled::settled_end;
+use super::settled::{Before, settled_end};
 use super::topics::{self, Found};
 use super::voice::ClientVoice;
 use crate::archive::{Archive, ArchiveError, ArchiveIdentity, Link, Manifest, manifest_name};
@@ -49,6 +52,20 @@ pub enum RestoreError {
         #[source]
         source: Box<ClientError>,
     },
+    #[error(
+        "what came of the records of partition {partition} from offset {offset} on could not be found out; run the same again to go on"
+    )]
+    Unsettled {
+        partition: u32,
+        offset: u64,
+        #[source]
+        source: KafkaError,
+    },
+    #[error(
+        "partition {partition} ends at {end}, and the cluster had acknowledged all before {acknowledged}: it lost records; see that no replica \
+         without them may lead (unclean.leader.election.enable=false), and run the same again to go on"
+    )]
+    Lost { partition: u32, acknowledged: u64, end: u64 },
     #[error("the topic could not be read to its end")]
     Unreadable,
 }
@@ -104,6 +121,11 @@ pub enum Wanted {
 /// What is on its way to the cluster.
 const BYTES_ON_THEIR_WAY: usize = 16 * 1024 * 1024;
 const RECORDS_ON_THEIR_WAY: usize = 10_000;
+/// How long the next record is waited for. It is far below the time after which the client would send again, see
+/// [`KafkaConfig::restorer`].
+const TRY: Duration = Duration::from_secs(15);
+/// How long a restore goes on without a record being taken.
+const LIMIT: Duration = Duration::from_secs(300);
 
 impl Restore {
     /// Looks what the archive has and the cluster holds, and changes nothing. The number of partitions is the archive's.
@@ -186,13 +208,24 @@ impl Restore {
                 return Err(RestoreError::Refused(text));
             }
         }
+        let log = KafkaLog::connect(&self.config)?;
+        let mut ends: Vec<u64> = self.look.partitions.iter().map(|look| look.held_to).collect();
+        if self.found.events {
+            // Of an interrupted restore something may still be on its way.
+            let settled = (0..).zip(&ends).map(|(partition, end)| self.settled(&log, partition, *end, Before::Unknown));
+            ends = try_join_all(settled).await?;
+        }
         let mut records = 0;
-        for (partition, look) in (0..).zip(&self.look.partitions) {
-            if look.held_to < look.archived_to {
-                records += self.write(partition, look, &mut each).await?;
-            }
+        for (partition, (look, end)) in (0..).zip(self.look.partitions.iter().zip(ends)) {
+            records += look.archived_to - end;
+            (look.held_to..end).for_each(|_| each());
+            self.write(&log, partition, end, look.archived_to, &mut each).await?;
         }
         self.compare(|look| (look.held_to, look.archived_to), &mut each).await?;
+        for (partition, look) in (0..).zip(&self.look.partitions) {
+            must_be_a_beginning(&self.config, partition, log.bounds(partition).await?, look.archived_to)?;
+        }
+        log.close().await;
         topics::close_restored(&self.config).await?;
         Ok(Restored { records })
     }
@@ -200,37 +233,49 @@ impl Restore {
     /// Writes what a partition lacks. What fails is not sent again by the client, since brokers forget who wrote what as soon as they look
     /// for records older than `producer.id.expiration.ms`, as all of these may be: they would take it for something new, and nobody
     /// can take a record out of a log. It goes on behind what has come of it, when nothing is on its way any more.
-    async fn write(&self, partition: u32, look: &PartitionLook, each: &mut impl FnMut()) -> Result<u64, RestoreError> {
-        let log = KafkaLog::connect(&self.config)?;
-        let mut next = look.held_to;
+    async fn write(
+        &self,
+        log: &KafkaLog,
+        partition: u32,
+        mut next: u64,
+        to: u64,
+        each: &mut impl FnMut(),
+    ) -> Result<(), RestoreError> {
         let mut progress = Instant::now();
-        // Of an interrupted restore something may still be on its way.
-        let mut is_settled = !self.found.events;
-        while next < look.archived_to {
-            let from =
-                if is_settled { next } else { settled_end(&log, partition, self.config.min_insync_replicas).await? };
-            is_settled = false;
-            if !(next..=look.archived_to).contains(&from) {
-                return Err(RestoreError::Misplaced { partition, expected: next, found: from as i64 });
-            }
-            (next..from).for_each(|_| each());
-            next = from;
-            match self.write_from(partition, &mut next, look.archived_to, each).await {
-                Err(RestoreError::NotWritten { source, .. }) if next > from || progress.elapsed() < RESTORE_LIMIT => {
+        while next < to {
+            let from = next;
+            let leader = log.replicas(partition).await.ok().map(|replicas| replicas.leader);
+            match self.write_from(partition, &mut next, to, each).await {
+                Err(RestoreError::NotWritten { source, .. })
+                    if is_silence(&source) && (next > from || progress.elapsed() < LIMIT) =>
+                {
                     tracing::warn!(
                         partition,
                         offset = next,
-                        "writing is interrupted, and goes on when the cluster lets it: {source}"
+                        "the cluster takes no records; seeing what came of the last ones"
                     );
                 }
-                outcome => outcome?,
+                outcome => return outcome,
             }
-            if next > from {
+            let end = self.settled(log, partition, next, leader.map_or(Before::Unknown, Before::LedBy)).await?;
+            if end > to {
+                return Err(RestoreError::Misplaced { partition, expected: next, found: end as i64 });
+            }
+            self.compare_partition(log, partition, next, end, &mut || {}).await?;
+            (next..end).for_each(|_| each());
+            if end > from {
                 progress = Instant::now();
             }
+            next = end;
         }
-        log.close().await;
-        Ok(look.archived_to - look.held_to)
+        Ok(())
+    }
+
+    /// Where a partition ends that has all before `next`.
+    async fn settled(&self, log: &KafkaLog, partition: u32, next: u64, before: Before) -> Result<u64, RestoreError> {
+        let end = settled_end(log, partition, self.config.min_insync_replicas, before, LIMIT).await;
+        let end = end.map_err(|source| RestoreError::Unsettled { partition, offset: next, source })?;
+        if end < next { Err(RestoreError::Lost { partition, acknowledged: next, end }) } else { Ok(end) }
     }
 
     /// Moves `next` along with what is acknowledged.
@@ -244,23 +289,32 @@ impl Restore {
         let client = self.config.restorer();
         let voice = ClientVoice::new("restore", &client);
         let producer: FutureProducer<ClientVoice> = client.create_with_context(voice).map_err(KafkaError::client)?;
-        let mut way = OnTheirWay { partition, deliveries: VecDeque::new(), bytes: 0 };
+        let mut way = OnTheirWay { partition, deliveries: VecDeque::new(), bytes: 0, since: Instant::now() };
         let mut walk = Walk::new(&self.archive, partition, *next, to);
-        let mut settle = async |way: &mut OnTheirWay| -> Result<bool, RestoreError> {
-            let Some(offset) = way.settle().await? else { return Ok(false) };
+        let mut settled = |offset: u64| {
             *next = offset + 1;
             each();
-            Ok(true)
         };
-        while let Some(records) = walk.next().await? {
+        loop {
+            // Nothing may stay unnoticed while the archive is waited for: what the client waits to send again must be given up in time.
+            let mut chunk = pin!(walk.next());
+            let records = loop {
+                tokio::select! {
+                    records = &mut chunk => break records?,
+                    offset = way.settle(), if !way.deliveries.is_empty() => settled(offset?),
+                }
+            };
+            let Some(records) = records else { break };
             for record in &records {
                 while way.is_full() {
-                    settle(&mut way).await?;
+                    settled(way.settle().await?);
                 }
                 way.send(&producer, &self.config.events_topic, record)?;
             }
         }
-        while settle(&mut way).await? {}
+        while !way.deliveries.is_empty() {
+            settled(way.settle().await?);
+        }
         Ok(())
     }
 
@@ -334,11 +388,18 @@ fn must_be_a_beginning(
     Ok(held.end)
 }
 
+/// Whether nothing was heard of a record in time. All else is for good: the client waits with whatever may pass.
+fn is_silence(error: &ClientError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut)
+}
+
 /// Records that were handed to the client and are not reported yet, in their order.
 struct OnTheirWay {
     partition: u32,
     deliveries: VecDeque<(u64, usize, DeliveryFuture)>,
     bytes: usize,
+    /// From when on the oldest one is waited for.
+    since: Instant,
 }
 
 impl OnTheirWay {
@@ -361,22 +422,36 @@ impl OnTheirWay {
             headers: Some(convert::headers(&record.headers)),
         };
         let delivery = producer.send_result(message).map_err(|(source, _)| self.not_written(record.offset, source))?;
+        if self.deliveries.is_empty() {
+            self.since = Instant::now();
+        }
         self.bytes += record.size();
         self.deliveries.push_back((record.offset, record.size(), delivery));
         Ok(())
     }
 
-    /// Waits for the oldest one, and gives its offset. None if there is none.
-    async fn settle(&mut self) -> Result<Option<u64>, RestoreError> {
-        let Some((offset, size, delivery)) = self.deliveries.pop_front() else { return Ok(None) };
-        let delivered = delivery.await.map_err(|_| self.not_written(offset, ClientError::Canceled))?;
-        let delivered = delivered.map_err(|(source, _)| self.not_written(offset, source))?;
+    /// Waits for the oldest one, of which there is one, and gives its offset. Can be cancelled.
+    async fn settle(&mut self) -> Result<u64, RestoreError> {
+        let limit = self.since + TRY;
+        let Some((offset, size, delivery)) = self.deliveries.front_mut() else { return std::future::pending().await };
+        let (offset, size) = (*offset, *size);
+        let delivered = match timeout_at(limit, delivery).await {
+            Ok(Ok(Ok(delivered))) => delivered,
+            Ok(Ok(Err((source, _)))) => return Err(self.not_written(offset, source)),
+            Ok(Err(_)) => return Err(self.not_written(offset, ClientError::Canceled)),
+            Err(_) => {
+                let silence = ClientError::MessageProduction(RDKafkaErrorCode::MessageTimedOut);
+                return Err(self.not_written(offset, silence));
+            }
+        };
+        self.deliveries.pop_front();
         self.bytes -= size;
+        self.since = Instant::now();
         if delivered.offset != offset as i64 {
             let partition = self.partition;
             return Err(RestoreError::Misplaced { partition, expected: offset, found: delivered.offset });
         }
-        Ok(Some(offset))
+        Ok(offset)
     }
 
     fn not_written(&self, offset: u64, source: ClientError) -> RestoreError {

@@ -18,7 +18,7 @@ use crate::kafka_log::soon;
 /// In the log, each of a kilobyte: several requests.
 const COMMITS: u64 = 12_000;
 const KILOBYTE: usize = 1024;
-const IN_A_RANGE: u64 = 1_000;
+const IN_A_RANGE: u64 = 200;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_is_brought_back_offset_for_offset_onto_three_brokers_of_which_one_is_killed_meanwhile() {

@@ -165,6 +165,8 @@ impl KafkaConfig {
             .set("max.in.flight.requests.per.connection", "1")
             .set("retry.backoff.ms", "300000")
             .set("retry.backoff.max.ms", "300000")
+            // Which follows that otherwise.
+            .set("topic.metadata.refresh.fast.interval.ms", "100")
             .set("message.timeout.ms", "0")
             .set("linger.ms", "5")
             .set("compression.type", "lz4")

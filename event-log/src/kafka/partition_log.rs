@@ -44,8 +44,6 @@ struct Shared {
 /// Who holds a partition.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Replicas {
-    /// The broker that leads it; -1 if none does.
-    pub leader: i32,
     pub in_sync: usize,
     pub all: usize,
 }
@@ -198,8 +196,7 @@ impl KafkaLog {
             let metadata = shared.consumers.tail().client().fetch_metadata(Some(&shared.topic), QUERY_LIMIT)?;
             let mut found = metadata.topics().iter().flat_map(|topic| topic.partitions());
             let found = found.find(|found| found.id() == partition as i32);
-            Ok(found.map_or(Replicas { leader: -1, in_sync: 0, all: 0 }, |found| Replicas {
-                leader: found.leader(),
+            Ok(found.map_or(Replicas { in_sync: 0, all: 0 }, |found| Replicas {
                 in_sync: found.isr().len(),
                 all: found.replicas().len(),
             }))

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
-use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
+use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
 use thiserror::Error;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use super::config::KafkaConfig;
@@ -20,7 +21,7 @@ use super::error::KafkaError;
 use super::log_id;
 use super::partition_log::KafkaLog;
 use super::record_stream::RecordStream;
-use super::settled::{Before, settled_end};
+use super::settled::settled_end;
 use super::topics::{self, Found};
 use super::voice::ClientVoice;
 use crate::archive::{Archive, ArchiveError, ArchiveIdentity, Link, Manifest, manifest_name};
@@ -66,7 +67,7 @@ pub enum RestoreError {
          without them may lead (unclean.leader.election.enable=false), and run the same again to go on"
     )]
     Lost { partition: u32, acknowledged: u64, end: u64 },
-    #[error("the topic could not be read to its end")]
+    #[error("the topic could not be read to its end; run the same again to go on")]
     Unreadable,
 }
 
@@ -124,6 +125,8 @@ const RECORDS_ON_THEIR_WAY: usize = 10_000;
 /// How long the next record is waited for. It is far below the time after which the client would send again, see
 /// [`KafkaConfig::restorer`].
 const TRY: Duration = Duration::from_secs(15);
+/// How long the connection before the first one is waited for.
+const CONNECT: Duration = Duration::from_secs(30);
 /// How long a restore goes on without a record being taken.
 const LIMIT: Duration = Duration::from_secs(300);
 
@@ -212,8 +215,12 @@ impl Restore {
         let mut ends: Vec<u64> = self.look.partitions.iter().map(|look| look.held_to).collect();
         if self.found.events {
             // Of an interrupted restore something may still be on its way.
-            let settled = (0..).zip(&ends).map(|(partition, end)| self.settled(&log, partition, *end, Before::Unknown));
+            let settled = (0..).zip(&ends).map(|(partition, end)| self.settled(&log, partition, *end));
             ends = try_join_all(settled).await?;
+        }
+        for (partition, (look, end)) in (0..).zip(self.look.partitions.iter().zip(&ends)) {
+            must_be_a_beginning(&self.config, partition, 0..*end, look.archived_to)?;
+            self.compare_partition(&log, partition, look.held_to, *end, &mut || {}).await?;
         }
         let mut records = 0;
         for (partition, (look, end)) in (0..).zip(self.look.partitions.iter().zip(ends)) {
@@ -244,7 +251,6 @@ impl Restore {
         let mut progress = Instant::now();
         while next < to {
             let from = next;
-            let leader = log.replicas(partition).await.ok().map(|replicas| replicas.leader);
             match self.write_from(partition, &mut next, to, each).await {
                 Err(RestoreError::NotWritten { source, .. })
                     if is_silence(&source) && (next > from || progress.elapsed() < LIMIT) =>
@@ -257,7 +263,7 @@ impl Restore {
                 }
                 outcome => return outcome,
             }
-            let end = self.settled(log, partition, next, leader.map_or(Before::Unknown, Before::LedBy)).await?;
+            let end = self.settled(log, partition, next).await?;
             if end > to {
                 return Err(RestoreError::Misplaced { partition, expected: next, found: end as i64 });
             }
@@ -272,8 +278,8 @@ impl Restore {
     }
 
     /// Where a partition ends that has all before `next`.
-    async fn settled(&self, log: &KafkaLog, partition: u32, next: u64, before: Before) -> Result<u64, RestoreError> {
-        let end = settled_end(log, partition, self.config.min_insync_replicas, before, LIMIT).await;
+    async fn settled(&self, log: &KafkaLog, partition: u32, next: u64) -> Result<u64, RestoreError> {
+        let end = settled_end(log, partition, self.found.min_insync, LIMIT).await;
         let end = end.map_err(|source| RestoreError::Unsettled { partition, offset: next, source })?;
         if end < next { Err(RestoreError::Lost { partition, acknowledged: next, end }) } else { Ok(end) }
     }
@@ -289,6 +295,11 @@ impl Restore {
         let client = self.config.restorer();
         let voice = ClientVoice::new("restore", &client);
         let producer: FutureProducer<ClientVoice> = client.create_with_context(voice).map_err(KafkaError::client)?;
+        // So that no record waits for a connection.
+        let (asked, topic) = (producer.clone(), self.config.events_topic.clone());
+        let connected = spawn_blocking(move || asked.client().fetch_metadata(Some(&topic), CONNECT).map(drop)).await;
+        let silence = |source| RestoreError::NotWritten { partition, offset: *next, source: Box::new(source) };
+        connected.map_err(|_| silence(ClientError::Canceled))?.map_err(|_| silence(nothing_heard()))?;
         let mut way = OnTheirWay { partition, deliveries: VecDeque::new(), bytes: 0, since: Instant::now() };
         let mut walk = Walk::new(&self.archive, partition, *next, to);
         let mut settled = |offset: u64| {
@@ -388,6 +399,10 @@ fn must_be_a_beginning(
     Ok(held.end)
 }
 
+fn nothing_heard() -> ClientError {
+    ClientError::MessageProduction(RDKafkaErrorCode::MessageTimedOut)
+}
+
 /// Whether nothing was heard of a record in time. All else is for good: the client waits with whatever may pass.
 fn is_silence(error: &ClientError) -> bool {
     error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut)
@@ -440,8 +455,7 @@ impl OnTheirWay {
             Ok(Ok(Err((source, _)))) => return Err(self.not_written(offset, source)),
             Ok(Err(_)) => return Err(self.not_written(offset, ClientError::Canceled)),
             Err(_) => {
-                let silence = ClientError::MessageProduction(RDKafkaErrorCode::MessageTimedOut);
-                return Err(self.not_written(offset, silence));
+                return Err(self.not_written(offset, nothing_heard()));
             }
         };
         self.deliveries.pop_front();

@@ -5,67 +5,49 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::error::KafkaError;
-use super::partition_log::KafkaLog;
-
-/// Who led the partition when what may be on its way was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Before {
-    Unknown,
-    LedBy(i32),
-}
+use super::partition_log::{KafkaLog, Replicas};
 
 /// A leader may have a record that it does not tell of, as long as a replica counts as in sync that does not fetch any more: 30 s by
-/// default (`replica.lag.time.max.ms`), and half as much until it is looked for. What lies in a socket comes sooner.
+/// default (`replica.lag.time.max.ms`), and half as much until that is looked for. What lies in a socket or a queue comes sooner.
 const QUIET: Duration = Duration::from_secs(60);
-/// A new leader tells of its end only when all that it began with is held by all (KIP-207), and of nothing that another was sent.
-const QUIET_OF_ANOTHER: Duration = Duration::from_secs(1);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Where there is one replica it tells of all that it has, but for what lies there.
+const QUIET_ALONE: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The end of a partition to which something was sent of which nobody knows what came: enough replicas are in sync, and it has been the
-/// same for so long that nothing is to come.
+/// same for so long that nothing is to come. A new leader tells of its end only when all have what it began with (KIP-207).
 pub(super) async fn settled_end(
     log: &KafkaLog,
     partition: u32,
     min_insync: i32,
-    before: Before,
     limit: Duration,
 ) -> Result<u64, KafkaError> {
     let started = Instant::now();
-    let mut last = None;
-    let mut since = started;
+    let mut quiet: Option<(u64, Instant)> = None;
     loop {
-        let replicas = log.replicas(partition).await;
-        let end = log.bounds(partition).await.map(|bounds| bounds.end);
-        let failed = match (replicas, end) {
-            (Ok(replicas), Ok(end)) if replicas.in_sync >= min_insync as usize => {
-                let is_alone = replicas.all == 1;
-                let is_another = matches!(before, Before::LedBy(leader) if leader != replicas.leader);
-                let quiet = if is_alone || is_another { QUIET_OF_ANOTHER } else { QUIET };
-                if last != Some((replicas.leader, end)) {
-                    last = Some((replicas.leader, end));
-                    since = Instant::now();
-                } else if since.elapsed() >= quiet {
+        let failed = match look(log, partition).await {
+            Ok((replicas, end)) if replicas.in_sync >= min_insync as usize => {
+                let since = quiet.filter(|(last, _)| *last == end).map_or_else(Instant::now, |(_, since)| since);
+                if since.elapsed() >= if replicas.all == 1 { QUIET_ALONE } else { QUIET } {
                     return Ok(end);
                 }
+                quiet = Some((end, since));
                 None
             }
-            (Ok(_), Ok(_)) => {
-                last = None;
-                None
-            }
-            (Err(error), _) | (_, Err(error)) => {
-                last = None;
-                Some(error)
+            outcome => {
+                quiet = None;
+                outcome.err()
             }
         };
-        // What has begun to be quiet is waited for.
-        if last.is_none() && started.elapsed() > limit {
-            let action = format!("have enough replicas of partition {partition} in sync");
+        if started.elapsed() > limit {
+            let action = format!("let partition {partition} come to rest with enough replicas in sync");
             return Err(failed.unwrap_or_else(|| log.timed_out(&action, limit)));
-        }
-        if started.elapsed() > limit + QUIET {
-            return Err(log.timed_out(&format!("let the end of partition {partition} stand still"), limit + QUIET));
         }
         sleep(LOOK_EVERY).await;
     }
+}
+
+async fn look(log: &KafkaLog, partition: u32) -> Result<(Replicas, u64), KafkaError> {
+    let replicas = log.replicas(partition).await?;
+    Ok((replicas, log.bounds(partition).await?.end))
 }

@@ -82,6 +82,8 @@ pub(super) struct Found {
     pub events: bool,
     /// Whether records of the events keep the time that whoever writes them gives.
     pub takes_times: bool,
+    /// How many replicas of the events must have a record.
+    pub min_insync: i32,
     pub log: bool,
 }
 
@@ -90,7 +92,12 @@ pub(super) async fn look(config: &KafkaConfig) -> Result<Found, KafkaError> {
     let topics = Topics::connect(config)?;
     let [events, _, log] = log_plans(config);
     let shape = topics.shape(events.name).await?;
-    let mut found = Found { events: shape.is_some(), takes_times: false, log: topics.shape(log.name).await?.is_some() };
+    let mut found = Found {
+        events: shape.is_some(),
+        takes_times: false,
+        min_insync: config.min_insync_replicas,
+        log: topics.shape(log.name).await?.is_some(),
+    };
     if let Some(shape) = shape {
         if shape.partitions != events.partitions {
             return Err(KafkaError::TopicSetting {
@@ -100,8 +107,10 @@ pub(super) async fn look(config: &KafkaConfig) -> Result<Found, KafkaError> {
                 wanted: events.partitions.to_string(),
             });
         }
-        let times = topics.settings(&events).await?;
-        found.takes_times = times.iter().any(|(setting, value)| setting.name == TIMES && value != LOG_TIMES);
+        let settings = topics.settings(&events).await?;
+        found.takes_times = settings.iter().any(|(setting, value)| setting.name == TIMES && value != LOG_TIMES);
+        let min_insync = settings.iter().find(|(setting, _)| setting.name == MIN_INSYNC);
+        found.min_insync = min_insync.and_then(|(_, value)| value.parse().ok()).unwrap_or(found.min_insync);
     }
     Ok(found)
 }
@@ -174,6 +183,7 @@ fn log_time() -> Setting {
     exactly(TIMES, LOG_TIMES)
 }
 
+const MIN_INSYNC: &str = "min.insync.replicas";
 const TIMES: &str = "message.timestamp.type";
 const LOG_TIMES: &str = "LogAppendTime";
 
@@ -193,7 +203,7 @@ fn log_plans(config: &KafkaConfig) -> [Plan<'_>; 3] {
             exactly("retention.bytes", "-1"),
             // A replica that lacks acknowledged records must never lead.
             exactly("unclean.leader.election.enable", "false"),
-            at_least("min.insync.replicas", config.min_insync_replicas),
+            at_least(MIN_INSYNC, config.min_insync_replicas),
             log_time(),
         ]
     };
@@ -218,7 +228,7 @@ fn activity_plan(config: &KafkaConfig) -> Plan<'_> {
             exactly("cleanup.policy", "delete"),
             at_least("retention.ms", ACTIVITY_KEPT.as_millis()),
             exactly("retention.bytes", "-1"),
-            at_least("min.insync.replicas", config.min_insync_replicas),
+            at_least(MIN_INSYNC, config.min_insync_replicas),
             log_time(),
         ],
     }

@@ -5,15 +5,16 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use event_log::kafka::{KafkaConfig, KafkaLog, Restore, Wanted, identify, provision};
+use groot_tests::waiting::PATIENCE;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tokio::task::block_in_place;
+use tokio::time::timeout;
 use uuid::Uuid;
 use xtask::stack::Stack;
 
 use crate::archive::world::{Place, records};
 use crate::kafka_log::driver::{Driver, commits, event};
-use crate::kafka_log::soon;
 
 /// In the log, each of a kilobyte: several requests.
 const COMMITS: u64 = 12_000;
@@ -48,7 +49,8 @@ async fn a_log_is_brought_back_offset_for_offset_onto_three_brokers_of_which_one
         });
         restored.await
     };
-    let restored = soon("the log to be restored", restore).await;
+    // It waits for a minute until it knows what came of what was on its way.
+    let restored = timeout(2 * PATIENCE, restore).await.expect("the log is restored");
     let broker = killed.take().expect("it was restored before half of it was written");
     // The claim stands before them.
     assert_eq!(restored.unwrap().records, COMMITS + 1);

@@ -50,4 +50,4 @@ pub use restore::{Look, PartitionLook, Restore, RestoreError, Restored, Wanted};
 pub use retention::Retention;
 pub use stream::{CommitStream, Delivery};
 pub use subscription::{Alone, AssignedPartition, Subscription};
-pub use topics::{LogIdentity, answers, identify, identify_activity, provision};
+pub use topics::{LogIdentity, answers, check_activity, identify, provision};

@@ -88,9 +88,9 @@ impl Process {
         let address = StoreAddress { name: "ClickHouse", url: &clickhouse.url };
         let connect = async || AnalyticsCatalog::connect(&clickhouse).await;
         let source = &Source::from(source);
-        let (events, identity) = tokio::try_join!(connected(source, address, connect), activity::identified(source))?;
+        let events = connected(source, address, connect).await?;
         let Self { health, supervisor, .. } = self;
-        let activity = activity::start(source, identity, &events, health, supervisor)?;
+        let activity = activity::start(source, &events, health, supervisor).await?;
         let events = events.start(source, health, supervisor)?;
         self.report(events.clone());
         self.report(activity.clone());

@@ -96,7 +96,7 @@ pub struct StoreAddress<'a> {
 pub struct Connected<C> {
     pub(crate) catalog: C,
     pub(crate) versions: Versions,
-    log_id: u64,
+    pub(crate) log_id: u64,
     codec: Arc<Codec>,
 }
 

@@ -131,22 +131,14 @@ impl KafkaLog {
     /// [`KafkaError::Deleted`] where it was deleted and no archive is named.
     pub async fn offsets_at(&self, millis: i64) -> Result<Vec<u64>, KafkaError> {
         let ends = self.end_offsets().await?;
-        let shared = self.shared.clone();
-        let asked = tokio::task::spawn_blocking(move || {
+        let found = self.ask("times", QUERY_LIMIT, move |shared| {
             let mut times = TopicPartitionList::new();
             for partition in 0..shared.turns.len() {
                 times.add_partition_offset(&shared.topic, partition as i32, Offset::Offset(millis))?;
             }
             shared.consumers.tail().offsets_for_times(times, QUERY_LIMIT)
         });
-        let found = match asked.await {
-            Ok(Ok(found)) => found,
-            Ok(Err(source)) => {
-                let action = format!("ask for times of topic {}", self.shared.topic);
-                return Err(KafkaError::cluster(action, &self.shared.brokers, source));
-            }
-            Err(_) => return Err(self.timed_out("answer before this process shut down", QUERY_LIMIT)),
-        };
+        let found = found.await?;
         let offset = |(partition, end): (u32, u64)| {
             let element = found.find_partition(&self.shared.topic, partition as i32);
             let offset = element.and_then(|element| match element.offset() {

@@ -4,19 +4,23 @@
 //! stay true, since records get the offsets, the times and the bytes that they had. While it goes on the topic takes the times
 //! of whoever writes, which [`super::identify`] and [`super::provision`] refuse: so nobody uses a log that is half there.
 
+mod on_their_way;
+mod walk;
+
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
-use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
+use rdkafka::error::KafkaError as ClientError;
+use rdkafka::producer::{FutureProducer, Producer};
 use thiserror::Error;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use self::on_their_way::{OnTheirWay, is_silence, nothing_heard};
+use self::walk::Walk;
 use super::config::KafkaConfig;
-use super::convert;
 use super::error::KafkaError;
 use super::log_id;
 use super::partition_log::KafkaLog;
@@ -24,8 +28,7 @@ use super::record_stream::RecordStream;
 use super::settled::settled_end;
 use super::topics::{self, Found};
 use super::voice::ClientVoice;
-use crate::archive::{Archive, ArchiveError, ArchiveIdentity, Link, Manifest, manifest_name};
-use crate::record::LogRecord;
+use crate::archive::{Archive, ArchiveError, ArchiveIdentity, Manifest};
 
 /// A log was not restored, or not to its end.
 #[derive(Debug, Error)]
@@ -119,12 +122,6 @@ pub enum Wanted {
     Fork { until: i64 },
 }
 
-/// What is on its way to the cluster.
-const BYTES_ON_THEIR_WAY: usize = 16 * 1024 * 1024;
-const RECORDS_ON_THEIR_WAY: usize = 10_000;
-/// How long the next record is waited for. It is far below the time after which the client would send again, see
-/// [`KafkaConfig::restorer`].
-const TRY: Duration = Duration::from_secs(15);
 /// How long the connection before the first one is waited for.
 const CONNECT: Duration = Duration::from_secs(30);
 /// How long a restore goes on without a record being taken.
@@ -300,7 +297,7 @@ impl Restore {
         let connected = spawn_blocking(move || asked.client().fetch_metadata(Some(&topic), CONNECT).map(drop)).await;
         let silence = |source| RestoreError::NotWritten { partition, offset: *next, source: Box::new(source) };
         connected.map_err(|_| silence(ClientError::Canceled))?.map_err(|_| silence(nothing_heard()))?;
-        let mut way = OnTheirWay { partition, deliveries: VecDeque::new(), bytes: 0, since: Instant::now() };
+        let mut way = OnTheirWay::to(partition);
         let mut walk = Walk::new(&self.archive, partition, *next, to);
         let mut settled = |offset: u64| {
             *next = offset + 1;
@@ -312,7 +309,7 @@ impl Restore {
             let records = loop {
                 tokio::select! {
                     records = &mut chunk => break records?,
-                    offset = way.settle(), if !way.deliveries.is_empty() => settled(offset?),
+                    offset = way.settle(), if !way.is_empty() => settled(offset?),
                 }
             };
             let Some(records) = records else { break };
@@ -323,7 +320,7 @@ impl Restore {
                 way.send(&producer, &self.config.events_topic, record)?;
             }
         }
-        while !way.deliveries.is_empty() {
+        while !way.is_empty() {
             settled(way.settle().await?);
         }
         Ok(())
@@ -397,131 +394,4 @@ fn must_be_a_beginning(
         return refused(format!("ends at offset {}, and the archive at {archived_to}", held.end));
     }
     Ok(held.end)
-}
-
-fn nothing_heard() -> ClientError {
-    ClientError::MessageProduction(RDKafkaErrorCode::MessageTimedOut)
-}
-
-/// Whether nothing was heard of a record in time. All else is for good: the client waits with whatever may pass.
-fn is_silence(error: &ClientError) -> bool {
-    error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut)
-}
-
-/// Records that were handed to the client and are not reported yet, in their order.
-struct OnTheirWay {
-    partition: u32,
-    deliveries: VecDeque<(u64, usize, DeliveryFuture)>,
-    bytes: usize,
-    /// From when on the oldest one is waited for.
-    since: Instant,
-}
-
-impl OnTheirWay {
-    fn is_full(&self) -> bool {
-        self.bytes > BYTES_ON_THEIR_WAY || self.deliveries.len() >= RECORDS_ON_THEIR_WAY
-    }
-
-    fn send(
-        &mut self,
-        producer: &FutureProducer<ClientVoice>,
-        topic: &str,
-        record: &LogRecord,
-    ) -> Result<(), RestoreError> {
-        let message = FutureRecord::<[u8], [u8]> {
-            topic,
-            partition: Some(self.partition as i32),
-            payload: record.value.as_deref(),
-            key: record.key.as_deref(),
-            timestamp: Some(record.timestamp),
-            headers: Some(convert::headers(&record.headers)),
-        };
-        let delivery = producer.send_result(message).map_err(|(source, _)| self.not_written(record.offset, source))?;
-        if self.deliveries.is_empty() {
-            self.since = Instant::now();
-        }
-        self.bytes += record.size();
-        self.deliveries.push_back((record.offset, record.size(), delivery));
-        Ok(())
-    }
-
-    /// Waits for the oldest one, of which there is one, and gives its offset. Can be cancelled.
-    async fn settle(&mut self) -> Result<u64, RestoreError> {
-        let limit = self.since + TRY;
-        let Some((offset, size, delivery)) = self.deliveries.front_mut() else { return std::future::pending().await };
-        let (offset, size) = (*offset, *size);
-        let delivered = match timeout_at(limit, delivery).await {
-            Ok(Ok(Ok(delivered))) => delivered,
-            Ok(Ok(Err((source, _)))) => return Err(self.not_written(offset, source)),
-            Ok(Err(_)) => return Err(self.not_written(offset, ClientError::Canceled)),
-            Err(_) => {
-                return Err(self.not_written(offset, nothing_heard()));
-            }
-        };
-        self.deliveries.pop_front();
-        self.bytes -= size;
-        self.since = Instant::now();
-        if delivered.offset != offset as i64 {
-            let partition = self.partition;
-            return Err(RestoreError::Misplaced { partition, expected: offset, found: delivered.offset });
-        }
-        Ok(offset)
-    }
-
-    fn not_written(&self, offset: u64, source: ClientError) -> RestoreError {
-        RestoreError::NotWritten { partition: self.partition, offset, source: Box::new(source) }
-    }
-}
-
-/// The archived records of a partition from one offset to another, range after range.
-struct Walk<'a> {
-    archive: &'a Archive,
-    partition: u32,
-    next: u64,
-    end: u64,
-    chunks: Option<crate::archive::Chunks>,
-    last: Option<Link>,
-}
-
-impl<'a> Walk<'a> {
-    fn new(archive: &'a Archive, partition: u32, next: u64, end: u64) -> Self {
-        Self { archive, partition, next, end, chunks: None, last: None }
-    }
-
-    async fn next(&mut self) -> Result<Option<Vec<LogRecord>>, RestoreError> {
-        while self.next < self.end {
-            let Some(chunks) = &mut self.chunks else {
-                let link = self.link().await?;
-                self.chunks = Some(self.archive.records(&link.manifest).await?);
-                self.last = Some(link);
-                continue;
-            };
-            let Some(chunk) = chunks.next().await else {
-                self.chunks = None;
-                continue;
-            };
-            let mut records = chunk?;
-            records.retain(|record| (self.next..self.end).contains(&record.offset));
-            if let Some(last) = records.last() {
-                self.next = last.offset + 1;
-                return Ok(Some(records));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn link(&self) -> Result<Link, RestoreError> {
-        let link = match &self.last {
-            Some(_) => self.archive.link(self.partition, self.next).await?,
-            None => self.archive.link_before(self.partition, self.next).await?,
-        };
-        let name = manifest_name(self.partition, self.next);
-        let refused = |what| RestoreError::Refused(format!("{name} of the archive at {} {what}", self.archive.place()));
-        let link = link.filter(|link| link.manifest.last_offset >= self.next);
-        let link = link.ok_or_else(|| refused("is missing; see `replay-tool archive verify`"))?;
-        if self.last.as_ref().is_some_and(|last| !link.follows(Some(last))) {
-            return Err(refused("does not follow the manifest before it; see `replay-tool archive verify`"));
-        }
-        Ok(link)
-    }
 }

@@ -13,7 +13,7 @@ pub mod row;
 
 use std::sync::Arc;
 
-use event_log::kafka::{AssignedPartition, KafkaLog, LogIdentity, identify_activity};
+use event_log::kafka::{AssignedPartition, KafkaLog, check_activity};
 use read_model::analytics::AnalyticsNames;
 use read_model::{ANALYTICS, Projection as Names, Versions};
 use service::health::Health;
@@ -45,24 +45,18 @@ pub(crate) struct Activity {
     topic: String,
 }
 
-/// Sees that the topic is there, and which log it belongs to.
-pub async fn identified(source: &Source) -> Result<LogIdentity, StartError> {
-    let kafka = &source.kafka;
-    Ok(connect_with_retries("Kafka", &kafka.brokers, || identify_activity(kafka)).await?)
-}
-
-/// Starts to count into each version that is followed of the tables of events, which are there. Adds a check to `health`; stops as
-/// [`Connected::start`] does.
-pub fn start(
+/// Connects to Kafka, and starts to count into each version that is followed of the tables of events, which are there. Adds a check to
+/// `health`; stops as [`Connected::start`] does.
+pub async fn start(
     source: &Source,
-    identity: LogIdentity,
     events: &Connected<AnalyticsCatalog>,
     health: &Health,
     supervisor: &Supervisor,
 ) -> Result<Running, StartError> {
+    connect_with_retries("Kafka", &source.kafka.brokers, || check_activity(&source.kafka)).await?;
     let kafka = source.kafka.of_activity();
     let catalog = events.catalog.clone();
-    let activity = Activity { catalog, log_id: identity.log_id, topic: kafka.events_topic.clone() };
+    let activity = Activity { catalog, log_id: events.log_id, topic: kafka.events_topic.clone() };
     Ok(Running::start(activity, source.topic(&kafka), &events.versions, health, supervisor)?)
 }
 

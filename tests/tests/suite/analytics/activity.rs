@@ -42,8 +42,7 @@ impl Process {
         let store = StoreAddress { name: "ClickHouse", url: &address.url };
         let connect = async || AnalyticsCatalog::connect(address).await;
         let events = projectors::connected(&world.source, store, connect).await.unwrap();
-        let identity = activity::identified(&world.source).await.unwrap();
-        let running = activity::start(&world.source, identity, &events, &Health::new(), &supervisor).unwrap();
+        let running = activity::start(&world.source, &events, &Health::new(), &supervisor).await.unwrap();
         Self { running, supervisor }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! What a store takes for a write (a transaction with its sync to disk, a request) hardly depends on how much is written. So where there is
 //! little to do each write goes at once, and where there is much a few large ones take the place of many small ones: group commit, as databases
-//! do it with their logs.
+//! do it with their logs. Only large ones run beside each other: of those each has enough to do for one that waits for the disk.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,7 +23,15 @@ pub struct Write<B> {
     pub to: Position,
 }
 
+/// A write of fewer records than this lets none run beside it: what comes meanwhile goes into one with others.
+const MANY: u64 = 500;
+
 impl<B> Write<B> {
+    /// Of the log, whether they change anything or not.
+    fn records(&self) -> u64 {
+        self.to.next_offset.saturating_sub(self.from.position.next_offset)
+    }
+
     /// What the store says once it is written.
     pub fn saved(&self) -> Saved {
         self.from.moved_to(self.to)
@@ -41,6 +49,7 @@ impl<B> Clone for Write<B> {
 pub struct Together<B> {
     waiting: Arc<Mutex<Vec<Waiting<B>>>>,
     turns: Arc<Semaphore>,
+    at_once: u32,
     detached: Detached,
 }
 
@@ -48,14 +57,20 @@ type Waiting<B> = (Write<B>, oneshot::Sender<Result<Saved, StoreFailure>>);
 
 impl<B> Clone for Together<B> {
     fn clone(&self) -> Self {
-        Self { waiting: self.waiting.clone(), turns: self.turns.clone(), detached: self.detached.clone() }
+        Self {
+            waiting: self.waiting.clone(),
+            turns: self.turns.clone(),
+            at_once: self.at_once,
+            detached: self.detached.clone(),
+        }
     }
 }
 
 impl<B: Send + Sync + 'static> Together<B> {
-    /// With so many groups under way at a time.
-    pub fn new(at_once: usize) -> Self {
-        Self { waiting: Arc::default(), turns: Arc::new(Semaphore::new(at_once)), detached: Detached::default() }
+    /// With so many large groups under way at a time.
+    pub fn new(at_once: u32) -> Self {
+        let turns = Arc::new(Semaphore::new(at_once as usize));
+        Self { waiting: Arc::default(), turns, at_once, detached: Detached::default() }
     }
 
     /// Waits until a write was carried out by `all`, which is given the others too that wait by then, and writes all of them or fails. Where
@@ -74,12 +89,13 @@ impl<B: Send + Sync + 'static> Together<B> {
         F: Future<Output = Result<(), StoreFailure>> + Send,
     {
         let (answer, answered) = oneshot::channel();
+        let turns_taken = if write.records() < MANY { self.at_once } else { 1 };
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((write, answer));
         let (waiting, turns) = (self.waiting.clone(), self.turns.clone());
         // As many turns are asked for as there are writes. Whoever finds that its own was taken by an earlier one has nothing to do.
         let turn = async move {
             // Never closed.
-            let _turn = turns.acquire().await;
+            let _turn = turns.acquire_many(turns_taken).await;
             let group = std::mem::take(&mut *waiting.lock().unwrap_or_else(PoisonError::into_inner));
             if !group.is_empty() {
                 carry_out(group, all).await;
@@ -143,6 +159,36 @@ mod tests {
         let (first, (second, third, fourth)) = tokio::join!(write(0), later);
         assert!([first, second, third, fourth].iter().all(Result::is_ok));
         assert_eq!(*groups.lock().unwrap(), [vec![0], vec![1, 2, 3]]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn large_writes_run_beside_each_other_and_small_ones_alone() {
+        let together = Together::new(2);
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let write = |partition, records| {
+            let to = Position { next_offset: records, ..Position::START };
+            let (running, most) = (running.clone(), most.clone());
+            let write = Write { to, ..of(partition) };
+            together.write("the store", LIMIT, write, move |_| {
+                let (running, most) = (running.clone(), most.clone());
+                async move {
+                    most.fetch_max(running.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    running.fetch_sub(1, Ordering::Relaxed);
+                    Ok(())
+                }
+            })
+        };
+        let later = async |partition, records| {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            write(partition, records).await
+        };
+        let small = tokio::join!(write(0, MANY - 1), later(1, MANY - 1), later(2, 1));
+        assert!(small.0.is_ok() && small.1.is_ok() && small.2.is_ok());
+        assert_eq!(most.swap(0, Ordering::Relaxed), 1);
+        let large = tokio::join!(write(0, MANY), later(1, MANY));
+        assert!(large.0.is_ok() && large.1.is_ok());
+        assert_eq!(most.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ pub mod config;
 mod cursor;
 mod dashboard;
 mod etag;
+mod follow;
 mod freshness;
 mod live;
 mod page;

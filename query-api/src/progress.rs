@@ -1,12 +1,15 @@
 //! How far a projection has come, and waiting until it has come further.
 //!
-//! However many requests wait, one poller reads the checkpoints for all of them, and it reads only while somebody waits.
+//! However many requests wait, one poller reads the checkpoints for all of them, and it reads only while somebody waits. A store may tell
+//! by itself where a projection has come to, which is sooner than the next reading; that proves what is there, and only a reading what is not.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use metrics::counter;
 use read_model::Checkpoint;
 use service::problem::Problem;
 use service::token::PositionToken;
@@ -49,12 +52,19 @@ pub trait Checkpoints: Clone + Send + Sync + 'static {
 pub trait Moment: Clone + Debug + Default + Send + Sync {
     /// None where nothing was read yet.
     fn version(&self) -> Option<u32>;
+
+    /// This moment, or the other one of the same version if that is later.
+    fn or_later(self, other: &Self) -> Self;
 }
 
 /// Of a store in which what is written is seen at once.
 impl Moment for Option<u32> {
     fn version(&self) -> Option<u32> {
         *self
+    }
+
+    fn or_later(self, _: &Self) -> Self {
+        self
     }
 }
 
@@ -65,17 +75,19 @@ struct Shared<S: Checkpoints> {
     store: S,
     readings: watch::Sender<Option<Reading<S>>>,
     waiting: watch::Sender<usize>,
+    /// Whether the store tells by itself where the projection comes to.
+    is_told: AtomicBool,
 }
 
-/// The checkpoints as they were read once, or why they could not be.
+/// The checkpoints as they were read once and moved on as was told since, or why they could not be read.
 struct Reading<S: Checkpoints> {
-    /// When the reading began: it tells nothing for certain about later.
+    /// When the reading began: what is not there by it may be there later.
     began: Instant,
     result: Result<Arc<Positions<S::Moment>>, S::Error>,
 }
 
 /// Where the projection stood in each partition, and the store's time then.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Positions<M> {
     by_partition: BTreeMap<u32, Checkpoint>,
     moment: M,
@@ -99,6 +111,8 @@ enum Verdict {
     OtherLog,
 }
 
+/// Between two readings where the store tells by itself what they would find: in case that comes late.
+const TOLD_PAUSE: Duration = Duration::from_millis(100);
 /// How long a log id that was read is taken for true in position headers.
 const LOG_ID_HOLDS: Duration = Duration::from_secs(5);
 /// A reading is over after the limit of a query or two, the session's and the checkpoints'.
@@ -118,7 +132,8 @@ impl<S: Checkpoints> Clone for Reading<S> {
 
 impl<S: Checkpoints> Progress<S> {
     pub fn new(store: S) -> Self {
-        Self(Arc::new(Shared { store, readings: watch::Sender::new(None), waiting: watch::Sender::new(0) }))
+        let (readings, waiting) = (watch::Sender::new(None), watch::Sender::new(0));
+        Self(Arc::new(Shared { store, readings, waiting, is_told: AtomicBool::new(false) }))
     }
 
     /// Waits until the documents hold all that the tokens name, at most `limit` but at least for one reading.
@@ -130,14 +145,14 @@ impl<S: Checkpoints> Progress<S> {
             Err(error) => return Waited::Unavailable(error),
         };
         // A version never goes back, so any reading may prove that it is there; only a new one that it is not.
-        if let Some(Reading { result: Ok(positions), .. }) = &*readings.borrow_and_update()
-            && positions.moment.version() == Some(live)
-            && positions.judge(tokens) == Verdict::Reached
+        let proves = |reading: &Reading<S>| reading.proves(live, tokens);
+        if let Some(Reading { result: Ok(positions), .. }) =
+            readings.borrow_and_update().as_ref().filter(|reading| proves(reading))
         {
             return Waited::Reached(positions.moment.clone());
         }
         let _waiting = self.count_in();
-        let mut last = match next_since(&mut readings, asked).await {
+        let mut last = match next_since(&mut readings, asked, proves).await {
             Ok(positions) => positions,
             Err(error) => return Waited::Unavailable(error),
         };
@@ -147,7 +162,7 @@ impl<S: Checkpoints> Progress<S> {
                 Verdict::OtherLog => return Waited::OtherLog,
                 Verdict::Behind => {}
             }
-            last = match timeout_at(asked + limit, next_since(&mut readings, asked)).await {
+            last = match timeout_at(asked + limit, next_since(&mut readings, asked, proves)).await {
                 Ok(Ok(positions)) => positions,
                 Ok(Err(error)) => return Waited::Unavailable(error),
                 Err(_) => return Waited::Behind(last.moment.clone()),
@@ -165,17 +180,44 @@ impl<S: Checkpoints> Progress<S> {
         }
         let mut readings = self.0.readings.subscribe();
         let _waiting = self.count_in();
-        next_since(&mut readings, now).await.ok()?.log_id()
+        next_since(&mut readings, now, |_| false).await.ok()?.log_id()
+    }
+
+    /// The store tells where the projection of this version has come to in a partition, and that it is seen from this moment on.
+    pub fn tell(&self, version: u32, checkpoint: Checkpoint, moment: impl FnOnce(&mut S::Moment)) {
+        self.0.readings.send_if_modified(|reading| {
+            let Some(Reading { result: Ok(positions), .. }) = reading else { return false };
+            let is_of_these =
+                positions.moment.version() == Some(version) && positions.log_id() == Some(checkpoint.log_id);
+            if is_of_these {
+                let positions = Arc::make_mut(positions);
+                positions.move_to(checkpoint);
+                moment(&mut positions.moment);
+                counter!("checkpoints_told_total").increment(1);
+            }
+            is_of_these
+        });
+    }
+
+    /// Whether the store tells by itself from now on.
+    pub fn is_told(&self, is_told: bool) {
+        self.0.is_told.store(is_told, Ordering::Relaxed);
+    }
+
+    /// Returns when somebody waits.
+    pub async fn awaited(&self) {
+        // The sender lives in `self`: waiting cannot fail.
+        let _ = self.0.waiting.subscribe().wait_for(|count| *count > 0).await;
     }
 
     /// Reads the checkpoints again and again while somebody waits. Runs until cancelled.
     pub async fn poll(&self, cancel: CancellationToken) {
-        let mut waiting = self.0.waiting.subscribe();
         let forever = async {
-            // The sender lives in `self`: waiting cannot fail.
-            while waiting.wait_for(|count| *count > 0).await.is_ok() {
+            loop {
+                self.awaited().await;
+                let since = self.0.waiting.subscribe();
                 self.step().await;
-                sleep(S::PAUSE).await;
+                self.pause(since).await;
             }
         };
         cancel.run_until_cancelled(forever).await;
@@ -184,8 +226,21 @@ impl<S: Checkpoints> Progress<S> {
     async fn step(&self) {
         let began = Instant::now();
         let read = self.0.store.checkpoints().await;
-        let result = read.map(|(checkpoints, moment)| Arc::new(Positions::new(checkpoints, moment)));
-        self.0.readings.send_replace(Some(Reading { began, result }));
+        let mut result = read.map(|(checkpoints, moment)| Positions::new(checkpoints, moment));
+        self.0.readings.send_modify(|reading| {
+            if let (Ok(read), Some(Reading { result: Ok(known), .. })) = (&mut result, &*reading) {
+                read.keep(known);
+            }
+            *reading = Some(Reading { began, result: result.map(Arc::new) });
+        });
+    }
+
+    /// Until the next reading. What is told needs none, but whoever came since the last one began has a right to his own.
+    async fn pause(&self, mut since: watch::Receiver<usize>) {
+        sleep(S::PAUSE).await;
+        if self.0.is_told.load(Ordering::Relaxed) {
+            let _ = timeout(TOLD_PAUSE, since.changed()).await;
+        }
     }
 
     fn count_in(&self) -> CountedIn<'_> {
@@ -203,19 +258,28 @@ impl Drop for CountedIn<'_> {
     }
 }
 
-/// The next reading that began after `asked`.
+impl<S: Checkpoints> Reading<S> {
+    /// Whether all that the tokens name is in this version.
+    fn proves(&self, version: u32, tokens: &[PositionToken]) -> bool {
+        self.result.as_ref().is_ok_and(|positions| {
+            positions.moment.version() == Some(version) && positions.judge(tokens) == Verdict::Reached
+        })
+    }
+}
+
+/// The next reading that began after `asked`, or that proves what is wanted.
 async fn next_since<S: Checkpoints>(
     readings: &mut watch::Receiver<Option<Reading<S>>>,
     asked: Instant,
+    proves: impl Fn(&Reading<S>) -> bool,
 ) -> Result<Arc<Positions<S::Moment>>, S::Error> {
-    let fresh = |reading: &Option<Reading<S>>| reading.as_ref().is_some_and(|reading| reading.began >= asked);
     let next = async {
         loop {
             // Both fail only when the sender is gone, and the poller with it.
             readings.changed().await.ok()?;
-            let reading = readings.borrow_and_update().clone();
-            if fresh(&reading) {
-                return reading;
+            let reading = readings.borrow_and_update().clone()?;
+            if reading.began >= asked || proves(&reading) {
+                return Some(reading);
             }
         }
     };
@@ -225,7 +289,7 @@ async fn next_since<S: Checkpoints>(
     }
 }
 
-impl<M> Positions<M> {
+impl<M: Moment> Positions<M> {
     fn new(checkpoints: Vec<Checkpoint>, moment: M) -> Self {
         let by_partition = checkpoints.into_iter().map(|checkpoint| (checkpoint.partition, checkpoint)).collect();
         Self { by_partition, moment }
@@ -233,6 +297,22 @@ impl<M> Positions<M> {
 
     fn log_id(&self) -> Option<u64> {
         self.by_partition.values().next().map(|checkpoint| checkpoint.log_id)
+    }
+
+    /// A checkpoint goes no way back.
+    fn move_to(&mut self, checkpoint: Checkpoint) {
+        let is_further = |known: &Checkpoint| known.next_offset >= checkpoint.next_offset;
+        if !self.by_partition.get(&checkpoint.partition).is_some_and(is_further) {
+            self.by_partition.insert(checkpoint.partition, checkpoint);
+        }
+    }
+
+    /// What was told may be further than what was read while it was told.
+    fn keep(&mut self, known: &Self) {
+        if self.moment.version() == known.moment.version() && self.log_id() == known.log_id() {
+            known.by_partition.values().cloned().for_each(|checkpoint| self.move_to(checkpoint));
+            self.moment = std::mem::take(&mut self.moment).or_later(&known.moment);
+        }
     }
 
     /// As long as nothing is projected the log is not known, and every token is ahead.
@@ -262,6 +342,30 @@ mod tests {
     /// A store that says which version is live; what is read of it is published by the tests.
     #[derive(Clone, Debug)]
     struct Live(Arc<AtomicU32>);
+
+    /// A store that counts how often it is read, and never comes further.
+    #[derive(Clone, Debug, Default)]
+    struct Counting(Arc<AtomicU32>);
+
+    impl Checkpoints for Counting {
+        type Moment = Option<u32>;
+        type Error = StoreError;
+
+        const PAUSE: Duration = Duration::from_millis(10);
+
+        async fn live(&self) -> Result<u32, StoreError> {
+            Ok(1)
+        }
+
+        async fn checkpoints(&self) -> Result<(Vec<Checkpoint>, Option<u32>), StoreError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok((vec![at(0, 5)], Some(1)))
+        }
+
+        fn timed_out() -> StoreError {
+            StoreError::TimedOut
+        }
+    }
 
     impl Checkpoints for Live {
         type Moment = Option<u32>;
@@ -349,6 +453,82 @@ mod tests {
         let progress = progress();
         publish(&progress, Ok(positions(&[at(0, 6)])));
         assert!(matches!(progress.wait_for(&[token(0, 5)], Duration::ZERO).await, Waited::Reached(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_store_tells_is_enough_for_who_waits_and_who_comes_later() {
+        let progress = progress();
+        let wait = || {
+            let asking = progress.clone();
+            tokio::spawn(async move { asking.wait_for(&[token(0, 5)], Duration::from_secs(2)).await })
+        };
+        publish(&progress, Ok(positions(&[at(0, 5)])));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let waiting = wait();
+        progress.awaited().await;
+        progress.tell(1, at(0, 6), |_| {});
+        assert!(matches!(waiting.await.unwrap(), Waited::Reached(_)));
+        assert!(matches!(wait().await.unwrap(), Waited::Reached(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_told_of_another_version_or_another_log_proves_nothing() {
+        let progress = progress();
+        publish(&progress, Ok(positions(&[at(0, 5)])));
+        progress.tell(2, at(0, 6), |_| {});
+        progress.tell(1, Checkpoint { log_id: 1, ..at(0, 6) }, |_| {});
+        let asking = progress.clone();
+        let waiting = tokio::spawn(async move { asking.wait_for(&[token(0, 5)], Duration::ZERO).await });
+        progress.awaited().await;
+        publish(&progress, Ok(positions(&[at(0, 5)])));
+        assert!(matches!(waiting.await.unwrap(), Waited::Behind(Some(1))));
+    }
+
+    #[test]
+    fn a_reading_takes_nothing_back_that_was_told_while_it_was_made() {
+        let mut read = positions(&[at(0, 5), at(1, 9)]);
+        read.keep(&positions(&[at(0, 6), at(1, 8), at(2, 1)]));
+        assert_eq!(read.judge(&[token(0, 5), token(1, 8), token(2, 0)]), Verdict::Reached);
+        assert_eq!(read.judge(&[token(0, 6)]), Verdict::Behind);
+        let mut other = Positions::new(vec![at(0, 5)], Some(2));
+        other.keep(&positions(&[at(0, 6)]));
+        assert_eq!(
+            other.judge(&[token(0, 5)]),
+            Verdict::Behind,
+            "a version that is made anew begins from its own reading"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_tells_by_itself_is_read_seldom_and_for_everyone_who_comes() {
+        let store = Counting::default();
+        let progress = Progress::new(store.clone());
+        let cancel = CancellationToken::new();
+        let (polled, stop) = (progress.clone(), cancel.clone());
+        let polling = tokio::spawn(async move { polled.poll(stop).await });
+        let readings_within_a_second = async || {
+            let before = store.0.load(Ordering::Relaxed);
+            let waited = progress.wait_for(&[token(0, 5)], Duration::from_secs(1)).await;
+            assert!(matches!(waited, Waited::Behind(_)));
+            store.0.load(Ordering::Relaxed) - before
+        };
+        let asked = readings_within_a_second().await;
+        progress.is_told(true);
+        let told = readings_within_a_second().await;
+        assert!(asked > 50 && told < 15, "{asked} readings where it tells nothing, {told} where it does");
+
+        let wanted = [token(0, 5)];
+        let long = progress.wait_for(&wanted, Duration::from_secs(1));
+        let short = async {
+            tokio::time::sleep(TOLD_PAUSE.mul_f64(0.5)).await;
+            let asked = Instant::now();
+            assert!(matches!(progress.wait_for(&wanted, Duration::ZERO).await, Waited::Behind(_)));
+            asked.elapsed()
+        };
+        let (_, took) = tokio::join!(long, short);
+        assert!(took < TOLD_PAUSE.mul_f64(0.25), "who comes waits for a reading, not for the pause to end: {took:?}");
+        cancel.cancel();
+        polling.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

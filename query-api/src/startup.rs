@@ -23,6 +23,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::analytics::{self, Figures, Tables};
 use crate::config::Config;
 use crate::dashboard;
+use crate::follow::Follower;
 use crate::live::socket::{self, Sockets};
 use crate::live::{Live, figures, happenings, stream};
 use crate::posts::by_id::cache::PostCache;
@@ -151,11 +152,11 @@ impl App {
             stopping: over,
         } = self;
         let supervisor = Supervisor::new(cancel);
-        poll(&supervisor, "documents-poller", progress);
+        poll(&supervisor, "documents-poller", progress.clone());
         poll(&supervisor, "search-poller", search.progress);
         poll(&supervisor, "analytics-poller", analytics.progress);
         tell(&supervisor, live, store.clone());
-        follow(&supervisor, posts);
+        follow(&supervisor, Follower { store: store.clone(), posts, progress });
         // Operators are served to the very end, so that a slow shutdown can be watched.
         let ended = CancellationToken::new();
         let stopping = supervisor.token();
@@ -194,12 +195,12 @@ fn poll<S: Checkpoints>(supervisor: &Supervisor, name: &str, progress: Progress<
     });
 }
 
-/// Keeps posts, and the names of their authors, in memory until they change.
-fn follow(supervisor: &Supervisor, posts: PostCache) {
-    supervisor.spawn("post-cache", OnError::Restart, OnCancel::Drop, move |cancel| {
-        let posts = posts.clone();
+/// Hears of what changes in MongoDB, and tells it.
+fn follow(supervisor: &Supervisor, follower: Follower) {
+    supervisor.spawn("follower", OnError::Restart, OnCancel::Drop, move |cancel| {
+        let follower = follower.clone();
         async move {
-            posts.keep_following(cancel).await;
+            follower.keep_following(cancel).await;
             Ok::<_, Infallible>(())
         }
     });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use mongodb::{
     Client, ClientSession, ClusterTime, Database,
-    bson::{Document, Timestamp, doc},
+    bson::{self, Document, Timestamp, doc},
     change_stream::{ChangeStream, event::ChangeStreamEvent},
     error::{Error, ErrorKind},
     options::{ClientOptions, FindOptions, ReadConcern, ReadPreference, SelectionCriteria},
@@ -62,13 +62,13 @@ impl Inserts {
     }
 }
 
-/// Posts and people that change in whatever way, one after another.
+/// Posts, people and checkpoints that change in whatever way, one after another.
 pub struct Changes {
     stream: ChangeStream<ChangeStreamEvent<Document>>,
-    posts: String,
+    names: Projection,
 }
 
-/// What is followed: the live version's posts and people from a moment on.
+/// What is followed: the live version's posts, people and checkpoints from a moment on.
 pub struct Followed {
     pub changes: Changes,
     pub moment: Moment,
@@ -94,6 +94,8 @@ pub enum Kind {
 #[derive(Clone, Debug)]
 pub enum Told {
     Change(Change),
+    /// The projection has come further in a partition; sessions that are opened after this time see what it covers.
+    Checkpoint(Checkpoint, Timestamp),
     /// Nothing has changed within [`QUIET`].
     Nothing,
     /// A collection itself is gone.
@@ -107,7 +109,13 @@ impl Changes {
             return Ok(if self.stream.is_alive() { Told::Nothing } else { Told::End });
         };
         let collection = event.ns.and_then(|ns| ns.coll);
-        let kind = if collection.as_ref() == Some(&self.posts) { Kind::Post } else { Kind::Person };
+        if collection.as_deref() == Some(self.names.checkpoints()) {
+            // One that was taken away, so that the log is read again, takes nothing away that readers see.
+            let checkpoint = event.full_document.and_then(|document| bson::from_document(document).ok());
+            let told = checkpoint.zip(event.cluster_time);
+            return Ok(told.map_or(Told::Nothing, |(checkpoint, time)| Told::Checkpoint(checkpoint, time)));
+        }
+        let kind = if collection == Some(self.names.posts()) { Kind::Post } else { Kind::Person };
         let id = event.document_key.as_ref().and_then(|key| stored::to_id(key.get("_id")?));
         Ok(id.zip(event.cluster_time).map_or(Told::End, |(id, time)| Told::Change(Change { kind, id, time })))
     }
@@ -169,7 +177,7 @@ impl Store {
         Ok(Inserts(self.database.watch().pipeline([of]).await?))
     }
 
-    /// The posts and people that change from now on.
+    /// The posts, people and checkpoints that change from now on.
     pub async fn changes(&self) -> Result<Followed, StoreError> {
         let mut session = self.session(&Moment::default()).await?;
         // Any read has the store say its time.
@@ -177,15 +185,20 @@ impl Store {
         let (moment, names) = (session.moment(), session.names());
         let untimed = || Error::custom("the server says no time: a change stream needs a replica set".to_owned());
         let time = moment.operation.ok_or_else(untimed)?;
-        let posts = names.posts();
-        let ours = doc! { "$in": [&posts, &names.people()] };
+        let ours = doc! { "$in": [names.posts(), names.people()] };
+        let (first, end) = names.checkpoint_ids();
+        let is_checkpoint = doc! { "ns.coll": names.checkpoints(), "documentKey._id": { "$gte": first, "$lt": end } };
         // A collection that is renamed is told by its old name, and what it becomes stands beside it.
-        let of = doc! { "$match": { "$or": [{ "ns.coll": &ours }, { "to.coll": &ours }] } };
-        // Which document it was is enough.
-        let fields = doc! { "$project": { "operationType": 1, "ns": 1, "documentKey": 1, "clusterTime": 1 } };
+        let of = doc! { "$match": { "$or": [{ "ns.coll": &ours }, { "to.coll": &ours }, is_checkpoint] } };
+        // Of posts and people it is enough which it was. Checkpoints are replaced as a whole, so the whole is told of them.
+        let is_whole = doc! { "$eq": ["$ns.coll", names.checkpoints()] };
+        let whole = doc! { "$cond": [is_whole, "$fullDocument", "$$REMOVE"] };
+        let fields = doc! {
+            "$project": { "operationType": 1, "ns": 1, "documentKey": 1, "clusterTime": 1, "fullDocument": whole }
+        };
         let stream = self.database.watch().pipeline([of, fields]).start_at_operation_time(time).max_await_time(QUIET);
         let stream = within_limit(stream.into_future()).await?;
-        Ok(Followed { changes: Changes { stream, posts }, moment, names })
+        Ok(Followed { changes: Changes { stream, names }, moment, names })
     }
 
     /// Closes the connections; nothing can be read afterwards.
@@ -204,6 +217,10 @@ impl Moment {
 impl progress::Moment for Moment {
     fn version(&self) -> Option<u32> {
         self.version
+    }
+
+    fn or_later(self, other: &Self) -> Self {
+        if self.operation < other.operation { other.clone() } else { self }
     }
 }
 

@@ -33,8 +33,8 @@ pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(45);
 const RETRY_FOR: Duration = Duration::from_secs(2);
 /// Pauses between attempts: this, doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
-/// Transactions at a time. While one waits for the disk another may be filled.
-const AT_ONCE: usize = 2;
+/// Large transactions at a time. While one waits for the disk another may be filled.
+const AT_ONCE: u32 = 2;
 
 /// The collections of one projection of one log. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -26,8 +26,8 @@ use crate::together::{Together, Write};
 
 /// A write that has not ended after this long counts as failed.
 const WRITE_LIMIT: Duration = Duration::from_secs(120);
-/// Groups of writes at a time: while one is folded here another is indexed there.
-const AT_ONCE: usize = 2;
+/// Large groups of writes at a time: while one is folded here another is indexed there.
+const AT_ONCE: u32 = 2;
 /// Posts that are read, folded and written at once.
 const POSTS: usize = 500;
 /// Bytes of documents in one request.

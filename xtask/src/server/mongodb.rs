@@ -31,6 +31,10 @@ pub(super) fn lay_out(site: &Site) -> Result<Server> {
         // A projector that is killed in the midst of a transaction leaves its documents locked for this long, in seconds.
         "--setParameter".to_owned(),
         "transactionLifetimeLimitSeconds=30".to_owned(),
+        // For how long, in seconds, what has been written over can be read as it was. Nobody does, and a checkpoint is written over hundreds of
+        // times a second: the page that it lies in would be locked while five minutes of that are moved elsewhere.
+        "--setParameter".to_owned(),
+        "minSnapshotHistoryWindowInSeconds=0".to_owned(),
         "--wiredTigerCacheSizeGB".to_owned(),
         "0.5".to_owned(),
         // A primary waits 15 s for a successor before it ends; alone it waits for nobody.

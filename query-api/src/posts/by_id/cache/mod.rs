@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::counter;
-use service::problem::{Problem, chain};
-use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
+use read_model::Projection;
+use service::problem::Problem;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use self::pages::Pages;
@@ -20,7 +20,7 @@ use self::shelf::Found;
 use super::page::{AuthorName, Page};
 use super::query;
 use crate::people;
-use crate::store::{Followed, Moment, QUERY_LIMIT, Session, Store, StoreError, Told};
+use crate::store::{Change, Moment, QUERY_LIMIT, Session, Store, StoreError};
 
 /// Pages by id, of one store. Cheap to clone.
 #[derive(Clone)]
@@ -29,15 +29,12 @@ pub struct PostCache {
     pages: Arc<Pages>,
 }
 
-/// How often it is looked whether another version is live.
-const GLANCE: Duration = Duration::from_secs(1);
-const PAUSE: Duration = Duration::from_secs(1);
 /// How long a read may take that may be kept: a server that lags behind the changes that were told is not waited for. What such a server has is
 /// answered and not kept.
 const LAG: Duration = Duration::from_secs(1);
 
 impl PostCache {
-    /// Of so many bytes of pages in all. Nothing is kept before [`PostCache::keep_following`] runs.
+    /// Of so many bytes of pages in all. Nothing is kept before [`PostCache::begin`].
     pub fn new(store: Store, bytes: u64) -> Self {
         Self { store, pages: Arc::new(Pages::new(bytes)) }
     }
@@ -95,48 +92,17 @@ impl PostCache {
         Ok(Arc::new(people::query::name(&mut session, id).await?))
     }
 
-    /// Follows what changes, until cancelled.
-    pub async fn keep_following(self, cancel: CancellationToken) {
-        let forever = async {
-            let mut is_known = false;
-            loop {
-                let ended = match self.store.changes().await {
-                    Ok(followed) => {
-                        is_known = false;
-                        self.follow(followed).await
-                    }
-                    Err(error) => Err(error),
-                };
-                self.pages.end();
-                if let Err(error) = ended
-                    && !std::mem::replace(&mut is_known, true)
-                {
-                    tracing::warn!(
-                        error = chain(&error),
-                        "posts are not kept in memory until their changes can be followed again"
-                    );
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
-        };
-        cancel.run_until_cancelled(forever).await;
+    /// From now on all changes after the moment are told.
+    pub fn begin(&self, names: Projection, moment: Moment) {
+        self.pages.begin(names, moment);
     }
 
-    async fn follow(&self, Followed { mut changes, moment, names }: Followed) -> Result<(), StoreError> {
-        self.pages.begin(names, moment);
-        let mut glanced = Instant::now();
-        loop {
-            match changes.next().await? {
-                Told::Change(change) => self.pages.changed(&change),
-                Told::Nothing => {}
-                Told::End => return Ok(()),
-            }
-            if glanced.elapsed() >= GLANCE {
-                if self.store.names().await? != names {
-                    return Ok(());
-                }
-                glanced = Instant::now();
-            }
-        }
+    pub fn changed(&self, change: &Change) {
+        self.pages.changed(change);
+    }
+
+    /// Changes are not told any more.
+    pub fn end(&self) {
+        self.pages.end();
     }
 }

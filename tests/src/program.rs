@@ -55,6 +55,14 @@ impl Program {
         })
     }
 
+    /// The sum of a metric whose lines begin so.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let page = self.http.request("GET", &format!("{}/metrics", self.admin)).send().await.expect("an answer");
+        let page = page.text().await.expect("metrics");
+        let lines = page.lines().filter(|line| line.starts_with(name));
+        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+    }
+
     /// Waits until it says that it is ready.
     pub async fn is_ready(&self) {
         self.is_ready_within(PATIENCE).await;

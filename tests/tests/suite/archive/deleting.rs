@@ -14,7 +14,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use xtask::token::Role;
 
-use super::world::{Storage, archiver, files, flip_a_byte, metric, tool, until_all_is_archived};
+use super::world::{Storage, archiver, files, flip_a_byte, tool, until_all_is_archived};
 use crate::journeys::{draft, publish};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +141,7 @@ async fn nothing_is_deleted_behind_a_damaged_file(name: &str, storage: &Storage)
     let archiving = archiver(&system, "deletes", &deletes).await;
     let others = u64::from(system.kafka.partitions) - 1;
     until("all others to be deleted, and the failure to be counted", async || {
-        let failed = metric(&archiving, r#"archive_failures_total{what="retention"}"#).await > 0.0;
+        let failed = archiving.metric(r#"archive_failures_total{what="retention"}"#).await > 0.0;
         (failed && kept(&system, |partition| partition != damaged).await == others).then_some(())
     })
     .await;

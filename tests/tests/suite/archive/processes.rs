@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use xtask::token::Role;
 
-use super::world::{Storage, archived, archiver, files, flip_a_byte, metric, tool, until_all_is_archived};
+use super::world::{Storage, archived, archiver, files, flip_a_byte, tool, until_all_is_archived};
 use crate::journeys::{draft, publish};
 
 async fn write(system: &System, author: &Caller, name: &str, posts: usize) {
@@ -42,11 +42,11 @@ async fn the_archive_in_a_directory_holds_every_record_of_the_log() {
     assert_eq!(listed["logId"], json!(format!("{:016x}", system.identity.log_id)));
     assert_whole(&system, &settings).await;
     let ends: u64 = system.ends().await.iter().sum();
-    assert_eq!(metric(&archiving, "archive_records_total").await, ends as f64);
-    assert_eq!(metric(&archiving, "archive_offset").await, ends as f64);
+    assert_eq!(archiving.metric("archive_records_total").await, ends as f64);
+    assert_eq!(archiving.metric("archive_offset").await, ends as f64);
     let ranges: usize =
         listed["partitions"].as_array().unwrap().iter().map(|of| of["ranges"].as_array().unwrap().len()).sum();
-    assert!(metric(&archiving, "archive_ranges_total").await >= ranges as f64);
+    assert!(archiving.metric("archive_ranges_total").await >= ranges as f64);
     let table = tool(&system, &["archive", "list"], &settings).await.expect(0).out;
     assert!(table.contains(&format!("{ends} records in ")), "{table}");
 
@@ -110,8 +110,7 @@ async fn two_archivers_that_race_for_each_chain_make_one() {
     let group = (group.0, name.as_str());
     let (ones, others) = ([archive, closing], [archive, closing, group]);
     let (one, other) = tokio::join!(archiver(&system, "one", &ones), archiver(&system, "other", &others));
-    let lost =
-        async || metric(&one, "archive_ranges_lost_total").await + metric(&other, "archive_ranges_lost_total").await;
+    let lost = async || one.metric("archive_ranges_lost_total").await + other.metric("archive_ranges_lost_total").await;
     for round in 0.. {
         write(&system, &author, &format!("Round {round}"), 4).await;
         if round > 1 && lost().await > 0.0 {
@@ -136,9 +135,9 @@ async fn an_archiver_that_is_killed_again_and_again_leaves_a_whole_archive() {
     let settings = [("GROOT_ARCHIVE", place.path().to_str().unwrap()), ("GROOT_ARCHIVE_RANGE_AGE", "20ms")];
     let archiving = archiver(&system, "archive", &settings).await;
     for round in 0..4 {
-        let before = metric(&archiving, "archive_ranges_total").await;
+        let before = archiving.metric("archive_ranges_total").await;
         write(&system, &author, &format!("Round {round}"), 3).await;
-        let more = async || (metric(&archiving, "archive_ranges_total").await > before).then_some(());
+        let more = async || (archiving.metric("archive_ranges_total").await > before).then_some(());
         until("some ranges", more).await;
         archiving.kill();
         archiving.restart();

@@ -152,13 +152,6 @@ pub async fn archiver(system: &System, name: &str, settings: &[(&str, &str)]) ->
     program
 }
 
-/// The sum of a metric whose line begins so.
-pub async fn metric(program: &Program, name: &str) -> f64 {
-    let page = reqwest::get(format!("{}/metrics", program.admin)).await.unwrap().text().await.unwrap();
-    let lines = page.lines().filter(|line| line.starts_with(name) && !line.starts_with('#'));
-    lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
-}
-
 /// Runs the tool with the archive named.
 pub async fn tool(system: &System, arguments: &[&str], settings: &[(&str, &str)]) -> Said {
     let env = system.env().iter().map(|(name, value)| (name.as_str(), value.as_str()));

@@ -29,6 +29,21 @@ fn step(method: &'static str, path: &'static str, body: Option<Value>, event: &'
     Step { method, path, body, event, seen }
 }
 
+/// That it is told, and not only found by looking, is seen in nothing but the time it takes, and in what query-api counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_a_position_is_told_by_the_store() {
+    let system = System::start(Servers::Steady, "told").await;
+    let author = system.caller(Role::Author);
+    until("a checkpoint that the store tells of", async || {
+        let created = system.command("POST", POSTS, &author, &[], Some(&draft("On light"))).await.expect(201);
+        let post = format!("{POSTS}/{}", created.id());
+        system.read_at(created.position(), &post, Some(&author)).await.expect(200);
+        (system.queries.metric("checkpoints_told_total").await > 0.0).then_some(())
+    })
+    .await;
+    system.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_is_seen_by_a_read_that_names_its_position_and_history_has_every_version() {
     use Seen::{As, Gone};

@@ -42,7 +42,7 @@ impl Follower {
                     }
                     Err(error) => Err(error),
                 };
-                self.progress.is_told(false);
+                self.progress.set_told(false);
                 self.posts.end();
                 if let Err(error) = ended
                     && !std::mem::replace(&mut is_known, true)
@@ -60,7 +60,7 @@ impl Follower {
 
     async fn follow(&self, Followed { mut changes, moment, names }: Followed) -> Result<(), StoreError> {
         self.posts.begin(names, moment);
-        self.progress.is_told(true);
+        self.progress.set_told(true);
         let mut glanced = Instant::now();
         loop {
             let (told, was_asked) = next(&mut changes).await;

@@ -84,6 +84,9 @@ struct Reading<S: Checkpoints> {
     /// When the reading began: what is not there by it may be there later.
     began: Instant,
     result: Result<Arc<Positions<S::Moment>>, S::Error>,
+    /// What was told while the next one was made. Nothing from before it began: that one sees whether it still holds, which it does not in a store
+    /// that was lost and made anew.
+    told: Positions<S::Moment>,
 }
 
 /// Where the projection stood in each partition, and the store's time then.
@@ -126,7 +129,7 @@ impl<S: Checkpoints> Clone for Progress<S> {
 
 impl<S: Checkpoints> Clone for Reading<S> {
     fn clone(&self) -> Self {
-        Self { began: self.began, result: self.result.clone() }
+        Self { began: self.began, result: self.result.clone(), told: self.told.clone() }
     }
 }
 
@@ -184,15 +187,17 @@ impl<S: Checkpoints> Progress<S> {
     }
 
     /// The store tells where the projection of this version has come to in a partition, and that it is seen from this moment on.
-    pub fn tell(&self, version: u32, checkpoint: Checkpoint, moment: impl FnOnce(&mut S::Moment)) {
+    pub fn tell(&self, version: u32, checkpoint: Checkpoint, advance: impl FnOnce(&mut S::Moment)) {
         self.0.readings.send_if_modified(|reading| {
-            let Some(Reading { result: Ok(positions), .. }) = reading else { return false };
+            let Some(Reading { result: Ok(positions), told, .. }) = reading else { return false };
             let is_of_these =
                 positions.moment.version() == Some(version) && positions.log_id() == Some(checkpoint.log_id);
             if is_of_these {
                 let positions = Arc::make_mut(positions);
-                positions.move_to(checkpoint);
-                moment(&mut positions.moment);
+                positions.move_to(checkpoint.clone());
+                advance(&mut positions.moment);
+                told.by_partition.insert(checkpoint.partition, checkpoint);
+                told.moment = positions.moment.clone();
                 counter!("checkpoints_told_total").increment(1);
             }
             is_of_these
@@ -200,7 +205,7 @@ impl<S: Checkpoints> Progress<S> {
     }
 
     /// Whether the store tells by itself from now on.
-    pub fn is_told(&self, is_told: bool) {
+    pub fn set_told(&self, is_told: bool) {
         self.0.is_told.store(is_told, Ordering::Relaxed);
     }
 
@@ -225,13 +230,19 @@ impl<S: Checkpoints> Progress<S> {
 
     async fn step(&self) {
         let began = Instant::now();
+        self.0.readings.send_if_modified(|reading| {
+            if let Some(Reading { told, .. }) = reading {
+                *told = Positions::default();
+            }
+            false
+        });
         let read = self.0.store.checkpoints().await;
         let mut result = read.map(|(checkpoints, moment)| Positions::new(checkpoints, moment));
         self.0.readings.send_modify(|reading| {
-            if let (Ok(read), Some(Reading { result: Ok(known), .. })) = (&mut result, &*reading) {
-                read.keep(known);
+            if let (Ok(read), Some(Reading { told, .. })) = (&mut result, &*reading) {
+                read.keep(told);
             }
-            *reading = Some(Reading { began, result: result.map(Arc::new) });
+            *reading = Some(Reading { began, result: result.map(Arc::new), told: Positions::default() });
         });
     }
 
@@ -308,10 +319,10 @@ impl<M: Moment> Positions<M> {
     }
 
     /// What was told may be further than what was read while it was told.
-    fn keep(&mut self, known: &Self) {
-        if self.moment.version() == known.moment.version() && self.log_id() == known.log_id() {
-            known.by_partition.values().cloned().for_each(|checkpoint| self.move_to(checkpoint));
-            self.moment = std::mem::take(&mut self.moment).or_later(&known.moment);
+    fn keep(&mut self, told: &Self) {
+        if self.moment.version() == told.moment.version() && self.log_id() == told.log_id() {
+            told.by_partition.values().cloned().for_each(|checkpoint| self.move_to(checkpoint));
+            self.moment = std::mem::take(&mut self.moment).or_later(&told.moment);
         }
     }
 
@@ -416,7 +427,7 @@ mod tests {
     }
 
     fn publish(progress: &Progress<Live>, result: Result<Positions<Option<u32>>, StoreError>) {
-        let reading = Reading { began: Instant::now(), result: result.map(Arc::new) };
+        let reading = Reading { began: Instant::now(), result: result.map(Arc::new), told: Positions::default() };
         progress.0.readings.send_replace(Some(reading));
     }
 
@@ -499,6 +510,18 @@ mod tests {
         );
     }
 
+    /// A database that was lost is filled again in the same version, and query-api runs on.
+    #[tokio::test]
+    async fn what_was_told_before_a_reading_began_does_not_outlive_it() {
+        let progress = Progress::new(Counting::default());
+        progress.step().await;
+        progress.tell(1, at(0, 9), |_| {});
+        let proves = || progress.0.readings.borrow().as_ref().unwrap().proves(1, &[token(0, 8)]);
+        assert!(proves());
+        progress.step().await;
+        assert!(!proves(), "the store itself says that it is not there");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_store_that_tells_by_itself_is_read_seldom_and_for_everyone_who_comes() {
         let store = Counting::default();
@@ -513,7 +536,7 @@ mod tests {
             store.0.load(Ordering::Relaxed) - before
         };
         let asked = readings_within_a_second().await;
-        progress.is_told(true);
+        progress.set_told(true);
         let told = readings_within_a_second().await;
         assert!(asked > 50 && told < 15, "{asked} readings where it tells nothing, {told} where it does");
 

@@ -87,16 +87,31 @@ digest!(
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 fn parse_hex(text: &[u8]) -> Option<[u8; 32]> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
     let mut digest = [0; 32];
     if text.len() != 2 * digest.len() {
         return None;
     }
     for (byte, pair) in digest.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        let (high, low) = (VALUES[usize::from(pair[0])], VALUES[usize::from(pair[1])]);
+        if high | low > 0xf {
+            return None;
+        }
+        *byte = high << 4 | low;
     }
     Some(digest)
 }
+
+/// What each byte stands for as a hexadecimal digit of either case: every record has two digests, hence 128 of them.
+const VALUES: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let mut digit = 0;
+    while digit < DIGITS.len() {
+        values[DIGITS[digit] as usize] = digit as u8;
+        values[DIGITS[digit].to_ascii_uppercase() as usize] = digit as u8;
+        digit += 1;
+    }
+    values
+};
 
 #[cfg(test)]
 mod tests {
@@ -107,6 +122,7 @@ mod tests {
         let hash = CommandHash::of("abc");
         assert_eq!(hash.to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(hash.to_string().parse(), Ok(hash));
+        assert_eq!(hash.to_string().to_uppercase().parse(), Ok(hash));
         let json = serde_json::to_string(&hash).unwrap();
         assert_eq!(serde_json::from_str::<CommandHash>(&json).unwrap(), hash);
     }

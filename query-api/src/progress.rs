@@ -116,8 +116,9 @@ enum Verdict {
 
 /// Between two readings where the store tells by itself what they would find: in case that comes late.
 const TOLD_PAUSE: Duration = Duration::from_millis(100);
-/// How long a log id that was read is taken for true in position headers.
-const LOG_ID_HOLDS: Duration = Duration::from_secs(5);
+/// How long a reading is taken for true that nobody waits for any more, of a store that does not tell what becomes of it; and the log id in
+/// position headers.
+const READING_HOLDS: Duration = Duration::from_secs(5);
 /// A reading is over after the limit of a query or two, the session's and the checkpoints'.
 const READING_LIMIT: Duration = QUERY_LIMIT.saturating_mul(3);
 
@@ -147,10 +148,14 @@ impl<S: Checkpoints> Progress<S> {
             Ok(version) => version,
             Err(error) => return Waited::Unavailable(error),
         };
-        // A version never goes back, so any reading may prove that it is there; only a new one that it is not.
+        // A version only goes back in a store that was lost and made anew, so a reading may prove that it is there for as long as it holds; only
+        // a new one that it is not.
         let proves = |reading: &Reading<S>| reading.proves(live, tokens);
+        let holds = |reading: &Reading<S>| {
+            self.0.is_told.load(Ordering::Relaxed) || asked.duration_since(reading.began) < READING_HOLDS
+        };
         if let Some(Reading { result: Ok(positions), .. }) =
-            readings.borrow_and_update().as_ref().filter(|reading| proves(reading))
+            readings.borrow_and_update().as_ref().filter(|reading| holds(reading) && proves(reading))
         {
             return Waited::Reached(positions.moment.clone());
         }
@@ -177,7 +182,7 @@ impl<S: Checkpoints> Progress<S> {
     pub async fn log_id(&self) -> Option<u64> {
         let now = Instant::now();
         if let Some(reading) = &*self.0.readings.borrow()
-            && now.duration_since(reading.began) < LOG_ID_HOLDS
+            && now.duration_since(reading.began) < READING_HOLDS
         {
             return reading.result.as_ref().ok()?.log_id();
         }
@@ -204,9 +209,11 @@ impl<S: Checkpoints> Progress<S> {
         });
     }
 
-    /// Whether the store tells by itself from now on.
+    /// Whether the store tells by itself from now on. What was read before proves nothing any more: where the telling began or ended, the
+    /// store may have been lost and made anew.
     pub fn set_told(&self, is_told: bool) {
         self.0.is_told.store(is_told, Ordering::Relaxed);
+        self.0.readings.send_replace(None);
     }
 
     /// Returns when somebody waits.
@@ -286,9 +293,9 @@ async fn next_since<S: Checkpoints>(
 ) -> Result<Arc<Positions<S::Moment>>, S::Error> {
     let next = async {
         loop {
-            // Both fail only when the sender is gone, and the poller with it.
+            // It fails only when the sender is gone, and the poller with it.
             readings.changed().await.ok()?;
-            let reading = readings.borrow_and_update().clone()?;
+            let Some(reading) = readings.borrow_and_update().clone() else { continue };
             if reading.began >= asked || proves(&reading) {
                 return Some(reading);
             }
@@ -464,6 +471,36 @@ mod tests {
         let progress = progress();
         publish(&progress, Ok(positions(&[at(0, 6)])));
         assert!(matches!(progress.wait_for(&[token(0, 5)], Duration::ZERO).await, Waited::Reached(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reading_of_long_ago_proves_nothing_of_a_store_that_tells_nothing() {
+        let progress = progress();
+        publish(&progress, Ok(positions(&[at(0, 5)])));
+        let still = async |progress: &Progress<Live>| {
+            let tokens = [token(0, 4)];
+            timeout(Duration::from_millis(1), progress.wait_for(&tokens, Duration::from_secs(1))).await.is_ok()
+        };
+        assert!(still(&progress).await);
+        tokio::time::advance(READING_HOLDS).await;
+        assert!(!still(&progress).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_read_before_the_store_began_to_tell_or_ceased_proves_nothing() {
+        for is_told in [true, false] {
+            let progress = progress();
+            publish(&progress, Ok(positions(&[at(0, 5)])));
+            progress.set_told(is_told);
+            let tokens = [token(0, 4)];
+            let waiting = progress.wait_for(&tokens, Duration::from_secs(1));
+            let emptied = async {
+                progress.awaited().await;
+                publish(&progress, Ok(positions(&[at(0, 1)])));
+            };
+            let (waited, ()) = tokio::join!(waiting, emptied);
+            assert!(matches!(waited, Waited::Behind(_)), "{waited:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

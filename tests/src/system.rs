@@ -166,7 +166,8 @@ impl System {
         self.read_with(path, caller, &[("Groot-Min-Position", positions), ("Prefer", "wait=10")]).await
     }
 
-    async fn read_with(&self, path: &str, caller: Option<&Caller>, headers: &[(&str, &str)]) -> Answer {
+    /// Reads with these headers.
+    pub async fn read_with(&self, path: &str, caller: Option<&Caller>, headers: &[(&str, &str)]) -> Answer {
         let mut request = self.http.request("GET", &format!("{}{path}", self.queries.base));
         if let Some(caller) = caller {
             request = request.bearer_auth(&caller.token);

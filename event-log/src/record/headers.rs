@@ -19,18 +19,25 @@ pub struct Headers {
 }
 
 /// The names of headers in their order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 struct Names {
     text: String,
     /// Where each name ends.
     ends: Vec<usize>,
+    /// Where each is found without comparing it with those before. Only names that were read have it, which are looked up by the dozen for
+    /// each record; those of a record that is written are still growing.
+    index: Option<Index>,
 }
 
 impl Headers {
     /// Room for this many headers, with this many bytes in all names and in all values.
     pub fn with_capacity(headers: usize, names: usize, values: usize) -> Self {
         Self {
-            names: Arc::new(Names { text: String::with_capacity(names), ends: Vec::with_capacity(headers) }),
+            names: Arc::new(Names {
+                text: String::with_capacity(names),
+                ends: Vec::with_capacity(headers),
+                index: None,
+            }),
             values: Vec::with_capacity(values),
             ends: Vec::with_capacity(headers),
         }
@@ -54,7 +61,7 @@ impl Headers {
     }
 
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        let index = (0..self.len()).find(|&index| self.names.get(index) == Some(name.as_bytes()))?;
+        let index = self.names.find(name.as_bytes())?;
         part(&self.ends, index).map(|value| &self.values[value])
     }
 
@@ -81,8 +88,18 @@ impl Headers {
     }
 }
 
+impl PartialEq for Names {
+    fn eq(&self, other: &Self) -> bool {
+        // Of the same names one may have an index.
+        self.ends == other.ends && self.text == other.text
+    }
+}
+
+impl Eq for Names {}
+
 impl Names {
     fn push(&mut self, name: &str) {
+        self.index = None;
         self.text.push_str(name);
         self.ends.push(self.text.len());
     }
@@ -95,7 +112,61 @@ impl Names {
     fn first(&self, count: usize) -> Self {
         let ends = &self.ends[..count];
         let text = &self.text[..ends.last().copied().unwrap_or_default()];
-        Self { text: text.to_owned(), ends: ends.to_vec() }
+        Self { text: text.to_owned(), ends: ends.to_vec(), index: None }
+    }
+
+    /// Where the first header of this name is.
+    fn find(&self, name: &[u8]) -> Option<usize> {
+        let is_it = |index: usize| self.get(index) == Some(name);
+        match &self.index {
+            Some(index) => index.find(name, is_it),
+            None => (0..self.ends.len()).find(|&index| is_it(index)),
+        }
+    }
+
+    fn indexed(mut self) -> Self {
+        let mut index = Index::new();
+        let count = self.ends.len();
+        let fits = (0..count).all(|place| self.get(place).is_some_and(|name| index.add(name, place)));
+        self.index = fits.then_some(index);
+        self
+    }
+}
+
+/// A hash table from names to their places, with open addressing: names that fall to one slot take the slots behind it, the earlier first.
+#[derive(Clone, Debug)]
+struct Index([u8; SLOTS]);
+
+/// A power of two, and twice as many as the headers that a table is made for: there is always an empty slot, where a search ends.
+const SLOTS: usize = 64;
+const EMPTY: u8 = u8::MAX;
+
+impl Index {
+    fn new() -> Self {
+        Self([EMPTY; SLOTS])
+    }
+
+    /// Whether there was room.
+    fn add(&mut self, name: &[u8], place: usize) -> bool {
+        let Some(place) = u8::try_from(place).ok().filter(|&place| usize::from(place) < SLOTS / 2) else {
+            return false;
+        };
+        let empty = Self::slots(name).find(|&slot| self.0[slot] == EMPTY);
+        empty.map(|slot| self.0[slot] = place).is_some()
+    }
+
+    fn find(&self, name: &[u8], is_it: impl Fn(usize) -> bool) -> Option<usize> {
+        let places = Self::slots(name).map(|slot| self.0[slot]);
+        places.take_while(|&place| place != EMPTY).map(usize::from).find(|&place| is_it(place))
+    }
+
+    /// From the one that the name falls to, all of them once. Length, first, last and middle letter tell the names that there are apart
+    /// well enough.
+    fn slots(name: &[u8]) -> impl Iterator<Item = usize> {
+        let letter = |index: usize| name.get(index).copied().map_or(0, usize::from);
+        let last = name.len().saturating_sub(1);
+        let hash = name.len() * 31 + letter(0) * 7 + letter(last) * 13 + letter(name.len() / 2) * 3;
+        (0..SLOTS).map(move |step| (hash + step) % SLOTS)
     }
 }
 
@@ -139,7 +210,7 @@ impl HeadersReader {
             self.others = Some(self.names.first(count));
         }
         if let Some(others) = self.others.take() {
-            self.names = Arc::new(others);
+            self.names = Arc::new(others.indexed());
         }
         let headers = Headers { names: self.names.clone(), values: self.values.clone(), ends: self.ends.clone() };
         self.values.clear();
@@ -200,6 +271,21 @@ mod tests {
                 }
                 assert_eq!(found.get("none"), None);
             }
+        }
+    }
+
+    #[test]
+    fn each_of_many_names_is_found_whether_they_have_room_in_an_index_or_not() {
+        for count in [SLOTS / 2, SLOTS / 2 + 1, 3 * SLOTS] {
+            // They are alike in all that the index looks at.
+            let names: Vec<_> = (0..count).map(|number| format!("a{:0>3}a{:0>3}a", number % 7, number / 2)).collect();
+            let headers: Vec<_> = names.iter().map(|name| (name.as_str(), name.as_str())).collect();
+            let found = read(&mut HeadersReader::default(), &headers);
+            assert_eq!(found.names.index.is_some(), count <= SLOTS / 2);
+            for (name, value) in headers {
+                assert_eq!(found.get(name), Some(value.as_bytes()));
+            }
+            assert_eq!(found.get("aaaaaaaaa"), None);
         }
     }
 

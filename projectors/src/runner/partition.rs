@@ -17,7 +17,7 @@ use crate::projection::{Changes, Cleared, Projection, Saved, StoreFailure};
 use crate::runner::meters::{self, Written};
 use crate::runner::parked::{Held, ParkedKeys};
 use crate::runner::patience::{End, FIRST_PAUSE, Patience, sleep_until};
-use crate::runner::sorting::{Read, Sorted, sort};
+use crate::runner::sorting::{Reading, Sorted, sort};
 use crate::runner::status::State;
 use crate::runner::{Shared, decode};
 
@@ -137,12 +137,13 @@ impl<P: Projection> Worker<P> {
         let oldest = oldest(&delivery);
         self.shared.status.read(self.partition, oldest);
         let Delivery { commits, position, bytes, .. } = delivery;
-        let records: Vec<_> = commits.into_iter().flat_map(|Commit { records, .. }| records).collect();
+        let mut records = Vec::with_capacity(commits.iter().map(|commit| commit.records.len()).sum());
+        records.extend(commits.into_iter().flat_map(|Commit { records, .. }| records));
         if records.is_empty() && position == place.saved.position {
             return Ok(());
         }
-        let read = self.read(place, records).await?;
-        let Sorted { batch, events, letters } = self.sort(place, read).await?;
+        let reading = self.read(place, records).await?;
+        let Sorted { batch, events, letters } = self.sort(place, reading).await?;
         self.tell_of(&place.parked, &letters);
         let changes = Changes { letters, ..Changes::from(Arc::new(batch)) };
         let begin = Instant::now();
@@ -212,8 +213,8 @@ impl<P: Projection> Worker<P> {
         let letters = self.letters(place, &key, RETRIED_AT_ONCE).await?;
         let Some(through) = letters.last().map(|letter| letter.record.offset) else { return Ok(()) };
         let to = place.saved.position;
-        let read = self.read(place, letters.iter().map(|letter| letter.record.clone()).collect()).await?;
-        let Sorted { batch, events, letters: remain } = self.sort_among(BTreeMap::new(), read).await?;
+        let reading = self.read(place, letters.iter().map(|letter| letter.record.clone()).collect()).await?;
+        let Sorted { batch, events, letters: remain } = self.sort_among(BTreeMap::new(), reading).await?;
         let cleared = Cleared { key: key.clone(), through, rest_waits: !remain.is_empty() };
         let left = remain.len();
         let changes = Changes { batch: Arc::new(batch), cleared: Some(cleared.clone()), letters: remain };
@@ -303,8 +304,8 @@ impl<P: Projection> Worker<P> {
     ///
     /// # Errors
     /// When the record is not at fault: this build is too old for it, or the registry is not the one that it was written with.
-    async fn read(&self, place: &Place, records: Vec<LogRecord>) -> Result<Vec<Read>, End> {
-        let mut read = Vec::with_capacity(records.len());
+    async fn read(&self, place: &Place, records: Vec<LogRecord>) -> Result<Reading, End> {
+        let mut reading = Reading::with_capacity(records.len());
         for record in records {
             let mut pause = FIRST_PAUSE;
             let event = loop {
@@ -322,20 +323,20 @@ impl<P: Projection> Worker<P> {
                     Err(error) => return Err(End::Halted(error.to_string())),
                 }
             };
-            read.push((record, event));
+            reading.push(record, event);
         }
-        Ok(read)
+        Ok(reading)
     }
 
-    async fn sort(&self, place: &Place, records: Vec<Read>) -> Result<Sorted<P::Batch>, End> {
-        self.sort_among(place.parked.keys().clone(), records).await
+    async fn sort(&self, place: &Place, reading: Reading) -> Result<Sorted<P::Batch>, End> {
+        self.sort_among(place.parked.keys().clone(), reading).await
     }
 
     /// Rendering much takes its time, so that does not hold up the other tasks.
-    async fn sort_among(&self, parked: BTreeMap<String, Held>, records: Vec<Read>) -> Result<Sorted<P::Batch>, End> {
-        let bytes = records.iter().map(|(record, _)| record.size()).sum::<usize>();
+    async fn sort_among(&self, parked: BTreeMap<String, Held>, reading: Reading) -> Result<Sorted<P::Batch>, End> {
+        let bytes = reading.size();
         let shared = self.shared.clone();
-        let sort = move || sort(&shared.projection, parked, records);
+        let sort = move || sort(&shared.projection, parked, reading);
         let panicked = || End::Halted("projecting panicked; the log has the details".to_owned());
         let sorted = if bytes <= IN_PLACE {
             catch_unwind(AssertUnwindSafe(sort)).map_err(|_| panicked())?

@@ -10,8 +10,42 @@ use crate::event::LoggedEvent;
 use crate::projection::{Projection, Unprojectable};
 use crate::runner::parked::Held;
 
-/// A record, and what it says, if it can be told. None is an event of an aggregate that is no projection's here.
-pub type Read = (LogRecord, Result<Option<LoggedEvent>, String>);
+/// Records of one partition in the order of the log, and what each says. Events lie together as projecting wants them: there are thousands,
+/// and they are large.
+#[derive(Default)]
+pub struct Reading {
+    records: Vec<LogRecord>,
+    events: Vec<LoggedEvent>,
+    /// The records that have no event, by their places: unreadable ones with the reason, and events of an aggregate that is no projection's here.
+    without: BTreeMap<usize, Option<String>>,
+}
+
+impl Reading {
+    pub fn with_capacity(count: usize) -> Self {
+        Self { records: Vec::with_capacity(count), events: Vec::with_capacity(count), without: BTreeMap::new() }
+    }
+
+    /// The next record, and what it says, if it can be told. None is an event of an aggregate that is no projection's here.
+    pub fn push(&mut self, record: LogRecord, said: Result<Option<LoggedEvent>, String>) {
+        let without = match said {
+            Ok(Some(event)) => {
+                self.events.push(event);
+                None
+            }
+            Ok(None) => Some(None),
+            Err(why) => Some(Some(why)),
+        };
+        if let Some(without) = without {
+            self.without.insert(self.records.len(), without);
+        }
+        self.records.push(record);
+    }
+
+    /// Keys, values and headers, in bytes.
+    pub fn size(&self) -> usize {
+        self.records.iter().map(LogRecord::size).sum()
+    }
+}
 
 /// A delivery sorted.
 #[derive(Debug)]
@@ -30,9 +64,9 @@ pub struct Sorted<B> {
 pub fn sort<P: Projection>(
     projection: &P,
     mut parked: BTreeMap<String, Held>,
-    records: Vec<Read>,
+    reading: Reading,
 ) -> Result<Sorted<P::Batch>, Unprojectable> {
-    let (ours, mut letters) = divide(&mut parked, records);
+    let (ours, mut letters) = divide(&mut parked, reading);
     match attempt(projection, &ours.events) {
         Ok(batch) => return Ok(Sorted { batch, events: ours.events.len() as u64, letters }),
         Err(_) => {
@@ -71,13 +105,22 @@ impl Ours {
 }
 
 /// Parts those from what waits. Records of keys that were given up are neither.
-fn divide(parked: &mut BTreeMap<String, Held>, records: Vec<Read>) -> (Ours, Vec<DeadLetter>) {
-    let (mut ours, mut letters) = (Ours::default(), Vec::new());
-    for (record, read) in records {
-        // Nearly always nothing is parked and everything can be read.
+fn divide(parked: &mut BTreeMap<String, Held>, reading: Reading) -> (Ours, Vec<DeadLetter>) {
+    let Reading { records, events, mut without } = reading;
+    // Nearly always nothing is parked and everything can be read.
+    if parked.is_empty() && without.is_empty() {
+        return (Ours { records, events }, Vec::new());
+    }
+    let (mut ours, mut letters, mut events) = (Ours::default(), Vec::new(), events.into_iter());
+    for (place, record) in records.into_iter().enumerate() {
+        let said = match without.remove(&place) {
+            None => Ok(events.next()),
+            Some(None) => Ok(None),
+            Some(Some(why)) => Err(why),
+        };
         let held = if parked.is_empty() { None } else { parked.get(&key_of(&record)).copied() };
         // What stands before the poison is projected as ever, when the log is read again.
-        match (held.filter(|held| record.offset >= held.first), read) {
+        match (held.filter(|held| record.offset >= held.first), said) {
             (Some(Held { dropped: true, .. }), _) | (None, Ok(None)) => {}
             (Some(Held { first, .. }), _) => letters.push(DeadLetter::behind(record, first)),
             (None, Ok(Some(event))) => ours.push(record, event),
@@ -178,9 +221,10 @@ mod tests {
         async fn settled(&self) {}
     }
 
-    /// Records in the order of the log: of whom, and a name, or what cannot be read.
-    fn records(told: &[(&'static str, Result<&str, &str>)]) -> Vec<Read> {
-        let read = |(offset, (key, told)): (u64, &(&'static str, Result<&str, &str>))| {
+    /// Records in the order of the log: of whom, and a name, or what cannot be read. No name is an event that is no projection's.
+    fn reading(told: &[(&'static str, Result<&str, &str>)]) -> Reading {
+        let mut reading = Reading::default();
+        for (offset, (key, told)) in (0..).zip(told) {
             let record = LogRecord {
                 partition: 0,
                 offset,
@@ -189,13 +233,13 @@ mod tests {
                 value: None,
                 headers: Headers::default(),
             };
-            let event = told.map(|name| {
+            let said = told.map(|name| {
                 let event = DomainEvent::from(PersonCreated { name: name.to_owned() });
-                Some(LoggedEvent::at(&record, meta(&event), event))
+                Some(LoggedEvent::at(&record, meta(&event), event)).filter(|_| !name.is_empty())
             });
-            (record, event.map_err(str::to_owned))
-        };
-        (0..).zip(told).map(read).collect()
+            reading.push(record, said.map_err(str::to_owned));
+        }
+        reading
     }
 
     fn meta(event: &DomainEvent) -> EventMeta {
@@ -217,7 +261,7 @@ mod tests {
 
     fn sorted(parked: &[(&str, Held)], told: &[(&'static str, Result<&str, &str>)]) -> (Vec<u64>, Vec<u64>) {
         let parked = parked.iter().map(|(key, held)| ((*key).to_owned(), *held)).collect();
-        let sorted = sort(&Names, parked, records(told)).unwrap();
+        let sorted = sort(&Names, parked, reading(told)).unwrap();
         assert_eq!(sorted.events, sorted.batch.len() as u64);
         (sorted.batch, sorted.letters.iter().map(|letter| letter.record.offset).collect())
     }
@@ -234,6 +278,13 @@ mod tests {
             let told = [("a", Ok("1")), ("b", Ok("1")), ("a", Ok(poison)), ("b", Ok("2")), ("a", Ok("3"))];
             assert_eq!(sorted(&[], &told), (vec![0, 1, 3], vec![2, 4]), "{poison}");
         }
+    }
+
+    #[test]
+    fn an_event_that_is_no_projections_here_is_passed_over_unless_its_key_is_parked() {
+        let told = [("a", Ok("")), ("b", Ok("1")), ("a", Ok("2")), ("c", Ok("")), ("b", Ok("3"))];
+        assert_eq!(sorted(&[], &told), (vec![1, 2, 4], vec![]));
+        assert_eq!(sorted(&[("a", Held { first: 0, dropped: false })], &told), (vec![1, 4], vec![0, 2]));
     }
 
     #[test]
@@ -267,7 +318,7 @@ mod tests {
     #[test]
     fn a_letter_says_why_it_is_one() {
         let told = [("a", Err("torn")), ("a", Ok("1")), ("b", Ok("bad"))];
-        let letters = sort(&Names, BTreeMap::new(), records(&told)).unwrap().letters;
+        let letters = sort(&Names, BTreeMap::new(), reading(&told)).unwrap().letters;
         let reasons: Vec<_> = letters.iter().map(|letter| letter.reason.as_str()).collect();
         assert_eq!(reasons, ["torn", "it follows the record at offset 0, which is parked", "a bad name"]);
     }

@@ -44,6 +44,24 @@ async fn whoever_waits_for_a_position_is_told_by_the_store() {
     system.end().await;
 }
 
+/// A store may be lost, made anew and filled again under the same version: that it once held something proves nothing then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_that_was_reached_is_not_believed_any_more_once_its_store_was_lost() {
+    let system = System::start(Servers::Steady, "lost-store").await;
+    let author = system.caller(Role::Author);
+    let created = system.command("POST", POSTS, &author, &[], Some(&draft("On light"))).await.expect(201);
+    let post = format!("{POSTS}/{}", created.id());
+    system.read_at(created.position(), &post, Some(&author)).await.expect(200);
+    // The projector has nothing to write, and so does not notice.
+    system.database.drop().await.expect("the database is dropped");
+    until("a read that says that the projection is behind", async || {
+        let headers = [("Groot-Min-Position", created.position()), ("Prefer", "wait=1")];
+        (system.read_with(&post, Some(&author), &headers).await.status == 503).then_some(())
+    })
+    .await;
+    system.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_is_seen_by_a_read_that_names_its_position_and_history_has_every_version() {
     use Seen::{As, Gone};

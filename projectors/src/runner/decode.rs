@@ -58,38 +58,29 @@ pub async fn events(codec: &Codec, commits: &[Commit]) -> Result<Vec<LoggedEvent
 
 /// The event of a record, or none of an aggregate that this build has never heard of.
 pub async fn event(codec: &Codec, record: &LogRecord) -> Result<Option<LoggedEvent>, Undecodable> {
-    match known_event(codec, record) {
-        // It is as good as always known. An event is large, and a future would move it several times on its way out.
-        Err(Cause::Value(DecodeError::NotCached { .. })) => {
-            let value = record.value.as_deref().unwrap_or_default();
-            let learned = codec.learn(value).await.map_err(Cause::from);
-            learned.and_then(|()| known_event(codec, record))
+    let read = async {
+        let (meta, schema_fp) = headers(record)?;
+        if AggregateKind::of_event_type(&meta.event_type).is_none() {
+            metrics::counter!("projection_foreign_events_total").increment(1);
+            return Ok(None);
         }
-        read => read,
-    }
-    .map_err(|source| Undecodable { partition: record.partition, offset: record.offset, source })
-}
-
-/// The same of a record whose schema was met before.
-fn known_event(codec: &Codec, record: &LogRecord) -> Result<Option<LoggedEvent>, Cause> {
-    let (meta, schema_fp) = headers(record)?;
-    if AggregateKind::of_event_type(&meta.event_type).is_none() {
-        metrics::counter!("projection_foreign_events_total").increment(1);
-        return Ok(None);
-    }
-    let value = record.value.as_deref().ok_or(Cause::NoValue)?;
-    let event = codec.decode_cached(&meta.event_type, schema_fp, value)?;
-    Ok(Some(LoggedEvent::at(record, meta, event)))
+        value(codec, record, meta, schema_fp).await.map(Some)
+    };
+    read.await.map_err(|source| Undecodable { partition: record.partition, offset: record.offset, source })
 }
 
 /// The event of a record, of whatever aggregate: one that this build has never heard of is an error.
 pub async fn any_event(codec: &Codec, record: &LogRecord) -> Result<LoggedEvent, Cause> {
     let (meta, schema_fp) = headers(record)?;
-    let value = record.value.as_deref().ok_or(Cause::NoValue)?;
-    let event = codec.decode(&meta.event_type, schema_fp, value).await?;
-    Ok(LoggedEvent::at(record, meta, event))
+    value(codec, record, meta, schema_fp).await
 }
 
 fn headers(record: &LogRecord) -> Result<(EventMeta, SchemaFp), Cause> {
     Ok(EventMeta::from_headers(|name| record.headers.get(name))?)
+}
+
+async fn value(codec: &Codec, record: &LogRecord, meta: EventMeta, schema_fp: SchemaFp) -> Result<LoggedEvent, Cause> {
+    let value = record.value.as_deref().ok_or(Cause::NoValue)?;
+    let event = codec.decode(&meta.event_type, schema_fp, value).await?;
+    Ok(LoggedEvent::at(record, meta, event))
 }

@@ -72,8 +72,9 @@ const PASSING: [u32; 25] = [
     1001, // STD_EXCEPTION
     1002, // UNKNOWN_EXCEPTION
 ];
-/// Of an idle connection, and how long one is kept: less than the three seconds after which ClickHouse closes it.
+/// After so long without a word the system asks whether the other side of a connection is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
+/// How long an idle connection is kept: less than the three seconds after which ClickHouse closes it.
 const IDLE: Duration = Duration::from_secs(2);
 /// What an error shows of an answer, in characters: an answer may repeat the whole statement.
 const SHOWN: usize = 500;

@@ -32,6 +32,9 @@ INSERT_INLINE = re.compile(rb"^(\s*INSERT\s+INTO\b[^;]*?\bFORMAT\s+(?!VALUES\b)(
 READS = re.compile(r"^\s*(SELECT|WITH|SHOW|DESCRIBE|DESC|EXISTS|EXPLAIN)\b", re.I)
 OUT_FORMAT = re.compile(r"\bFORMAT\s+([A-Za-z0-9_]+)\s*(?:SETTINGS\b.*)?;?\s*$", re.I | re.S)
 CODE = re.compile(r"Code: (\d+)")
+# Requests that are answered at a time, and sessions that wait for further ones.
+AT_A_TIME = 8
+KEPT = 32
 
 
 class Failed(Exception):
@@ -43,38 +46,55 @@ class Failed(Exception):
 
 
 class Engine:
-    """The engine and its sessions: one a thread would forget USE and SET; we hold one a database and take turns."""
+    """The engine and its sessions. A session stays in one database, since a thread would forget USE and SET, and answers one request at a time."""
 
     def __init__(self, path):
         self.path = path
-        self.sessions = {}
-        self.turn = threading.Lock()
-        with self.turn:
-            self.session("default")
+        # Those that nobody uses, with their databases, the last used one at the end.
+        self.free = []
+        self.making = threading.Lock()
+        self.places = threading.BoundedSemaphore(AT_A_TIME)
+        self.give_back("default", self.take("default"))
 
-    def session(self, database):
-        if database not in self.sessions:
+    def take(self, database):
+        with self.making:
+            for place in reversed(range(len(self.free))):
+                if self.free[place][0] == database:
+                    return self.free.pop(place)[1]
             session = Session(self.path)
-            if database != "default":
-                session.query(f"USE `{database}`")
-            self.sessions[database] = session
-        return self.sessions[database]
+        if database != "default":
+            session.query(f"USE `{database}`")
+        return session
+
+    def give_back(self, database, session):
+        with self.making:
+            self.free.append((database, session))
+            if len(self.free) > KEPT:
+                self.free.pop(0)[1].close()
 
     def run(self, database, statement, form, parameters):
         if "`" in database:
             raise Failed(400, 36, "a database name has no back-tick")
-        with self.turn:
+        with self.places:
             try:
-                answer = self.session(database).query(statement, form, params=parameters or None)
-                return bytes(answer.bytes()) if answer is not None else b""
-            except Failed:
-                raise
+                session = self.take(database)
+                answer = session.query(statement, form, params=parameters or None)
+                found = bytes(answer.bytes()) if answer is not None else b""
             except Exception as cause:
-                self.sessions.pop(database, None)
+                # The session is not used again.
                 text = str(cause)
                 found = CODE.search(text)
                 code = int(found.group(1)) if found else 1002
                 raise Failed(status_of(code), code, text) from None
+            self.give_back(database, session)
+            return found
+
+    def close(self):
+        """Waits for what is being answered."""
+        for _ in range(AT_A_TIME):
+            self.places.acquire()
+        for _, session in self.free:
+            session.close()
 
 
 def status_of(code):
@@ -224,9 +244,7 @@ def main():
     server.engine = Engine(os.path.join(given.data, "engine"))
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     server.serve_forever()
-    with server.engine.turn:
-        for session in server.engine.sessions.values():
-            session.close()
+    server.engine.close()
 
 
 if __name__ == "__main__":

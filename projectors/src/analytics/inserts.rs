@@ -2,7 +2,7 @@
 //!
 //! Of inserts into one table with one token ClickHouse takes the first, so a token must stand for the same rows whenever it is used.
 //! A batch that was begun is redone with the bounds that it had, hence its token is made of them. Which dead letters are retried together
-//! varies, hence the row of each has a token of its own.
+//! varies, hence the row of each has a token of its own. A fact that comes again changes nothing, and needs none.
 
 use std::collections::BTreeMap;
 
@@ -17,15 +17,16 @@ use crate::analytics::batch::Batch;
 pub enum Span {
     /// All that stands between two offsets, the second one excluded.
     Range { from: u64, to: u64 },
-    /// Dead letters, at a revision of the checkpoint.
-    Letters { revision: i64 },
+    /// Dead letters.
+    Letters,
 }
 
 /// Rows that go into one table as one block.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Insert<'a> {
     pub table: String,
-    pub token: String,
+    /// None for what may come again.
+    pub token: Option<String>,
     pub rows: Rows<'a>,
 }
 
@@ -44,11 +45,7 @@ pub fn inserts<'a>(names: AnalyticsNames, place: &str, span: Span, batch: &'a Ba
     let mut inserts = Vec::new();
     let mut facts = |table: String, rows: Rows<'a>| {
         if !rows.is_empty() {
-            let token = match span {
-                Span::Range { from, to } => format!("{place}/{from}-{to}/{table}"),
-                Span::Letters { revision } => format!("{place}/letters at {revision}/{table}"),
-            };
-            inserts.push(Insert { table, token, rows });
+            inserts.push(Insert { table, token: None, rows });
         }
     };
     facts(names.authors(), Rows::Authors(&batch.authors));
@@ -58,13 +55,13 @@ pub fn inserts<'a>(names: AnalyticsNames, place: &str, span: Span, batch: &'a Ba
     match span {
         Span::Range { from, to } => {
             for (month, rows) in by_month(&batch.events) {
-                let token = format!("{place}/{from}-{to}/{table}/{month}");
+                let token = Some(format!("{place}/{from}-{to}/{table}/{month}"));
                 inserts.push(Insert { table: table.clone(), token, rows: Rows::Events(rows) });
             }
         }
-        Span::Letters { .. } => {
+        Span::Letters => {
             for row in &batch.events {
-                let token = format!("{place}/letter {}/{table}", row.offset);
+                let token = Some(format!("{place}/letter {}/{table}", row.offset));
                 inserts.push(Insert { table: table.clone(), token, rows: Rows::Events(vec![row]) });
             }
         }
@@ -121,7 +118,7 @@ mod tests {
 
     fn tokens(span: Span, batch: &Batch) -> Vec<String> {
         let inserts = inserts(AnalyticsNames::of(ANALYTICS), "log/7", span, batch);
-        inserts.into_iter().map(|insert| insert.token).collect()
+        inserts.into_iter().filter_map(|insert| insert.token).collect()
     }
 
     #[test]
@@ -131,7 +128,7 @@ mod tests {
         let batch = Batch { events, posts: vec![PostRow::default()], ..Batch::default() };
         assert_eq!(
             tokens(Span::Range { from: 5, to: 8 }, &batch),
-            ["log/7/5-8/posts_v1", "log/7/5-8/events_analytics_v1/202610", "log/7/5-8/events_analytics_v1/202611"]
+            ["log/7/5-8/events_analytics_v1/202610", "log/7/5-8/events_analytics_v1/202611"]
         );
     }
 
@@ -140,8 +137,8 @@ mod tests {
         let at = "2026-10-31T23:59:59.999Z";
         let both = Batch { events: vec![row(5, at), row(9, at)], ..Batch::default() };
         let one = Batch { events: vec![row(9, at)], ..Batch::default() };
-        let both = tokens(Span::Letters { revision: 3 }, &both);
-        let one = tokens(Span::Letters { revision: 4 }, &one);
+        let both = tokens(Span::Letters, &both);
+        let one = tokens(Span::Letters, &one);
         assert_eq!((both.len(), &both[1]), (2, &one[0]));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! - [`batch`]: the rows of events, pure; [`properties`]: what of an event is a property of its row
 //! - [`inserts`]: which rows go together, and the token by which they are told to be the same
-//! - [`write`](mod@write): records a batch, inserts its rows, and records that it is done
+//! - [`write`](mod@write): records a batch, inserts its rows, and records that it is done; `redo`: what is missing of one that is tried again
 //! - [`catalog`]: the versions that there are
 //! - [`dead_letters`]: records that could not be projected, and those behind them
 //! - [`read`]: what the store holds; [`fold`]: what it should hold
@@ -14,6 +14,7 @@ pub mod fold;
 pub mod inserts;
 pub mod properties;
 pub mod read;
+mod redo;
 mod verify;
 pub mod write;
 

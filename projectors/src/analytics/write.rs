@@ -6,7 +6,8 @@
 //! - That a batch is begun, with its bounds, is an insert whose token is the revision that it leads to. So of two projectors
 //!   that believe they own a partition one sets the bounds of its next batch; the other one finds them there and takes them over.
 //! - Whoever starts where a batch was begun and not done redoes it with the same bounds, hence with the same rows and tokens.
-//!   What is there already is not inserted again, in the tables and in those that views fill, and what is missing is.
+//!   What is there already is not inserted again, in the tables and in those that views fill, and what is missing is: see
+//!   [`super::redo`]. Facts are inserted again: the same ones change nothing.
 //! - Letters that come with a batch are stored before its rows, letters that a retry has projected are taken away behind them: what a redone
 //!   batch leaves out as parked is what it left out the first time, and no letter goes whose rows are not there.
 
@@ -15,13 +16,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::Utc;
-use clickhouse::Row;
 use clickhouse::sql::Identifier;
 use event_log::position::Position;
 use read_model::Checkpoint;
 use read_model::analytics::rows::{BEGUN, CheckpointRow, DONE};
-use read_model::analytics::{AnalyticsNames, Clickhouse, ClickhouseError};
-use serde::Deserialize;
+use read_model::analytics::{AnalyticsNames, Clickhouse, ClickhouseError, tokens};
+use uuid::Uuid;
 
 use crate::analytics::batch::Batch;
 use crate::analytics::dead_letters::DeadLetters;
@@ -136,16 +136,16 @@ impl Store {
             self.dead_letters.change(partition, None, &changes.letters).await?;
         }
         for insert in &self.inserts(partition, changes, from, to) {
-            self.insert(insert).await?;
-        }
-        // Letters stand between rows of others, and each of theirs has a token of its own.
-        if again && cleared.is_none() {
-            self.check(&changes.batch).await?;
+            match &insert.rows {
+                // Letters stand between rows of others, and each of theirs has a token of its own.
+                Rows::Events(rows) if again && cleared.is_none() => self.redo(insert, rows).await?,
+                _ => self.insert(insert).await?,
+            }
         }
         if cleared.is_some() {
             self.dead_letters.change(partition, cleared, &changes.letters).await?;
         }
-        self.finish(partition, from, to).await
+        self.finish(partition, from, to, again).await
     }
 
     /// Records that the batch from `from` to `to` may be there in part. Says whether it was begun before, by whomever.
@@ -164,15 +164,20 @@ impl Store {
         let attempted =
             self.attempted.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, from.revision + 1);
         let again = from.begun.is_some() || attempted == Some(from.revision + 1);
-        self.record(BEGUN, partition, from.revision + 1, to).await?;
-        let Recorded { done, begun } = self.recorded(partition).await?;
-        let is_ours =
-            |begun: Saved| begun.revision == from.revision + 1 && begun.position.next_offset == to.next_offset;
-        if done.revision == from.revision && begun.is_some_and(is_ours) {
-            Ok(again)
-        } else {
-            Err(StoreFailure::Superseded)
+        let row = self.row(BEGUN, partition, from.revision + 1, to)?;
+        for token in tokens(&self.token(partition, &row)) {
+            self.clickhouse.insert(&self.names.checkpoints(), &token, &[&row]).await?;
+            let Recorded { done, begun } = self.recorded(partition).await?;
+            match begun {
+                _ if done.revision != from.revision => return Err(StoreFailure::Superseded),
+                Some(begun) if begun.revision > from.revision => {
+                    let is_ours = begun.revision == row.revision && begun.position.next_offset == to.next_offset;
+                    return if is_ours { Ok(again) } else { Err(StoreFailure::Superseded) };
+                }
+                _ => {}
+            }
         }
+        Err(ClickhouseError::used_up(&self.names.checkpoints()).into())
     }
 
     /// What is to be inserted between [`Store::begin`] and [`Store::finish`].
@@ -185,13 +190,14 @@ impl Store {
     ) -> Vec<Insert<'a>> {
         let span = match changes.cleared {
             None => Span::Range { from: from.position.next_offset, to: to.next_offset },
-            Some(_) => Span::Letters { revision: from.revision + 1 },
+            Some(_) => Span::Letters,
         };
         inserts(self.names, &self.place(partition), span, &changes.batch)
     }
 
     pub async fn insert(&self, insert: &Insert<'_>) -> Result<(), StoreFailure> {
         let Insert { table, token, rows } = insert;
+        let token = &token.clone().unwrap_or_else(|| Uuid::now_v7().to_string());
         match rows {
             Rows::Events(rows) => self.clickhouse.insert(table, token, rows).await?,
             Rows::Posts(rows) => self.clickhouse.insert(table, token, &rows.iter().collect::<Vec<_>>()).await?,
@@ -201,49 +207,17 @@ impl Store {
         Ok(())
     }
 
-    /// Records that everything before `to` is there.
-    pub async fn finish(&self, partition: u32, from: Saved, to: Position) -> Result<Saved, StoreFailure> {
+    /// Records that everything before `to` is there. If it was tried before, `again`, it is looked whether that is recorded.
+    pub async fn finish(&self, partition: u32, from: Saved, to: Position, again: bool) -> Result<Saved, StoreFailure> {
         let done = from.moved_to(to);
-        self.record(DONE, partition, done.revision, to).await?;
-        Ok(done)
-    }
-
-    /// After a batch was redone: a server that was killed in the very moment of an insert may remember the token and have no rows, which
-    /// nobody would notice later.
-    async fn check(&self, batch: &Batch) -> Result<(), StoreFailure> {
-        // Older rows may have gone by themselves.
-        let young = Utc::now().timestamp_millis() - Duration::from_secs(89 * 24 * 60 * 60).as_millis() as i64;
-        let rows: Vec<_> = batch.events.iter().filter(|row| row.timestamp.0 >= young).collect();
-        let times = rows.iter().map(|row| row.timestamp.0);
-        let (Some(earliest), Some(latest)) = (times.clone().min(), times.max()) else { return Ok(()) };
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
-        #[derive(Row, Deserialize)]
-        struct Count {
-            rows: u64,
+        let row = self.row(DONE, partition, done.revision, to)?;
+        for token in tokens(&self.token(partition, &row)) {
+            self.clickhouse.insert(&self.names.checkpoints(), &token, &[&row]).await?;
+            if !again || self.recorded(partition).await?.done.revision >= done.revision {
+                return Ok(done);
+            }
         }
-        let query = self
-            .clickhouse
-            .query(
-                "SELECT count() FROM ? \
-                 WHERE timestamp >= fromUnixTimestamp64Milli(?) AND timestamp <= fromUnixTimestamp64Milli(?) \
-                 AND source = ? AND partition = ? AND offset >= ? AND offset <= ?",
-            )
-            .bind(Identifier(&self.names.events()))
-            .bind(earliest)
-            .bind(latest)
-            .bind(&first.source)
-            .bind(first.partition)
-            .bind(first.offset)
-            .bind(last.offset);
-        let found: Vec<Count> = self.clickhouse.rows(query).await?;
-        let (found, expected) = (found.first().map_or(0, |count| count.rows), rows.len() as u64);
-        if found == expected {
-            return Ok(());
-        }
-        Err(StoreFailure::Halt(format!(
-            "{found} rows are there of the {expected} between the offsets {} and {} of partition {}; rebuild the projection",
-            first.offset, last.offset, first.partition
-        )))
+        Err(ClickhouseError::used_up(&self.names.checkpoints()).into())
     }
 
     async fn recorded(&self, partition: u32) -> Result<Recorded, StoreFailure> {
@@ -272,20 +246,22 @@ impl Store {
         checkpoint::to_saved(&checkpoint, self.log_id)
     }
 
-    /// A revision of a kind is written once.
-    async fn record(&self, kind: &str, partition: u32, revision: i64, to: Position) -> Result<(), StoreFailure> {
+    fn row(&self, kind: &str, partition: u32, revision: i64, to: Position) -> Result<CheckpointRow, StoreFailure> {
         let id = self.checkpoint_id(partition);
         let checkpoint = checkpoint::to_document(id, self.log_id, partition, &to, revision, Utc::now());
-        let row = CheckpointRow {
+        Ok(CheckpointRow {
             id: checkpoint.id.clone(),
             kind: kind.to_owned(),
             revision,
             next_offset: to.next_offset,
             checkpoint: serde_json::to_string(&checkpoint)
                 .map_err(|error| StoreFailure::Halt(format!("the checkpoint cannot be stored: {error}")))?,
-        };
-        let token = format!("{}/{kind}/{revision}", self.place(partition));
-        Ok(self.clickhouse.insert(&self.names.checkpoints(), &token, &[&row]).await?)
+        })
+    }
+
+    /// A revision of a kind is written once.
+    fn token(&self, partition: u32, row: &CheckpointRow) -> String {
+        format!("{}/{}/{}", self.place(partition), row.kind, row.revision)
     }
 
     fn checkpoint_id(&self, partition: u32) -> String {

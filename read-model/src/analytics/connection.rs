@@ -76,6 +76,8 @@ const PASSING: [u32; 25] = [
 const KEEPALIVE: Duration = Duration::from_secs(60);
 /// How long an idle connection is kept: less than the three seconds after which ClickHouse closes it.
 const IDLE: Duration = Duration::from_secs(2);
+/// How many tokens may be used up for what is to be inserted once, by a server that is killed each time after it has noted one.
+const TOKENS: u32 = 5;
 /// What an error shows of an answer, in characters: an answer may repeat the whole statement.
 const SHOWN: usize = 500;
 
@@ -152,9 +154,23 @@ impl Clickhouse {
         token: &str,
         rows: &[&T],
     ) -> Result<(), ClickhouseError> {
+        self.insert_commented(table, token, "", rows).await
+    }
+
+    /// The same, with a comment that views and the server's log of queries know as `log_comment`.
+    pub async fn insert_commented<T: RowOwned + RowWrite + Sync>(
+        &self,
+        table: &str,
+        token: &str,
+        comment: &str,
+        rows: &[&T],
+    ) -> Result<(), ClickhouseError> {
         let mut insert = self.client.insert::<T>(table).await.map_err(told)?;
         for (setting, value) in ONE_BLOCK {
             insert = insert.with_setting(setting, value);
+        }
+        if !comment.is_empty() {
+            insert = insert.with_setting("log_comment", comment);
         }
         insert =
             insert.with_setting("insert_deduplication_token", token).with_timeouts(Some(self.limit), Some(self.limit));
@@ -203,12 +219,24 @@ const ONE_BLOCK: [(&str, &str); 8] = [
 ];
 
 impl ClickhouseError {
+    /// What was inserted under all [`tokens`] is not there.
+    pub fn used_up(table: &str) -> Self {
+        Self::Unavailable(format!("{table} does not have what was inserted {TOKENS} times"))
+    }
+
     /// Whether it is a database or a table that is not there.
     pub fn is_missing(&self) -> bool {
         const UNKNOWN_TABLE: u32 = 60;
         const UNKNOWN_DATABASE: u32 = 81;
         matches!(self, Self::Refused { code: UNKNOWN_TABLE | UNKNOWN_DATABASE, .. })
     }
+}
+
+/// The tokens of what is to be inserted once, to be tried one after the other until it is found to be there: an insert under a token that is
+/// used up adds nothing.
+pub fn tokens(first: &str) -> impl Iterator<Item = String> {
+    let further = (1..TOKENS).map(move |number| format!("{first}/{number}"));
+    std::iter::once(first.to_owned()).chain(further)
 }
 
 fn told(error: clickhouse::error::Error) -> ClickhouseError {

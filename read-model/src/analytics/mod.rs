@@ -6,6 +6,6 @@ pub mod migrations;
 pub mod names;
 pub mod rows;
 
-pub use connection::{Clickhouse, ClickhouseAddress, ClickhouseError};
+pub use connection::{Clickhouse, ClickhouseAddress, ClickhouseError, tokens};
 pub use migrations::ensure;
 pub use names::AnalyticsNames;

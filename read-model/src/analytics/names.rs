@@ -51,6 +51,16 @@ impl AnalyticsNames {
         self.versioned(HOURLY)
     }
 
+    /// The view that makes the statistics.
+    pub fn to_hourly(self) -> String {
+        self.versioned("events_to_hourly")
+    }
+
+    /// What is inserted here goes into the statistics alone.
+    pub fn uncounted(self) -> String {
+        self.versioned("events_uncounted")
+    }
+
     /// [`super::rows::PostRow`], many for each post.
     pub fn posts(self) -> String {
         self.versioned(POSTS)
@@ -79,9 +89,10 @@ impl AnalyticsNames {
     /// Everything that only this version has: views, and what they are made of behind them.
     pub fn tables(self) -> Vec<String> {
         let views = [EVENTS, HOURLY, POSTS, AUTHORS, RESPONSES].map(str::to_owned);
+        let fillers = [self.to_hourly(), self.versioned("events_uncounted_to_hourly"), self.uncounted()];
         let tables =
             [self.events(), self.hourly(), self.posts(), self.authors(), self.responses(), self.dead_letters()];
-        views.into_iter().chain([self.versioned("events_to_hourly")]).chain(tables).collect()
+        views.into_iter().chain(fillers).chain(tables).collect()
     }
 
     fn versioned(self, table: &str) -> String {

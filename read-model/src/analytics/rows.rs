@@ -50,6 +50,16 @@ pub struct EventRow {
 pub const SOURCE_EVENTS: &str = "events";
 pub const SOURCE_ACTIVITY: &str = "activity";
 
+/// The comment of an insert of events that the statistics leave out: they have them already.
+pub const ROWS_ALONE: &str = "rows alone";
+
+impl EventRow {
+    /// Its partition among those of both sources, as `reached` in the statistics has it.
+    pub fn lane(&self) -> u64 {
+        u64::from(self.partition) * 2 + u64::from(self.source == SOURCE_ACTIVITY)
+    }
+}
+
 /// What one event says of a post, or several together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Row, Serialize, Deserialize)]
 pub struct PostRow {

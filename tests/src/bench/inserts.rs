@@ -107,9 +107,9 @@ pub async fn clickhouse(address: &ClickhouseAddress, version: u32) -> Result<f64
     for table in [&event_rows, &post_rows, &names.hourly()] {
         clickhouse.run(&format!("CREATE TABLE floor_{table} AS {table}")).await?;
     }
-    let view = "SELECT as_select AS text FROM system.tables WHERE database = currentDatabase() AND engine = 'MaterializedView'";
-    let view: Vec<Text> = clickhouse.rows(clickhouse.query(view)).await?;
-    let [Text { text }] = &view[..] else { bail!("{} views fill tables, and one is expected", view.len()) };
+    let view = "SELECT as_select AS text FROM system.tables WHERE database = currentDatabase() AND name = ?";
+    let view: Vec<Text> = clickhouse.rows(clickhouse.query(view).bind(names.to_hourly())).await?;
+    let [Text { text }] = &view[..] else { bail!("the view {} is not there", names.to_hourly()) };
     let text = text.replace(&event_rows, &format!("floor_{event_rows}"));
     clickhouse.run(&format!("CREATE MATERIALIZED VIEW floor TO floor_{} AS {text}", names.hourly())).await?;
     let seconds = insert::<EventRow>(&clickhouse, &event_rows, "offset").await?

@@ -151,7 +151,7 @@ async fn a_batch_that_was_cut_off_anywhere_is_redone_with_its_bounds() {
         for insert in &inserts {
             dying.insert(insert).await.unwrap();
         }
-        dying.finish(0, Saved::NOTHING, to).await.unwrap();
+        dying.finish(0, Saved::NOTHING, to, false).await.unwrap();
         assert_catches_up(&world).await;
         process.stop().await;
         world.db.drop_it().await;
@@ -186,7 +186,7 @@ async fn a_topic_that_was_made_anew_halts() {
     tell(&world, 3).await;
     let beyond = event_log::position::Position { next_offset: 7, ..event_log::position::Position::START };
     store(&world).begin(0, Saved::NOTHING, beyond).await.unwrap();
-    store(&world).finish(0, Saved::NOTHING, beyond).await.unwrap();
+    store(&world).finish(0, Saved::NOTHING, beyond, false).await.unwrap();
     let process = Process::start(&world).await;
     let is_halted = |state: &State| matches!(state, State::Halted(why) if why.contains("made anew"));
     process.until("the partition to halt", is_halted).await;

@@ -6,7 +6,9 @@ use chrono::Utc;
 use event_log::record::{Headers, LogRecord};
 use projectors::analytics::batch::Batch;
 use projectors::dead_letter::{DeadLetter, Standing};
+use projectors::event::LoggedEvent;
 use projectors::projection::{Changes, Cleared, Saved, StoreFailure};
+use read_model::{Versions, versions};
 
 use super::world::{Db, NAMES, changes, position, take};
 use crate::ledger::histories::{Story, placed};
@@ -42,7 +44,7 @@ async fn a_batch_that_was_cut_off_anywhere_is_redone_with_the_same_bounds() {
         for insert in &inserts {
             dying.insert(insert).await.unwrap();
         }
-        dying.finish(0, from, to).await.unwrap();
+        dying.finish(0, from, to, false).await.unwrap();
         assert_eq!(next.load(0).await.unwrap(), saved);
         db.assert_is_fold_of(&events).await;
         db.drop_it().await;
@@ -63,7 +65,7 @@ async fn what_a_view_had_not_come_to_is_made_up_for() {
         String::from_utf8(db.clickhouse.query(&show).fetch_bytes("RawBLOB").unwrap().collect().await.unwrap().to_vec())
             .unwrap();
     db.clickhouse.run(&format!("DROP TABLE {view}")).await.unwrap();
-    let failing = definition.replace("GROUP BY", "WHERE throwIf(offset = 39) = 0 GROUP BY");
+    let failing = definition.replace("WHERE ", "WHERE throwIf(offset = 39) = 0 AND ");
     db.clickhouse.run(&failing).await.unwrap();
     let failed = db.write(LOG, &events).await;
     assert!(matches!(&failed, Err(StoreFailure::Halt(why)) if why.contains("throwIf")), "{failed:?}");
@@ -123,9 +125,89 @@ async fn a_writer_takes_over_the_bounds_that_another_one_has_set_and_one_that_co
 }
 
 /// As after a kill of the server between its note of a token and the rows.
-async fn one_row_is_lost(db: &Db) {
-    let lose = format!("ALTER TABLE {} DELETE WHERE offset = 20 SETTINGS mutations_sync = 2", NAMES.events());
+async fn lose(db: &Db, table: &str, which: &str) {
+    let lose = format!("ALTER TABLE {table} DELETE WHERE {which} SETTINGS mutations_sync = 2");
     db.clickhouse.run(&lose).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_killed_server_has_lost_with_its_tokens_is_made_up_for() {
+    let (rows, statistics) = (NAMES.events(), NAMES.hourly());
+    let facts = [NAMES.posts(), NAMES.authors(), NAMES.responses()];
+    let both = [rows.clone(), statistics.clone()];
+    let everything = facts.iter().chain(&both).cloned().collect::<Vec<_>>();
+    for (partition, lost) in (0..).zip([&both[..1], &both[1..], &both, &facts, &everything]) {
+        let db = Db::new().await;
+        let events: Vec<_> = placed(take(&mut Story::new(47, 4), 40), 0)
+            .into_iter()
+            .map(|event| LoggedEvent { partition, ..event })
+            .collect();
+        let (dying, to, changes) = (db.store(LOG), position(40), changes(&events));
+        dying.begin(partition, Saved::NOTHING, to).await.unwrap();
+        let inserts = dying.inserts(partition, &changes, Saved::NOTHING, to);
+        for insert in &inserts {
+            dying.insert(insert).await.unwrap();
+        }
+        for table in lost {
+            lose(&db, table, "1").await;
+        }
+        for insert in inserts.iter().filter(|insert| insert.token.is_some()) {
+            dying.insert(insert).await.unwrap();
+        }
+        for table in lost {
+            let there = db.number(&format!("SELECT count() AS number FROM {table}")).await;
+            assert_eq!(there, 0, "{table} takes a token again");
+        }
+
+        let next = db.store(LOG);
+        let found = next.load(partition).await.unwrap();
+        let saved = next.write(partition, changes.clone(), found, to).await.unwrap();
+        assert_eq!(next.load(partition).await.unwrap(), saved);
+        db.assert_is_fold_of(&events).await;
+        // What the dead one still had on its way.
+        for insert in &inserts {
+            dying.insert(insert).await.unwrap();
+        }
+        db.assert_is_fold_of(&events).await;
+        db.drop_it().await;
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_a_killed_server_has_lost_with_its_token_is_made_again() {
+    let events = placed(take(&mut Story::new(48, 4), 60), 0);
+    let db = Db::new().await;
+    let store = db.store(LOG);
+    store.begin(0, Saved::NOTHING, position(40)).await.unwrap();
+    lose(&db, &NAMES.checkpoints(), "kind = 'begun'").await;
+    // Whoever comes next knows nothing of the bounds, and may set others.
+    let next = db.store(LOG);
+    let found = next.load(0).await.unwrap();
+    assert_eq!(found, Saved::NOTHING);
+    let saved = next.write(0, changes(&events[..50]), found, position(50)).await.unwrap();
+    let late = store.write(0, changes(&events[..40]), Saved::NOTHING, position(40)).await;
+    assert_eq!(late, Err(StoreFailure::Superseded));
+
+    lose(&db, &NAMES.checkpoints(), "kind = 'done'").await;
+    let found = next.load(0).await.unwrap();
+    assert_eq!(found, Saved { begun: Some(50), ..Saved::NOTHING });
+    assert_eq!(next.write(0, changes(&events[..50]), found, position(50)).await.unwrap(), saved);
+    assert_eq!(next.load(0).await.unwrap(), saved);
+    db.write(LOG, &events[50..]).await.unwrap();
+    db.assert_is_fold_of(&events).await;
+    db.drop_it().await;
+}
+
+#[tokio::test]
+async fn a_promotion_that_a_killed_server_has_lost_with_its_token_is_made_again() {
+    let db = Db::new().await;
+    let first = versions::analytics::load(&db.clickhouse).await.unwrap();
+    let second = Versions { rev: first.rev + 1, ..first.clone() };
+    assert!(versions::analytics::replace(&db.clickhouse, &second).await.unwrap());
+    lose(&db, &NAMES.checkpoints(), "kind = 'versions'").await;
+    assert!(versions::analytics::replace(&db.clickhouse, &second).await.unwrap());
+    assert_eq!(versions::analytics::load(&db.clickhouse).await.unwrap(), second);
+    db.drop_it().await;
 }
 
 #[tokio::test]
@@ -139,7 +221,7 @@ async fn rows_that_a_redone_batch_should_find_and_does_not_halt() {
         for insert in store.inserts(0, &changes, Saved::NOTHING, to) {
             store.insert(&insert).await.unwrap();
         }
-        one_row_is_lost(&db).await;
+        lose(&db, &NAMES.events(), "offset = 20").await;
         // Whoever was not answered tries again from where he was; who comes after him asks where that is.
         let (store, from) = if same_process {
             (store, Saved::NOTHING)

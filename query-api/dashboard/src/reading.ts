@@ -28,8 +28,8 @@ interface Known<T> {
 const LONGEST_PAUSE_MS = 60_000;
 
 /**
- * Reads a path again and again while the page is visible. After a failure the pauses grow, and the data of before stays, unless
- * it belongs to another path. Without a path nothing is read.
+ * Reads a path again and again while the page is visible. After a failure it does not wait until the next reading would be due: the pauses
+ * begin short and grow. The data of before stays, unless it belongs to another path. Without a path nothing is read.
  */
 export function useReading<T>(path: string | null, everyMs: number, token: string | null = null): Reading<T> {
     const nothing: Known<T> = { path: "", data: null, readAt: null, trouble: null, isLoading: true, isStale: false };
@@ -57,7 +57,7 @@ export function useReading<T>(path: string | null, everyMs: number, token: strin
                 if (abort.signal.aborted) return;
                 const trouble = error instanceof Trouble ? error : new Trouble(String(error), 0);
                 failures.current += 1;
-                pause = Math.max(everyMs, trouble.retryAfterMs ?? pauseAfter(failures.current, LONGEST_PAUSE_MS));
+                pause = Math.max(trouble.retryAfterMs ?? 0, pauseAfter(failures.current, LONGEST_PAUSE_MS));
                 setKnown((now) => ({ ...(now.path === path ? now : nothing), path, trouble, isLoading: false }));
                 // The same token will be refused again.
                 if (trouble.status === 401 || trouble.status === 403) return;

@@ -350,6 +350,8 @@ impl<M: Moment> Positions<M> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
     use chrono::DateTime;
     use read_model::DOCUMENTS;
@@ -493,12 +495,15 @@ mod tests {
             publish(&progress, Ok(positions(&[at(0, 5)])));
             progress.set_told(is_told);
             let tokens = [token(0, 4)];
-            let waiting = progress.wait_for(&tokens, Duration::from_secs(1));
+            let mut waiting = pin!(progress.wait_for(&tokens, Duration::from_secs(1)));
             let emptied = async {
                 progress.awaited().await;
                 publish(&progress, Ok(positions(&[at(0, 1)])));
             };
-            let (waited, ()) = tokio::join!(waiting, emptied);
+            let waited = tokio::select! {
+                waited = &mut waiting => waited,
+                () = emptied => waiting.await,
+            };
             assert!(matches!(waited, Waited::Behind(_)), "{waited:?}");
         }
     }

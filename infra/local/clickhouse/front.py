@@ -54,7 +54,8 @@ class Engine:
         self.free = []
         self.making = threading.Lock()
         self.places = threading.BoundedSemaphore(AT_A_TIME)
-        self.give_back("default", self.take("default"))
+        # Answers nothing: the engine ends with its last session.
+        self.held = Session(path)
 
     def take(self, database):
         with self.making:
@@ -81,7 +82,7 @@ class Engine:
                 answer = session.query(statement, form, params=parameters or None)
                 found = bytes(answer.bytes()) if answer is not None else b""
             except Exception as cause:
-                # The session is not used again.
+                # The session is not used again: its database may be gone.
                 text = str(cause)
                 found = CODE.search(text)
                 code = int(found.group(1)) if found else 1002
@@ -95,6 +96,7 @@ class Engine:
             self.places.acquire()
         for _, session in self.free:
             session.close()
+        self.held.close()
 
 
 def status_of(code):

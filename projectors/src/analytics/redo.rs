@@ -113,7 +113,7 @@ impl Store {
             .clickhouse
             .query(
                 "SELECT max(reached[?]) AS next_offset FROM ? \
-                 WHERE hour = toStartOfHour(fromUnixTimestamp64Milli(?)) AND event_type = ? AND country = ?",
+                 WHERE hour = toStartOfHour(fromUnixTimestamp64Milli(?, 'UTC')) AND event_type = ? AND country = ?",
             )
             .bind(last.lane())
             .bind(Identifier(&self.names.hourly()))

@@ -129,12 +129,12 @@ impl Store {
         let statement = "SELECT concat(toString(hour), ' ', event_type, ' ', country) AS name FROM ( \
                 SELECT toStartOfHour(timestamp) AS hour, event_type, country, count() AS events, uniq(user_id) AS users, \
                     uniqIf(session_id, session_id != '') AS sessions FROM ? \
-                WHERE toStartOfHour(timestamp) > fromUnixTimestamp64Milli(?) AND timestamp < toStartOfHour(now()) \
+                WHERE toStartOfHour(timestamp) > fromUnixTimestamp64Milli(?) AND timestamp < toStartOfHour(now('UTC')) \
                 GROUP BY hour, event_type, country \
             ) AS r FULL JOIN ( \
                 SELECT hour, event_type, country, countMerge(events) AS events, uniqMerge(users) AS users, \
                     uniqMerge(sessions) AS sessions FROM ? \
-                WHERE hour > fromUnixTimestamp64Milli(?) AND hour < toStartOfHour(now()) \
+                WHERE hour > fromUnixTimestamp64Milli(?) AND hour < toStartOfHour(now('UTC')) \
                 GROUP BY hour, event_type, country \
             ) AS s USING (hour, event_type, country) \
             WHERE r.events != s.events OR r.users != s.users OR r.sessions != s.sessions";

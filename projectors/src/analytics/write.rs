@@ -11,15 +11,13 @@
 //! - Letters that come with a batch are stored before its rows, letters that a retry has projected are taken away behind them: what a redone
 //!   batch leaves out as parked is what it left out the first time, and no letter goes whose rows are not there.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::Utc;
 use clickhouse::sql::Identifier;
 use event_log::position::Position;
 use read_model::Checkpoint;
-use read_model::analytics::rows::{BEGUN, CheckpointRow, DONE};
+use read_model::analytics::rows::{BEGUN, CheckpointRow, DONE, TAKEN_OVER};
 use read_model::analytics::{AnalyticsNames, Clickhouse, ClickhouseError, tokens};
 use uuid::Uuid;
 
@@ -43,15 +41,29 @@ pub struct Store {
     log_id: u64,
     dead_letters: DeadLetters,
     writes: Detached,
-    /// For each partition the last revision that a batch was begun for here.
-    attempted: Arc<Mutex<HashMap<u32, i64>>>,
 }
 
 /// What is recorded of a partition.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Recorded {
     done: Saved,
     begun: Option<Saved>,
+    /// As it is stored.
+    begun_text: String,
+}
+
+impl Recorded {
+    /// Whether the batch from `from` to `to` is begun.
+    fn is_begun(&self, from: Saved, to: Position) -> Result<bool, StoreFailure> {
+        match self.begun {
+            _ if self.done.revision != from.revision => Err(StoreFailure::Superseded),
+            Some(begun) if begun.revision > from.revision => {
+                let is_ours = begun.revision == from.revision + 1 && begun.position.next_offset == to.next_offset;
+                if is_ours { Ok(true) } else { Err(StoreFailure::Superseded) }
+            }
+            _ => Ok(false),
+        }
+    }
 }
 
 impl From<ClickhouseError> for StoreFailure {
@@ -70,21 +82,13 @@ impl Store {
     /// The tables must be there: see [`read_model::analytics::ensure`].
     pub fn new(clickhouse: Clickhouse, names: AnalyticsNames, log_id: u64) -> Self {
         let dead_letters = DeadLetters::new(clickhouse.clone(), names.dead_letters());
-        Self {
-            clickhouse,
-            names,
-            log_id,
-            dead_letters,
-            writes: Detached::default(),
-            attempted: Arc::default(),
-            activity: None,
-        }
+        Self { clickhouse, names, log_id, dead_letters, writes: Detached::default(), activity: None }
     }
 
     /// The same tables, for what comes from this topic of activity: its positions are its own.
     #[must_use]
     pub fn of_activity(self, topic: &str) -> Self {
-        Self { activity: Some(topic.to_owned()), attempted: Arc::default(), ..self }
+        Self { activity: Some(topic.to_owned()), ..self }
     }
 
     pub fn dead_letters(&self) -> &DeadLetters {
@@ -94,9 +98,15 @@ impl Store {
     /// How far the store is in a partition, and the end of a batch that was begun there and not done.
     ///
     /// # Errors
-    /// [`StoreFailure::Unavailable`], or [`StoreFailure::Halt`] for a checkpoint that is not of this log.
+    /// [`StoreFailure::Unavailable`], or [`StoreFailure::Halt`] for a checkpoint that is not of this log or lacks the one before.
     pub async fn load(&self, partition: u32) -> Result<Saved, StoreFailure> {
-        let Recorded { done, begun } = self.recorded(partition).await?;
+        let Recorded { done, begun, .. } = self.recorded(partition).await?;
+        if let Some(begun) = begun.filter(|begun| begun.revision > done.revision + 1) {
+            return Err(StoreFailure::Halt(format!(
+                "of partition {partition} the batch {} is recorded as begun and no more than {} as done; rebuild the projection",
+                begun.revision, done.revision
+            )));
+        }
         let begun = begun.filter(|begun| begun.revision == done.revision + 1);
         Ok(Saved { begun: begun.map(|begun| begun.position.next_offset), ..done })
     }
@@ -138,7 +148,13 @@ impl Store {
         for insert in &self.inserts(partition, changes, from, to) {
             match &insert.rows {
                 // Letters stand between rows of others, and each of theirs has a token of its own.
-                Rows::Events(rows) if again && cleared.is_none() => self.redo(insert, rows).await?,
+                Rows::Events(rows) if again && cleared.is_none() => match self.redo(insert, rows).await {
+                    // Whoever else has it may be done, and have retried letters among its rows.
+                    Err(StoreFailure::Halt(_)) if self.recorded(partition).await?.done.revision != from.revision => {
+                        return Err(StoreFailure::Superseded);
+                    }
+                    redone => redone?,
+                },
                 _ => self.insert(insert).await?,
             }
         }
@@ -148,7 +164,8 @@ impl Store {
         self.finish(partition, from, to, again).await
     }
 
-    /// Records that the batch from `from` to `to` may be there in part. Says whether it was begun before, by whomever.
+    /// Records that the batch from `from` to `to` may be there in part. Says whether it was begun before, by whomever: then it is this one's to
+    /// be done, and nobody who has begun it before can record that it is.
     ///
     /// # Errors
     /// [`StoreFailure::Superseded`] when somebody else has begun another batch there, or finished one.
@@ -161,23 +178,29 @@ impl Store {
                 to.next_offset
             )));
         }
-        let attempted =
-            self.attempted.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, from.revision + 1);
-        let again = from.begun.is_some() || attempted == Some(from.revision + 1);
+        let table = self.names.checkpoints();
         let row = self.row(BEGUN, partition, from.revision + 1, to)?;
-        for token in tokens(&self.token(partition, &row)) {
-            self.clickhouse.insert(&self.names.checkpoints(), &token, &[&row]).await?;
-            let Recorded { done, begun } = self.recorded(partition).await?;
-            match begun {
-                _ if done.revision != from.revision => return Err(StoreFailure::Superseded),
-                Some(begun) if begun.revision > from.revision => {
-                    let is_ours = begun.revision == row.revision && begun.position.next_offset == to.next_offset;
-                    return if is_ours { Ok(again) } else { Err(StoreFailure::Superseded) };
-                }
-                _ => {}
-            }
+        let mut found = self.recorded(partition).await?;
+        let mut tokens = tokens(&self.token(BEGUN, partition, row.revision)).collect::<Vec<_>>().into_iter();
+        while !found.is_begun(from, to)? {
+            let token = tokens.next().ok_or_else(|| ClickhouseError::used_up(&table))?;
+            self.clickhouse.insert(&table, &token, &[&row]).await?;
+            found = self.recorded(partition).await?;
         }
-        Err(ClickhouseError::used_up(&self.names.checkpoints()).into())
+        if found.begun_text == row.checkpoint {
+            return Ok(false);
+        }
+        self.take_over(partition, from, to).await?;
+        Ok(true)
+    }
+
+    /// Whoever has begun a batch trusts its tokens. Somebody who redoes it may use one up without its rows, so that from here on the first one's
+    /// record that the batch is done must not count: its token is used for this row, and those who redo take further ones.
+    async fn take_over(&self, partition: u32, from: Saved, to: Position) -> Result<(), StoreFailure> {
+        let row = self.row(TAKEN_OVER, partition, from.revision + 1, to)?;
+        let token = self.token(DONE, partition, row.revision);
+        self.clickhouse.insert(&self.names.checkpoints(), &token, &[&row]).await?;
+        self.recorded(partition).await?.is_begun(from, to).map(drop)
     }
 
     /// What is to be inserted between [`Store::begin`] and [`Store::finish`].
@@ -207,11 +230,12 @@ impl Store {
         Ok(())
     }
 
-    /// Records that everything before `to` is there. If it was tried before, `again`, it is looked whether that is recorded.
+    /// Records that everything before `to` is there. If it was begun before, `again`, it is looked whether that is recorded.
     pub async fn finish(&self, partition: u32, from: Saved, to: Position, again: bool) -> Result<Saved, StoreFailure> {
         let done = from.moved_to(to);
         let row = self.row(DONE, partition, done.revision, to)?;
-        for token in tokens(&self.token(partition, &row)) {
+        // The first token is that of whoever has begun it.
+        for token in tokens(&self.token(DONE, partition, row.revision)).skip(usize::from(again)) {
             self.clickhouse.insert(&self.names.checkpoints(), &token, &[&row]).await?;
             if !again || self.recorded(partition).await?.done.revision >= done.revision {
                 return Ok(done);
@@ -230,11 +254,10 @@ impl Store {
             .bind(Identifier(&self.names.checkpoints()))
             .bind(self.checkpoint_id(partition));
         let rows: Vec<CheckpointRow> = self.clickhouse.rows(query).await?;
-        let of = |kind: &str| {
-            let row = rows.iter().find(|row| row.kind == kind);
-            row.map(|row| self.saved(partition, row)).transpose()
-        };
-        Ok(Recorded { done: of(DONE)?.unwrap_or(Saved::NOTHING), begun: of(BEGUN)? })
+        let of = |kind: &str| rows.iter().find(|row| row.kind == kind);
+        let saved = |kind: &str| of(kind).map(|row| self.saved(partition, row)).transpose();
+        let (done, begun) = (saved(DONE)?.unwrap_or(Saved::NOTHING), saved(BEGUN)?);
+        Ok(Recorded { done, begun, begun_text: of(BEGUN).map(|row| row.checkpoint.clone()).unwrap_or_default() })
     }
 
     fn saved(&self, partition: u32, row: &CheckpointRow) -> Result<Saved, StoreFailure> {
@@ -260,8 +283,8 @@ impl Store {
     }
 
     /// A revision of a kind is written once.
-    fn token(&self, partition: u32, row: &CheckpointRow) -> String {
-        format!("{}/{}/{}", self.place(partition), row.kind, row.revision)
+    fn token(&self, kind: &str, partition: u32, revision: i64) -> String {
+        format!("{}/{kind}/{revision}", self.place(partition))
     }
 
     fn checkpoint_id(&self, partition: u32) -> String {

@@ -139,7 +139,8 @@ impl<P: Projection> Worker<P> {
         let Delivery { commits, position, bytes, .. } = delivery;
         let mut records = Vec::with_capacity(commits.iter().map(|commit| commit.records.len()).sum());
         records.extend(commits.into_iter().flat_map(|Commit { records, .. }| records));
-        if records.is_empty() && position == place.saved.position {
+        // A batch that was begun and moves no position, of letters, has to be ended all the same.
+        if records.is_empty() && position == place.saved.position && place.saved.begun.is_none() {
             return Ok(());
         }
         let reading = self.read(place, records).await?;

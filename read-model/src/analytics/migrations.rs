@@ -8,7 +8,7 @@
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 
-use super::connection::{Clickhouse, ClickhouseError};
+use super::connection::{Clickhouse, ClickhouseError, tokens};
 use super::names::AnalyticsNames;
 use super::rows::Millis;
 
@@ -49,11 +49,8 @@ pub async fn ensure(clickhouse: &Clickhouse, names: AnalyticsNames) -> Result<()
     let version = format!("_v{}", names.projection().version);
     clickhouse.create_database().await?;
     clickhouse.run(CREATE_RECORDS).await?;
-    let applied = applied(clickhouse).await?;
-    for migration in &MIGRATIONS {
-        if applied.iter().any(|applied| applied.number == migration.number) {
-            continue;
-        }
+    let latest_applied = latest(clickhouse).await?;
+    for migration in MIGRATIONS.iter().filter(|migration| migration.number > latest_applied) {
         for statement in statements(migration.statements) {
             clickhouse.run(&statement.replace(VERSION, &version)).await?;
         }
@@ -63,7 +60,12 @@ pub async fn ensure(clickhouse: &Clickhouse, names: AnalyticsNames) -> Result<()
             applied_at: chrono::Utc::now().into(),
         };
         // Of two processes that apply the same one records it.
-        clickhouse.insert(RECORDS, &format!("migration {}", migration.number), &[&row]).await?;
+        for token in tokens(&format!("migration {}", migration.number)) {
+            clickhouse.insert(RECORDS, &token, &[&row]).await?;
+            if latest(clickhouse).await? >= migration.number {
+                break;
+            }
+        }
     }
     Ok(())
 }
@@ -72,6 +74,10 @@ pub async fn ensure(clickhouse: &Clickhouse, names: AnalyticsNames) -> Result<()
 pub async fn applied(clickhouse: &Clickhouse) -> Result<Vec<Applied>, ClickhouseError> {
     let query = clickhouse.query("SELECT number, name, applied_at FROM schema_migrations ORDER BY number");
     clickhouse.rows(query).await
+}
+
+async fn latest(clickhouse: &Clickhouse) -> Result<u32, ClickhouseError> {
+    Ok(applied(clickhouse).await?.last().map_or(0, |applied| applied.number))
 }
 
 fn statements(text: &str) -> impl Iterator<Item = &str> {

@@ -106,7 +106,7 @@ pub const COMMENT: &str = "comment";
 pub struct CheckpointRow {
     /// [`crate::Projection::checkpoint_id`].
     pub id: String,
-    /// [`BEGUN`] or [`DONE`].
+    /// [`BEGUN`], [`TAKEN_OVER`] or [`DONE`].
     pub kind: String,
     pub revision: i64,
     /// That of the checkpoint.
@@ -117,6 +117,8 @@ pub struct CheckpointRow {
 
 /// Rows up to this position may be there, in part or whole.
 pub const BEGUN: &str = "begun";
+/// Whoever has begun the batch up to this position is not the one to record that it is done.
+pub const TAKEN_OVER: &str = "taken over";
 /// All rows up to this position are there.
 pub const DONE: &str = "done";
 

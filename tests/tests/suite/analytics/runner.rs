@@ -6,8 +6,8 @@ use projectors::runner::status::State;
 
 use super::world::{Db, NAMES, UP, World, changes, position, stack, take};
 use crate::ledger::histories::Story;
-use crate::ledger::in_a_log_since_cut_back;
 use crate::ledger::writer::Writers;
+use crate::ledger::{in_a_log_since_cut_back, soon};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tables_equal_an_independent_fold_of_the_log_before_and_after_a_restart() {
@@ -48,6 +48,32 @@ async fn a_batch_that_was_begun_is_read_again_with_its_bounds() {
         store.insert(&insert).await.unwrap();
     }
     let process = world.start().await;
+    world.assert_catches_up().await;
+    process.stop().await;
+    world.db.drop_it().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_letters_that_was_begun_and_moves_no_position_is_ended() {
+    let world = World::new(1).await;
+    let mut writers = Writers::claim(&world).await;
+    let mut story = Story::new(28, 6);
+    writers.append(&world, &take(&mut story, 20)).await;
+    let process = world.start().await;
+    world.assert_catches_up().await;
+    process.stop().await;
+    // One that died while it retried letters.
+    let store = world.db.store(world.identity.log_id);
+    let saved = store.load(0).await.unwrap();
+    store.begin(0, saved, saved.position).await.unwrap();
+    let process = world.start().await;
+    soon("the batch to be ended", async {
+        while store.load(0).await.unwrap().begun.is_some() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    writers.append(&world, &take(&mut story, 20)).await;
     world.assert_catches_up().await;
     process.stop().await;
     world.db.drop_it().await;

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use event_log::record::{Headers, LogRecord};
+use futures::future::join_all;
 use projectors::analytics::batch::Batch;
+use projectors::analytics::fold::expected;
+use projectors::analytics::inserts::Rows;
 use projectors::dead_letter::{DeadLetter, Standing};
 use projectors::event::LoggedEvent;
 use projectors::projection::{Changes, Cleared, Saved, StoreFailure};
+use read_model::analytics::rows::ROWS_ALONE;
 use read_model::{Versions, versions};
 
 use super::world::{Db, NAMES, changes, position, take};
@@ -237,6 +241,94 @@ async fn rows_that_a_redone_batch_should_find_and_does_not_halt() {
         );
         db.drop_it().await;
     }
+}
+
+#[tokio::test]
+async fn what_was_kept_and_not_counted_is_counted_whatever_other_partitions_have_reached() {
+    let db = Db::new().await;
+    let happened = take(&mut Story::new(49, 4), 60);
+    let of = |partition: u32, count: usize| -> Vec<LoggedEvent> {
+        placed(happened[..count].to_vec(), 0).into_iter().map(|event| LoggedEvent { partition, ..event }).collect()
+    };
+    // Another partition is further in every hour, type and country.
+    let (further, events) = (of(1, 60), of(0, 40));
+    db.store(LOG).write(1, changes(&further), Saved::NOTHING, position(60)).await.unwrap();
+    let (dying, to, changes) = (db.store(LOG), position(40), changes(&events));
+    dying.begin(0, Saved::NOTHING, to).await.unwrap();
+    for insert in dying.inserts(0, &changes, Saved::NOTHING, to) {
+        match &insert.rows {
+            Rows::Events(rows) => {
+                let token = insert.token.as_deref().unwrap();
+                db.clickhouse.insert_commented(&insert.table, token, ROWS_ALONE, rows).await.unwrap();
+            }
+            _ => dying.insert(&insert).await.unwrap(),
+        }
+    }
+    db.clickhouse.run(&format!("OPTIMIZE TABLE {} FINAL", NAMES.hourly())).await.unwrap();
+    // Two who believe that it is theirs.
+    let redo = async || {
+        let store = db.store(LOG);
+        let found = store.load(0).await?;
+        store.write(0, changes.clone(), found, to).await
+    };
+    let done = join_all((0..4).map(|_| redo())).await;
+    assert!(done.iter().any(Result::is_ok), "{done:?}");
+    assert!(done.iter().all(|one| one.is_ok() || *one == Err(StoreFailure::Superseded)), "{done:?}");
+    let all: Vec<_> = further.iter().chain(&events).cloned().collect();
+    assert_eq!(db.everything().await.hourly, expected(&all).hourly);
+    assert_eq!(db.number(&format!("SELECT count() AS number FROM {}", NAMES.events())).await, 100);
+    db.drop_it().await;
+}
+
+#[tokio::test]
+async fn whoever_was_held_up_cannot_say_that_a_batch_is_done_which_another_one_redoes() {
+    let db = Db::new().await;
+    let events = placed(take(&mut Story::new(50, 4), 40), 0);
+    let (held_up, to, changes) = (db.store(LOG), position(40), changes(&events));
+    assert!(!held_up.begin(0, Saved::NOTHING, to).await.unwrap());
+    // Another one has looked before it was begun, and wants the same bounds.
+    let other = db.store(LOG);
+    assert!(other.begin(0, Saved::NOTHING, to).await.unwrap(), "it was begun before");
+    let inserts = other.inserts(0, &changes, Saved::NOTHING, to);
+    for insert in &inserts {
+        other.insert(insert).await.unwrap();
+    }
+    // The server was killed in its inserts, and goes on with the first one.
+    for table in [NAMES.events(), NAMES.hourly()] {
+        lose(&db, &table, "1").await;
+    }
+    for insert in &inserts {
+        held_up.insert(insert).await.unwrap();
+    }
+    held_up.finish(0, Saved::NOTHING, to, false).await.unwrap();
+
+    let next = db.store(LOG);
+    let found = next.load(0).await.unwrap();
+    assert_eq!(found, Saved { begun: Some(40), ..Saved::NOTHING });
+    next.write(0, changes, found, to).await.unwrap();
+    db.assert_is_fold_of(&events).await;
+    db.drop_it().await;
+}
+
+#[tokio::test]
+async fn who_is_ahead_of_what_is_recorded_leaves_nothing_behind() {
+    let db = Db::new().await;
+    let events = placed(take(&mut Story::new(51, 4), 40), 0);
+    let store = db.store(LOG);
+    // As after a loss of the database, which others have made anew.
+    let from = Saved { position: position(20), revision: 7, begun: None };
+    assert_eq!(store.write(0, changes(&events[20..]), from, position(40)).await, Err(StoreFailure::Superseded));
+    assert_eq!(store.load(0).await.unwrap(), Saved::NOTHING);
+    db.write(LOG, &events).await.unwrap();
+    db.assert_is_fold_of(&events).await;
+
+    let checkpoints = NAMES.checkpoints();
+    let later = "9 AS revision, replaceOne(checkpoint, '\"rev\":1', '\"rev\":9') AS checkpoint";
+    let ahead = format!("INSERT INTO {checkpoints} SELECT * REPLACE ({later}) FROM {checkpoints} WHERE kind = 'begun'");
+    db.clickhouse.run(&ahead).await.unwrap();
+    let refused = store.load(0).await;
+    assert!(matches!(&refused, Err(StoreFailure::Halt(why)) if why.contains("no more than 1 as done")), "{refused:?}");
+    db.drop_it().await;
 }
 
 fn letter(offset: u64) -> DeadLetter {

@@ -47,7 +47,7 @@ impl<P: Projection> Fill<P> {
     pub async fn partition(&self, partition: u32, end: u64, mut told: impl FnMut(u64)) -> Result<(), String> {
         let worker = Worker::new(self.shared.clone(), partition);
         let (assigned, _alone) = AssignedPartition::alone(&self.shared.log, partition);
-        let mut place = worker.begin(assigned, end).await.map_err(why)?;
+        let mut place = worker.begin(assigned, end).await.map_err(|(end, _)| why(end))?;
         told(place.next_offset().min(end));
         while !place.is_at_end() {
             let before = place.next_offset();

@@ -206,7 +206,7 @@ impl Rebuild<'_> {
 
     async fn must_be_filling(&self, version: u32) -> anyhow::Result<()> {
         if !self.connected.versions().await?.is_filling(version) {
-            bail!("version {version} is not being filled any more: another rebuild has ended it, or it was retired");
+            return Err(given_up(version));
         }
         Ok(())
     }
@@ -255,11 +255,17 @@ impl Rebuild<'_> {
         Ok(())
     }
 
-    /// Tells a program how far it is, without end.
+    /// Tells a program how far it is, until the version is given up.
     async fn keep_telling(&self, version: u32, progress: &ProgressBar, began: Instant) -> anyhow::Result<()> {
         let mut ticks = interval(TOLD_EVERY);
         loop {
             ticks.tick().await;
+            // What is removed beside us must not be filled anew. A store that is away says nothing of that.
+            if let Ok(versions) = self.connected.versions().await
+                && !versions.is_filling(version)
+            {
+                return Err(given_up(version));
+            }
             if self.args.json {
                 tell(&self.line(version, "filling", progress, began))?;
             }
@@ -282,6 +288,10 @@ impl Rebuild<'_> {
             seconds_left,
         }
     }
+}
+
+fn given_up(version: u32) -> anyhow::Error {
+    anyhow!("version {version} is not being filled any more: another rebuild has ended it, or it was retired")
 }
 
 fn tell(line: &Line<'_>) -> anyhow::Result<()> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::bail;
 use event_log::kafka::partition_for;
 use event_log::position::Position;
+use projectors::dead_letter::Standing;
 use projectors::documents::fold::{self, Documents};
 use projectors::projection::StoreFailure;
 use projectors::runner::decode;
@@ -35,10 +36,19 @@ pub async fn run(args: RepairArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(EXIT_FOUND));
     }
     if let Some(parked) = opened.parked().await?.into_iter().find(|parked| parked.key == key.to_string()) {
-        eprintln!(
-            "error: events of {key} wait from offset {} on: {}; run `replay-tool dead-letters retry {key} --projection {name}`",
-            parked.offset, parked.reason
-        );
+        let offset = parked.offset;
+        if parked.standing == Standing::Dropped {
+            eprintln!(
+                "error: {key} was given up from offset {offset} on: {}; only a rebuild brings it back, run `replay-tool rebuild {name}`",
+                parked.reason
+            );
+        } else {
+            eprintln!(
+                "error: events of {key} wait from offset {offset} on: {}; run `replay-tool dead-letters retry {key} \
+                 --projection {name} --version {version}`",
+                parked.reason
+            );
+        }
         return Ok(ExitCode::from(EXIT_FOUND));
     }
     let partition = partition_for(key.to_string().as_bytes(), log.partitions());

@@ -9,7 +9,7 @@ use projectors::projection::StoreFailure;
 use projectors::search::catalog::SearchCatalog;
 use projectors::{analytics, documents, search};
 use read_model::Versions;
-use service::config::without_credentials;
+use service::config::{ConfigError, without_credentials};
 use service::startup::{StartupError, connect_with_retries};
 
 use crate::config::{ProjectionName, StoresArgs};
@@ -152,7 +152,8 @@ impl Connected<'_> {
         let version = version.unwrap_or(versions.live);
         if !versions.all().contains(&version) {
             let known: Vec<_> = versions.all().iter().map(u32::to_string).collect();
-            anyhow::bail!("{} has no version {version}; it has {}", self.name(), known.join(", "));
+            let known = known.join(", ");
+            return Err(ConfigError(format!("{} has no version {version}; it has {known}", self.name())).into());
         }
         Ok((version, self.open(version)))
     }
@@ -191,8 +192,16 @@ impl Connected<'_> {
 }
 
 impl Opened {
+    /// What the same version has of activity, if it is one that counts it.
+    pub fn activity(&self, topic: &str) -> Option<Self> {
+        match self {
+            Self::Analytics(store) => Some(Self::Activity(store.clone().of_activity(topic))),
+            _ => None,
+        }
+    }
+
     /// One past the last record of the partition that is reflected.
-    pub async fn position(&self, partition: u32) -> anyhow::Result<u64> {
+    pub async fn position(&self, partition: u32) -> Result<u64, StoreFailure> {
         let saved = match self {
             Self::Documents(store) => store.load(partition).await?,
             Self::Search(store) => store.load(partition).await?,

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
+use projectors::projection::StoreFailure;
 use read_model::Versions;
 use read_model::versions::Refusal;
 use service::startup;
@@ -53,7 +54,12 @@ async fn switch(
     };
     let version = next.live;
     let (live, new) = (connected.open(before.live), connected.open(version));
-    if let Some(why) = lacks(&log, &live, &new, args).await? {
+    let topic = &args.log.activity_topic;
+    let why = match lacks(&log, &live, &new, args).await? {
+        None => lacks_activity(&log, live.activity(topic), new.activity(topic), args).await?,
+        why => why,
+    };
+    if let Some(why) = why {
         return Ok(refused(name, &format!("version {version} {why}")));
     }
     if args.dry_run {
@@ -87,21 +93,8 @@ fn refused(name: &str, why: &str) -> ExitCode {
 
 /// Why readers cannot be given the new version in the place of the live one.
 async fn lacks(log: &Log, live: &Opened, new: &Opened, args: &SwitchArgs) -> anyhow::Result<Option<String>> {
-    let deadline = Instant::now() + args.wait;
-    let mut behind_live = 0;
-    for partition in 0..log.partitions() {
-        // What readers were shown already they are shown on.
-        let wanted = live.position(partition).await?;
-        while let position @ 0.. = new.position(partition).await?
-            && position < wanted
-        {
-            if Instant::now() >= deadline {
-                behind_live += wanted - position;
-                break;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
+    // What readers were shown already they are shown on, but for what is in no log any more.
+    let behind_live = behind(live, new, &log.ends().await?, args.wait).await?;
     if behind_live > 0 {
         let seconds = args.wait.as_secs();
         return Ok(Some(format!(
@@ -125,20 +118,69 @@ async fn lacks(log: &Log, live: &Opened, new: &Opened, args: &SwitchArgs) -> any
     }))
 }
 
+/// The same for activity, whose topic gives up what is old.
+async fn lacks_activity(
+    log: &Log,
+    live: Option<Opened>,
+    new: Option<Opened>,
+    args: &SwitchArgs,
+) -> anyhow::Result<Option<String>> {
+    let (Some(live), Some(new)) = (live, new) else { return Ok(None) };
+    let no_ends = vec![u64::MAX; log.partitions() as usize];
+    let behind = behind(&live, &new, &no_ends, args.wait).await?;
+    let seconds = args.wait.as_secs();
+    Ok((behind > 0).then(|| {
+        format!(
+            "has {behind} records of activity less than the live one after {seconds} s; start its projectors, or allow for more by --wait"
+        )
+    }))
+}
+
+/// How many records the one version is behind the other one when it has had so long to come up. A version that cannot say where it is is
+/// waited for by nobody: it may be why there is another one.
+async fn behind(live: &Opened, new: &Opened, ends: &[u64], wait: Duration) -> anyhow::Result<u64> {
+    let deadline = Instant::now() + wait;
+    let mut behind = 0;
+    for (partition, end) in (0..).zip(ends) {
+        let wanted = match live.position(partition).await {
+            Err(StoreFailure::Halt(why)) => {
+                eprintln!("warning: how far the live version is in partition {partition} is not known: {why}");
+                0
+            }
+            position => position?.min(*end),
+        };
+        while let position @ 0.. = new.position(partition).await?
+            && position < wanted
+        {
+            if Instant::now() >= deadline {
+                behind += wanted - position;
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    Ok(behind)
+}
+
 pub async fn retire(args: RetireArgs) -> anyhow::Result<ExitCode> {
     init_logging(&args.logging)?;
     let version = args.version;
     // Removing knows no log.
     let connected: Connected<'_> = Stores::new(&args.stores, 0, "").of(args.projection).connect().await?;
     let name = connected.name();
-    if let Err(refusal) = connected.versions().await?.retire(version) {
+    let versions = connected.versions().await?;
+    // Whoever was stopped before the removal says it again.
+    let is_retired = versions.was_retired(version);
+    if let (false, Err(refusal)) = (is_retired, versions.retire(version)) {
         return Ok(refused(name, &refusal.to_string()));
     }
     if args.dry_run {
         print(&format!("version {version} of {name} would be removed; nothing was done\n"))?;
         return Ok(ExitCode::from(startup::EXIT_OK));
     }
-    connected.change(|versions| Ok(versions.retire(version)?)).await?;
+    if !is_retired {
+        connected.change(|versions| Ok(versions.retire(version)?)).await?;
+    }
     tokio::time::sleep(PROJECTORS_KNOW_WITHIN).await;
     if connected.versions().await?.live == version {
         bail!("version {version} is live");

@@ -33,7 +33,7 @@ READS = re.compile(r"^\s*(SELECT|WITH|SHOW|DESCRIBE|DESC|EXISTS|EXPLAIN)\b", re.
 OUT_FORMAT = re.compile(r"\bFORMAT\s+([A-Za-z0-9_]+)\s*(?:SETTINGS\b.*)?;?\s*$", re.I | re.S)
 CODE = re.compile(r"Code: (\d+)")
 # Requests that are answered at a time, and sessions that wait for further ones.
-AT_A_TIME = 8
+AT_A_TIME = 4
 KEPT = 32
 
 

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use clickhouse::Row;
 use clickhouse::sql::Identifier;
 use event_log::position::Position;
 use read_model::analytics::rows::{EventRow, SOURCE_ACTIVITY};
+use serde::Deserialize;
 
 use crate::analytics::batch::Batch;
 use crate::analytics::write::Store;
@@ -19,7 +21,11 @@ const AT_ONCE: u32 = 10_000;
 /// # Errors
 /// [`StoreFailure`], after which it may be tried again.
 pub async fn copy(from: &Store, to: &Store, partition: u32) -> Result<u64, StoreFailure> {
-    let end = from.load(partition).await?.position.next_offset;
+    let end = match from.load(partition).await {
+        // It may be why there is another version.
+        Err(StoreFailure::Halt(_)) => end_of_rows(from, partition).await?,
+        saved => saved?.position.next_offset,
+    };
     let mut copied = 0;
     loop {
         let saved = to.load(partition).await?;
@@ -28,6 +34,22 @@ pub async fn copy(from: &Store, to: &Store, partition: u32) -> Result<u64, Store
         let batch = Batch { events: rows, ..Batch::default() };
         to.write(partition, Changes::from(Arc::new(batch)), saved, Position { next_offset, ..Position::START }).await?;
     }
+}
+
+/// One past the last row.
+async fn end_of_rows(from: &Store, partition: u32) -> Result<u64, StoreFailure> {
+    #[derive(Row, Deserialize)]
+    struct End {
+        next_offset: u64,
+    }
+    let query = from
+        .clickhouse
+        .query("SELECT max(offset) + 1 AS next_offset FROM ? WHERE source = ? AND partition = ? HAVING count() > 0")
+        .bind(Identifier(&from.names.events()))
+        .bind(SOURCE_ACTIVITY)
+        .bind(partition);
+    let found: Vec<End> = from.clickhouse.rows(query).await?;
+    Ok(found.first().map_or(0, |end| end.next_offset))
 }
 
 /// The rows that come next, and where whoever has them goes on. None at the end.

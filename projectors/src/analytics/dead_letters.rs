@@ -19,6 +19,17 @@ pub struct DeadLetters {
     table: String,
 }
 
+/// Which of the letters that are there: a key may have more than a program should hold.
+#[derive(Clone, Copy, Debug)]
+enum Which {
+    All,
+    First(u32),
+    /// The first of which an operator wants something.
+    FirstOrder,
+    /// Those with offsets from the one to the other.
+    Between(u64, u64),
+}
+
 impl DeadLetters {
     pub fn new(clickhouse: Clickhouse, table: String) -> Self {
         Self { clickhouse, table }
@@ -27,7 +38,7 @@ impl DeadLetters {
     /// The keys whose records are parked, of one partition or of all, by the place of their first.
     pub async fn parked(&self, partition: Option<u32>) -> Result<Vec<Parked>, ClickhouseError> {
         let mut parked = ByKey::default();
-        for (row, letter) in self.find(partition, None).await? {
+        for (row, letter) in self.find(partition, None, Which::All).await? {
             parked.add(row.partition, row.key, row.offset, letter.standing, letter.reason);
         }
         Ok(parked.in_order())
@@ -40,22 +51,20 @@ impl DeadLetters {
         key: &str,
         limit: u32,
     ) -> Result<Vec<DeadLetter>, ClickhouseError> {
-        let found = self.find(partition, Some(key)).await?.into_iter().take(limit as usize);
+        let found = self.find(partition, Some(key), Which::First(limit)).await?.into_iter();
         Ok(found.map(|(_, stored)| letter(stored)).collect())
     }
 
     /// The first key of a partition of which an operator wants something, and what.
     pub async fn first_order(&self, partition: u32) -> Result<Option<(String, Standing)>, ClickhouseError> {
-        let found = self.find(Some(partition), None).await?;
-        let orders =
-            found.into_iter().filter(|(_, letter)| matches!(letter.standing, Standing::Drop | Standing::Retry));
-        Ok(orders.min_by_key(|(row, _)| row.offset).map(|(row, letter)| (row.key, letter.standing)))
+        let found = self.find(Some(partition), None, Which::FirstOrder).await?;
+        Ok(found.into_iter().next().map(|(row, letter)| (row.key, letter.standing)))
     }
 
     /// Says what is to become of a key's records; the projector that has the partition does it. False when none is parked, or
     /// they were given up.
     pub async fn order(&self, key: &str, standing: Standing) -> Result<bool, ClickhouseError> {
-        let found = self.find(None, Some(key)).await?;
+        let found = self.find(None, Some(key), Which::All).await?;
         let waiting = found.into_iter().filter(|(_, letter)| letter.standing != Standing::Dropped);
         let rows: Vec<_> = waiting.map(|(row, letter)| changed(&row, DeadLetterDoc { standing, ..letter })).collect();
         self.put(&rows).await?;
@@ -74,7 +83,7 @@ impl DeadLetters {
         let mut coming: BTreeMap<u64, DeadLetterDoc> = coming.collect();
         let mut rows = Vec::new();
         if let Some(Cleared { key, through, rest_waits }) = cleared {
-            for (row, letter) in self.find(Some(partition), Some(key)).await? {
+            for (row, letter) in self.find(Some(partition), Some(key), Which::All).await? {
                 if let Some(stays) = coming.remove(&row.offset) {
                     rows.push(changed(&row, stays));
                 } else if row.offset <= *through {
@@ -85,10 +94,12 @@ impl DeadLetters {
             }
         }
         // One that is there already, from a batch that is redone, is the same or was changed since, and stays.
-        let there: BTreeSet<u64> = if coming.is_empty() {
-            BTreeSet::new()
-        } else {
-            self.find(Some(partition), None).await?.into_iter().map(|(row, _)| row.offset).collect()
+        let there: BTreeSet<u64> = match (coming.keys().next(), coming.keys().next_back()) {
+            (Some(first), Some(last)) => {
+                let found = self.find(Some(partition), None, Which::Between(*first, *last)).await?;
+                found.into_iter().map(|(row, _)| row.offset).collect()
+            }
+            _ => BTreeSet::new(),
         };
         let new = coming.into_iter().filter(|(offset, _)| !there.contains(offset));
         rows.extend(new.map(|(offset, letter)| DeadLetterRow {
@@ -108,6 +119,7 @@ impl DeadLetters {
         &self,
         partition: Option<u32>,
         key: Option<&str>,
+        which: Which,
     ) -> Result<Vec<(DeadLetterRow, DeadLetterDoc)>, ClickhouseError> {
         let mut statement = "SELECT partition, key, offset, standing, letter, version, removed FROM ? FINAL \
                              WHERE NOT removed"
@@ -118,7 +130,15 @@ impl DeadLetters {
         if key.is_some() {
             statement.push_str(" AND key = ?");
         }
-        statement.push_str(" ORDER BY partition, key, offset");
+        statement.push_str(&match which {
+            Which::All => " ORDER BY partition, key, offset".to_owned(),
+            Which::First(limit) => format!(" ORDER BY partition, key, offset LIMIT {limit}"),
+            Which::FirstOrder => {
+                let [drop, retry] = [Standing::Drop, Standing::Retry].map(Standing::as_str);
+                format!(" AND standing IN ('{drop}', '{retry}') ORDER BY offset LIMIT 1")
+            }
+            Which::Between(first, last) => format!(" AND offset BETWEEN {first} AND {last} ORDER BY offset"),
+        });
         let mut query = self.clickhouse.query(&statement).bind(Identifier(&self.table));
         if let Some(partition) = partition {
             query = query.bind(partition);

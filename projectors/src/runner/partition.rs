@@ -74,21 +74,25 @@ impl<P: Projection> Worker<P> {
     pub async fn run(self, assigned: AssignedPartition) {
         let status = &self.shared.status;
         status.set(self.partition, State::Loading);
-        if let Ok(mut place) = self.begin(assigned, u64::MAX).await {
-            tracing::info!(
-                projection = self.names().name,
-                partition = self.partition,
-                offset = place.saved.position.next_offset,
-                "projecting"
-            );
-            let end = loop {
-                if let Err(end) = self.step(&mut place).await {
-                    break end;
+        match self.begin(assigned, u64::MAX).await {
+            Ok(mut place) => {
+                tracing::info!(
+                    projection = self.names().name,
+                    partition = self.partition,
+                    offset = place.saved.position.next_offset,
+                    "projecting"
+                );
+                let end = loop {
+                    if let Err(end) = self.step(&mut place).await {
+                        break end;
+                    }
+                };
+                if let End::Halted(why) = end {
+                    self.patience.stay_halted(why, || place.stream.is_revoked()).await;
                 }
-            };
-            if let End::Halted(why) = end {
-                self.patience.stay_halted(why, || place.stream.is_revoked()).await;
             }
+            Err((End::Halted(why), assigned)) => self.patience.stay_halted(why, || assigned.is_revoked()).await,
+            Err((End::Revoked, _)) => {}
         }
         status.forget(self.partition);
     }
@@ -96,8 +100,8 @@ impl<P: Projection> Worker<P> {
     /// Asks the store where it is and starts to read there, up to an offset. Waits for a store that is away.
     ///
     /// # Errors
-    /// [`End`], once the partition was revoked.
-    pub async fn begin(&self, assigned: AssignedPartition, end: u64) -> Result<Place, End> {
+    /// [`End`], with the partition that it was to read.
+    pub async fn begin(&self, assigned: AssignedPartition, end: u64) -> Result<Place, (End, AssignedPartition)> {
         let loaded = self.load(|| assigned.is_revoked()).await;
         match loaded {
             Ok((saved, parked)) => {
@@ -108,11 +112,7 @@ impl<P: Projection> Worker<P> {
                 self.hold(&mut place, parked);
                 Ok(place)
             }
-            Err(End::Halted(why)) => {
-                self.patience.stay_halted(why.clone(), || assigned.is_revoked()).await;
-                Err(End::Halted(why))
-            }
-            Err(End::Revoked) => Err(End::Revoked),
+            Err(end) => Err((end, assigned)),
         }
     }
 
@@ -269,9 +269,10 @@ impl<P: Projection> Worker<P> {
     fn too_many(&self, parked: &ParkedKeys) -> Option<String> {
         let (waiting, limit) = (parked.waiting(), self.shared.parked_limit);
         (waiting > limit).then(|| {
+            let Names { name, version } = self.names();
             format!(
-                "{waiting} aggregates are parked and {limit} may be: look at them with `replay-tool dead-letters list` and retry \
-                 or drop them, or raise GROOT_PARKED_LIMIT"
+                "{waiting} aggregates are parked and {limit} may be: look at them with `replay-tool dead-letters list \
+                 --projection {name} --version {version}` and retry or drop them, or raise GROOT_PARKED_LIMIT"
             )
         })
     }

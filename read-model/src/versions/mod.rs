@@ -110,6 +110,11 @@ impl Versions {
         all
     }
 
+    /// Whether there was such a version, and is no more. Something of it may be left.
+    pub fn was_retired(&self, version: u32) -> bool {
+        (FIRST..=self.last).contains(&version) && !self.all().contains(&version)
+    }
+
     /// Whether this is the version that is being filled.
     pub fn is_filling(&self, version: u32) -> bool {
         self.filling.as_ref().is_some_and(|filling| filling.version == version)
@@ -278,9 +283,10 @@ mod tests {
     fn what_readers_read_is_not_retired_and_what_is_retired_is_not_gone_back_to() {
         let promoted = filled(&Versions::default()).compared(2, true, NOW).promote(2).unwrap();
         assert_eq!(promoted.retire(2), Err(Refusal::StillLive(2)));
-        assert_eq!(promoted.retire(7), Err(Refusal::Unknown(7)));
+        assert_eq!((promoted.retire(7), promoted.was_retired(7)), (Err(Refusal::Unknown(7)), false));
         let retired = promoted.retire(1).unwrap();
         assert_eq!((retired.followed.as_slice(), retired.roll_back()), ([2].as_slice(), Err(Refusal::NoPrevious)));
+        assert_eq!((retired.was_retired(1), retired.was_retired(2)), (true, false));
         assert_eq!(retired.fill(NOW, None).unwrap().1, 3);
     }
 

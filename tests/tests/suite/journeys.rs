@@ -10,6 +10,7 @@ mod projections;
 mod ranking;
 mod read_your_writes;
 mod rebuild;
+mod replaced;
 mod replay_tool;
 mod sample_corpus;
 mod starts;

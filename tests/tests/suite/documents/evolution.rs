@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use super::world::World;
 use crate::ledger::histories::{Happened, meta};
+use crate::ledger::soon;
 use crate::ledger::writer::{Writer, record};
 
 const TODAYS: &str = include_str!("../../../../event-schema/avro/post/PostCreated.v1.avsc");
@@ -147,7 +148,11 @@ async fn events_of_an_earlier_of_this_and_of_a_later_build_are_projected_from_on
     fill.partition(0, end, |_| ()).await.unwrap();
     let rebuilt = read::read_all(&world.db.database, DOCUMENTS.in_version(2)).await.unwrap();
     assert_eq!(differences(&rebuilt, &stored), Vec::new());
-    drop(fill);
+    // Whoever cannot tell where the version is says so, and does not wait to be looked at as a projector would.
+    let elsewhere = Fill::new(catalog.projection(2, world.identity.log_id + 1), &log, &codec, None, 0);
+    let refused = soon("the fill to end", elsewhere.partition(0, end, |_| ())).await.unwrap_err();
+    assert!(refused.contains("is of the log"), "{refused}");
+    drop((fill, elsewhere));
     log.close().await;
     world.db.drop_it().await;
 }

@@ -12,6 +12,9 @@ const PANELS = [
     "Projections",
 ];
 
+/** Several times as long as a panel waits before it asks again. */
+const LONGEST_TROUBLE_MS = 60_000;
+
 export function checkPolicy(answer) {
     assert(answer.status() === 200, `the page was answered with ${answer.status()}`);
     const policy = answer.headers()["content-security-policy"] ?? "";
@@ -43,7 +46,10 @@ export async function checkSettled(page) {
     return failed.length === 0 ? "all filled or empty" : `${failed.length} say why they cannot be shown`;
 }
 
+/** Waits for the page, which asks again by itself where a store was too busy to answer in time. */
 export async function checkNothingMissing(page) {
+    const isWell = () => document.querySelector(".failed, .standing.stale") === null;
+    await page.waitForFunction(isWell, null, { timeout: LONGEST_TROUBLE_MS }).catch(() => {});
     const failed = await page.locator(".failed").allInnerTexts();
     assert(failed.length === 0, failed.join("; "));
     const stale = await page.locator(".standing.stale").allInnerTexts();

@@ -80,7 +80,7 @@ class Engine:
             try:
                 session = self.take(database)
                 answer = session.query(statement, form, params=parameters or None)
-                found = bytes(answer.bytes()) if answer is not None else b""
+                said = bytes(answer.bytes()) if answer is not None else b""
             except Exception as cause:
                 # The session is not used again: its database may be gone.
                 text = str(cause)
@@ -88,7 +88,7 @@ class Engine:
                 code = int(found.group(1)) if found else 1002
                 raise Failed(status_of(code), code, text) from None
             self.give_back(database, session)
-            return found
+            return said
 
     def close(self):
         """Waits for what is being answered."""

@@ -181,7 +181,8 @@ impl Store {
         let table = self.names.checkpoints();
         let row = self.row(BEGUN, partition, from.revision + 1, to)?;
         let mut found = self.recorded(partition).await?;
-        let mut tokens = tokens(&self.token(BEGUN, partition, row.revision)).collect::<Vec<_>>().into_iter();
+        let token = self.token(BEGUN, partition, row.revision);
+        let mut tokens = tokens(&token);
         while !found.is_begun(from, to)? {
             let token = tokens.next().ok_or_else(|| ClickhouseError::used_up(&table))?;
             self.clickhouse.insert(&table, &token, &[&row]).await?;

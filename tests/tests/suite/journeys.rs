@@ -16,6 +16,7 @@ mod sample_corpus;
 mod starts;
 mod two_writers;
 
+use groot_tests::client::{Answer, Client};
 use groot_tests::system::{Caller, System};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -24,6 +25,14 @@ use xtask::corpus::{Address, Loaded, Tokens};
 use xtask::progress::Progress;
 use xtask::token::Role;
 use xtask::{corpus, packages};
+
+/// Tells of two views.
+async fn view(system: &System, post: &str) {
+    let events =
+        json!({ "events": [{ "type": "view", "postId": post, "sessionId": "a" }, { "type": "view", "postId": post }] });
+    let request = Client::default().request("POST", &format!("{}/api/analytics/events", system.commands.base));
+    Answer::of(request.json(&events)).await.unwrap().expect(202);
+}
 
 /// The 233 addresses of the sample corpus.
 async fn addresses() -> &'static [Address] {

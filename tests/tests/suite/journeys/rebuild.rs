@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use groot_tests::client::{Answer, Client};
 use groot_tests::servers::Servers;
 use groot_tests::system::{Caller, POSTS, System};
 use groot_tests::waiting::until;
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use xtask::token::Role;
 
-use super::{draft, publish};
+use super::{draft, publish, view};
 
 const PROJECTIONS: [&str; 3] = ["documents", "search", "analytics"];
 
@@ -29,14 +28,6 @@ async fn write(system: &System, author: &Caller, posts: usize) {
         system.command("PATCH", &post, author, &[], Some(&edit)).await.expect(200);
         system.command("PUT", &format!("{post}/like"), &reader, &[], None).await.expect(200);
     }
-}
-
-/// Tells of two views.
-async fn view(system: &System, post: &str) {
-    let events =
-        json!({ "events": [{ "type": "view", "postId": post, "sessionId": "a" }, { "type": "view", "postId": post }] });
-    let request = Client::default().request("POST", &format!("{}/api/analytics/events", system.commands.base));
-    Answer::of(request.json(&events)).await.unwrap().expect(202);
 }
 
 async fn catches_up(system: &System, projection: &str, version: u32) {

@@ -1,14 +1,13 @@
 //! A version that is broken is replaced by one that is not, and what was given up is gone.
 
-use groot_tests::client::{Answer, Client};
 use groot_tests::servers::Servers;
 use groot_tests::system::{POSTS, System};
+use groot_tests::waiting::until;
 use mongodb::bson::{Document, doc};
-use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use xtask::token::Role;
 
-use super::{draft, publish};
+use super::{draft, publish, view};
 
 /// With a published post that was viewed, and a second version of a projection that is as good as the first.
 async fn rebuilt(name: &str, projection: &str) -> System {
@@ -16,9 +15,7 @@ async fn rebuilt(name: &str, projection: &str) -> System {
     let author = system.caller(Role::Author);
     let created = system.create(&author, "one", &draft("On light")).await.expect(201);
     let published = publish(&system, &author, created.id()).await;
-    let views = json!({ "events": [{ "type": "view", "postId": created.id() }] });
-    let request = Client::default().request("POST", &format!("{}/api/analytics/events", system.commands.base));
-    Answer::of(request.json(&views)).await.unwrap().expect(202);
+    view(&system, created.id()).await;
     system.read_at(published.position(), &format!("{POSTS}/{}", created.id()), None).await.expect(200);
     system.tool(&["rebuild", projection]).await.expect(0);
     system.tool(&["verify", projection, "--version", "2"]).await.expect(0);
@@ -58,13 +55,20 @@ async fn a_live_version_that_cannot_say_where_it_is_or_is_beyond_the_log_is_repl
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_has_less_activity_than_the_live_one_is_not_promoted() {
     let system = rebuilt("less-activity", "analytics").await;
+    let first = system.database.name().replace('-', "_");
+    let ask = async |statement: String| {
+        let request = reqwest::Client::new().post(&system.stack.addresses().clickhouse_url).body(statement);
+        request.send().await.unwrap().error_for_status().unwrap().text().await.unwrap()
+    };
+    until("the live version to have counted the views", async || {
+        let done =
+            format!("SELECT count() FROM {first}.checkpoints WHERE startsWith(id, 'activity') AND kind = 'done'");
+        (ask(done).await.trim() != "0").then_some(())
+    })
+    .await;
     system.projectors.kill();
-    let version = format!("{}_v2", system.database.name().replace('-', "_"));
-    let lose = format!(
-        "ALTER TABLE {version}.checkpoints DELETE WHERE startsWith(id, 'activity') SETTINGS mutations_sync = 2"
-    );
-    let answer = reqwest::Client::new().post(&system.stack.addresses().clickhouse_url).body(lose).send().await.unwrap();
-    assert_eq!(answer.status(), 200);
+    let which = "startsWith(id, 'activity') SETTINGS mutations_sync = 2";
+    ask(format!("ALTER TABLE {first}_v2.checkpoints DELETE WHERE {which}")).await;
     let refused = system.tool(&["promote", "analytics", "--wait", "1s"]).await.expect(5).err;
     assert!(refused.contains("records of activity less than the live one"), "{refused}");
     system.end().await;

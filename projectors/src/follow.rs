@@ -1,11 +1,12 @@
 //! Keeping versions of a projection up with the log: those that their store says are to be followed, each by a group of its own.
 //!
 //! The store is asked every second. A version that was filled is taken up then, from where whoever has filled it left off, and one that
-//! was retired is let go.
+//! was retired is let go. One of which the store has lost what was written is let go as well, and taken up again from what there is.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::dead_letter::Parked;
 use crate::projection::StoreFailure;
 use crate::runner::status::{PartitionReport, Status};
-use crate::runner::{Reads, Runner, lag};
+use crate::runner::{Reads, Runner, lag, meters};
 
 /// What is read into the versions of one store.
 pub(crate) trait Follows: Send + Sync + 'static {
@@ -73,6 +74,8 @@ struct Followed<R> {
     log: KafkaLog,
     status: Status,
     stop: CancellationToken,
+    /// Which partition is looked after next.
+    turn: Arc<AtomicUsize>,
 }
 
 /// How a projection is doing in this process, for people.
@@ -100,7 +103,8 @@ const MOST_PARKED: usize = 100;
 
 impl<R> Clone for Followed<R> {
     fn clone(&self) -> Self {
-        Self { reads: self.reads.clone(), log: self.log.clone(), status: self.status.clone(), stop: self.stop.clone() }
+        let Self { reads, log, status, stop, turn } = self;
+        Self { reads: reads.clone(), log: log.clone(), status: status.clone(), stop: stop.clone(), turn: turn.clone() }
     }
 }
 
@@ -216,14 +220,31 @@ impl<F: Follows> Follower<F> {
             tracing::info!(projection = F::FIRST.name, version, "following");
         }
         for version in gone {
-            let followed = self.now().followed.remove(&version);
-            if let Some(followed) = followed {
+            if self.let_go(version) {
                 tracing::info!(projection = F::FIRST.name, version, "retired: it is followed no longer");
-                // Whoever reads it closes it.
-                followed.stop.cancel();
+            }
+        }
+        let followed = self.now().followed.clone();
+        for (version, followed) in followed {
+            if let Some(why) = followed.lost().await {
+                let name = F::FIRST.name;
+                tracing::error!(
+                    projection = name,
+                    version,
+                    "the store has lost what was written, taking it up anew: {why}"
+                );
+                meters::store_lost(F::FIRST.in_version(version));
+                self.let_go(version);
             }
         }
         Ok(())
+    }
+
+    /// Whether it was followed.
+    fn let_go(&self, version: u32) -> bool {
+        let followed = self.now().followed.remove(&version);
+        // Whoever reads it closes it.
+        followed.inspect(|followed| followed.stop.cancel()).is_some()
     }
 
     /// Reads what the group of a version gives to this process.
@@ -237,7 +258,9 @@ impl<F: Follows> Follower<F> {
         let reads = Arc::new(self.follows.reads(version, log.clone(), status.clone()));
         let whole = self.supervisor.token();
         let stop = whole.child_token();
-        let followed = Followed { reads: reads.clone(), log: log.clone(), status: status.clone(), stop: stop.clone() };
+        let turn = Arc::default();
+        let followed =
+            Followed { reads: reads.clone(), log: log.clone(), status: status.clone(), stop: stop.clone(), turn };
         let (measured, until) = ((status, log), stop.clone());
         self.supervisor.spawn(format!("{} lag", names.full_name()), OnError::Restart, OnCancel::Finish, move |_| {
             let (status, log) = measured.clone();
@@ -271,6 +294,22 @@ impl<R: Reads> Followed<R> {
     async fn close(self) {
         self.reads.settled().await;
         self.log.close().await;
+    }
+
+    /// Why what was written is to be taken for lost, if it is. Each time another partition is looked after: one without events would never
+    /// notice by itself. A store that is away says nothing.
+    async fn lost(&self) -> Option<String> {
+        if self.status.is_store_lost() {
+            return Some("a position went back".to_owned());
+        }
+        let (partition, written) = self.status.one_in_turn(self.turn.fetch_add(1, Ordering::Relaxed))?;
+        match self.reads.stored(partition).await {
+            Ok(Some(found)) if found < written => {
+                Some(format!("partition {partition} had all before {written}, and has all before {found} now"))
+            }
+            Err(failure @ StoreFailure::Lost(_)) => Some(failure.to_string()),
+            _ => None,
+        }
     }
 
     async fn report(&self, live: u32) -> ProjectionReport {

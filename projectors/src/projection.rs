@@ -140,6 +140,9 @@ pub enum StoreFailure {
     /// Trying again may help.
     #[error("{0}")]
     Unavailable(String),
+    /// There are no positions any more, nor a place for them.
+    #[error("{0}: what the store had is lost")]
+    Lost(String),
     /// The store takes everything but what some events lead to: the first of a key, and why. What is written of the batch may stay.
     #[error("{} events are refused, the first: {}", .0.len(), .0.first().map_or("", |refused| &refused.why))]
     Refused(Vec<Refused>),

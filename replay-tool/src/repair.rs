@@ -18,7 +18,8 @@ use crate::log::{Log, bar, init_logging};
 use crate::stores::{Opened, Stores};
 use crate::{EXIT_FOUND, EXIT_NOTHING, print};
 
-/// How often it is tried while projectors write the same partition, and until Elasticsearch has forgotten a version, which takes a minute.
+/// How often it is tried while projectors write the same partition, and until Elasticsearch has forgotten that a post was deleted, which takes a
+/// minute.
 const TRIES: usize = 45;
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -77,28 +78,42 @@ pub async fn run(args: RepairArgs) -> anyhow::Result<ExitCode> {
                 }
                 store.repair(partition, key, expected, saved).await.map(drop)
             }
-            Opened::Search(store) => {
-                let repaired = store.repair(key, expected.posts.get(&key)).await;
-                // What was projected meanwhile may have met what is now replaced.
-                let again = fold.up_to(opened.position(partition).await?).await?;
-                if again.posts.get(&key) == expected.posts.get(&key) { repaired } else { Err(StoreFailure::Superseded) }
-            }
+            Opened::Search(store) => match store.repair(key, expected.posts.get(&key)).await {
+                Ok(()) => {
+                    // Whoever projects may have read what is now replaced, and be about to write it with an event more.
+                    tokio::time::sleep(PAUSE).await;
+                    let again = fold.up_to(opened.position(partition).await?).await?;
+                    match store.is_right(key, again.posts.get(&key)).await {
+                        Ok(true) => Ok(()),
+                        Ok(false) => Err(StoreFailure::Superseded),
+                        Err(failure) => Err(failure),
+                    }
+                }
+                failed => failed,
+            },
             Opened::Analytics(_) | Opened::Activity(_) => Ok(()),
         };
         match repaired {
             Ok(()) => {
                 log.close().await;
-                let what = if is_known { "is what its events lead to" } else { "is gone: no event leads to it" };
+                let (what, code) = if is_known {
+                    ("is what its events lead to", startup::EXIT_OK)
+                } else {
+                    (
+                        "is nothing: no event has this id (a comment is put right with its post, by the id of that)",
+                        EXIT_NOTHING,
+                    )
+                };
                 print(&format!("what version {version} of {name} holds of {key} {what}\n"))?;
-                return Ok(ExitCode::from(startup::EXIT_OK));
+                return Ok(ExitCode::from(code));
             }
             Err(failure @ (StoreFailure::Superseded | StoreFailure::Unavailable(_))) => why = failure.to_string(),
             Err(failure) => return Err(failure.into()),
         }
     }
     bail!(
-        "nothing was changed, after {TRIES} tries, the last of which failed since {why}; run it again when there is less to do, or stop the \
-         projectors for a moment"
+        "{key} was not put right, after {TRIES} tries, the last of which failed since {why}; run it again when there is less to do, or stop \
+         the projectors for a moment"
     )
 }
 

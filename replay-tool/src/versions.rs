@@ -143,7 +143,7 @@ async fn behind(live: &Opened, new: &Opened, ends: &[u64], wait: Duration) -> an
     let mut behind = 0;
     for (partition, end) in (0..).zip(ends) {
         let wanted = match live.position(partition).await {
-            Err(StoreFailure::Halt(why)) => {
+            Err(StoreFailure::Halt(why) | StoreFailure::Lost(why)) => {
                 eprintln!("warning: how far the live version is in partition {partition} is not known: {why}");
                 0
             }

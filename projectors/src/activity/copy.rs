@@ -23,7 +23,7 @@ const AT_ONCE: u32 = 10_000;
 pub async fn copy(from: &Store, to: &Store, partition: u32) -> Result<u64, StoreFailure> {
     let end = match from.load(partition).await {
         // It may be why there is another version.
-        Err(StoreFailure::Halt(_)) => end_of_rows(from, partition).await?,
+        Err(StoreFailure::Halt(_) | StoreFailure::Lost(_)) => end_of_rows(from, partition).await?,
         saved => saved?.position.next_offset,
     };
     let mut copied = 0;

@@ -93,6 +93,10 @@ impl Reads for Shared {
         Ok(Vec::new())
     }
 
+    async fn stored(&self, partition: u32) -> Result<Option<u64>, StoreFailure> {
+        Ok(Some(self.store.load(partition).await?.position.next_offset))
+    }
+
     async fn settled(&self) {
         self.store.settled().await;
     }

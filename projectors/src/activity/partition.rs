@@ -156,13 +156,16 @@ impl Worker {
                     meters::superseded(self.names);
                     let why = "another one counts this partition as well".to_owned();
                     self.patience.wait("store", why, &mut pause, || place.stream.is_revoked()).await?;
-                    place.saved = self.load(|| place.stream.is_revoked()).await?;
+                    let saved = self.load(|| place.stream.is_revoked()).await?;
+                    self.patience.must_not_be_lost(place.saved, saved)?;
+                    place.saved = saved;
                     place.stream.rewind(place.saved.position.next_offset);
                     return Ok(false);
                 }
                 Err(StoreFailure::Unavailable(why)) => {
                     self.patience.wait("store", why, &mut pause, || place.stream.is_revoked()).await?;
                 }
+                Err(failure @ StoreFailure::Lost(_)) => return Err(self.patience.lost(failure.to_string())),
                 Err(failure @ (StoreFailure::Halt(_) | StoreFailure::Refused(_))) => {
                     return Err(End::Halted(failure.to_string()));
                 }

@@ -254,7 +254,10 @@ impl Store {
             )
             .bind(Identifier(&self.names.checkpoints()))
             .bind(self.checkpoint_id(partition));
-        let rows: Vec<CheckpointRow> = self.clickhouse.rows(query).await?;
+        let rows: Vec<CheckpointRow> = self.clickhouse.rows(query).await.map_err(|error| match error.is_missing() {
+            true => StoreFailure::Lost(error.to_string()),
+            false => error.into(),
+        })?;
         let of = |kind: &str| rows.iter().find(|row| row.kind == kind);
         let saved = |kind: &str| of(kind).map(|row| self.saved(partition, row)).transpose();
         let (done, begun) = (saved(DONE)?.unwrap_or(Saved::NOTHING), saved(BEGUN)?);

@@ -136,6 +136,11 @@ impl Reads for Shared {
         Ok(Vec::new())
     }
 
+    /// Each range names the one before it.
+    async fn stored(&self, _: u32) -> Result<Option<u64>, StoreFailure> {
+        Ok(None)
+    }
+
     async fn settled(&self) {}
 }
 

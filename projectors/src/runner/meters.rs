@@ -54,6 +54,11 @@ pub fn describe() {
         "Batches not written because the checkpoint had moved already"
     );
     describe_counter!(
+        "projection_store_lost_total",
+        Unit::Count,
+        "Times that a store was found to have lost what was written, after which the version was taken up anew"
+    );
+    describe_counter!(
         "projection_repeated_batches_total",
         Unit::Count,
         "Batches of which the store had a part already, as when a checkpoint was taken away"
@@ -121,6 +126,10 @@ pub(crate) fn waited(projection: Projection, what: &'static str) {
 
 pub(crate) fn superseded(projection: Projection) {
     counter!("projection_superseded_total", "projection" => projection.name, "version" => projection.version.to_string()).increment(1);
+}
+
+pub(crate) fn store_lost(projection: Projection) {
+    counter!("projection_store_lost_total", "projection" => projection.name, "version" => projection.version.to_string()).increment(1);
 }
 
 pub(crate) fn parked(projection: Projection, partition: u32, aggregates: usize) {

@@ -55,6 +55,9 @@ pub trait Reads: Send + Sync + 'static {
     /// The keys of a partition whose records are parked.
     fn parked(&self, partition: u32) -> impl Future<Output = Result<Vec<Parked>, StoreFailure>> + Send;
 
+    /// The offset up to which the store says that it has a partition; None where what is lost of it is found otherwise.
+    fn stored(&self, partition: u32) -> impl Future<Output = Result<Option<u64>, StoreFailure>> + Send;
+
     /// Waits until no write runs any more.
     fn settled(&self) -> impl Future<Output = ()> + Send;
 }
@@ -71,6 +74,10 @@ impl<P: Projection> Reads for Shared<P> {
 
     async fn parked(&self, partition: u32) -> Result<Vec<Parked>, StoreFailure> {
         self.projection.parked(partition).await
+    }
+
+    async fn stored(&self, partition: u32) -> Result<Option<u64>, StoreFailure> {
+        Ok(Some(self.projection.load(partition).await?.position.next_offset))
     }
 
     async fn settled(&self) {

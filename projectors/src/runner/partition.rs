@@ -373,6 +373,7 @@ impl<P: Projection> Worker<P> {
                 Err(StoreFailure::Superseded) => {
                     meters::superseded(self.names());
                     let (saved, parked) = self.load(|| place.stream.is_revoked()).await?;
+                    self.patience.must_not_be_lost(place.saved, saved)?;
                     place.saved = saved;
                     self.hold(place, parked);
                     tracing::warn!(
@@ -390,6 +391,7 @@ impl<P: Projection> Worker<P> {
                     return Ok(false);
                 }
                 Err(StoreFailure::Halt(why)) => return Err(End::Halted(why)),
+                Err(failure @ StoreFailure::Lost(_)) => return Err(self.patience.lost(failure.to_string())),
                 Err(StoreFailure::Unavailable(why)) => {
                     // Others may have it meanwhile.
                     drop(room);

@@ -6,7 +6,7 @@ use rand::RngExt;
 use read_model::Projection;
 use tokio::time::Instant;
 
-use crate::projection::StoreFailure;
+use crate::projection::{Saved, StoreFailure};
 use crate::runner::meters;
 use crate::runner::status::{State, Status};
 
@@ -75,6 +75,22 @@ impl Patience {
         let until = Instant::now() + pause.mul_f64(rand::rng().random_range(0.5..1.0));
         *pause = (*pause * 2).min(LONGEST_PAUSE);
         sleep_until(until, is_revoked).await
+    }
+
+    /// No store goes back by itself. Whatever else it needs to be written is most likely gone as well.
+    pub fn must_not_be_lost(&self, written: Saved, found: Saved) -> Result<(), End> {
+        let [written, found] = [written, found].map(|saved| saved.position.next_offset);
+        if found >= written {
+            return Ok(());
+        }
+        Err(self
+            .lost(format!("the store had all before {written}, and has all before {found} now: what it had is lost")))
+    }
+
+    /// The end of a partition of which the store has lost what was written. Whoever follows the version takes it up anew.
+    pub fn lost(&self, why: String) -> End {
+        self.status.store_is_lost();
+        End::Halted(why)
     }
 
     /// Says why nothing goes on, once.

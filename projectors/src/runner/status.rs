@@ -1,6 +1,7 @@
 //! How the partitions of this process are doing: what `/ready` and the lag metrics are made of.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use crate::runner::meters;
 pub struct Status {
     projection: Projection,
     partitions: Arc<Mutex<BTreeMap<u32, Entry>>>,
+    /// A partition was found to have less in the store than was written.
+    lost: Arc<AtomicBool>,
 }
 
 /// What a partition is about.
@@ -61,7 +64,7 @@ struct Entry {
 
 impl Status {
     pub fn new(projection: Projection) -> Self {
-        Self { projection, partitions: Arc::default() }
+        Self { projection, partitions: Arc::default(), lost: Arc::default() }
     }
 
     /// The states by partition.
@@ -111,6 +114,21 @@ impl Status {
             entry.next_offset = next_offset;
             entry.oldest_unwritten = None;
         });
+    }
+
+    pub(crate) fn store_is_lost(&self) {
+        self.lost.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_store_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// One partition in turn, and the offset before which all of it was written.
+    pub(crate) fn one_in_turn(&self, turn: usize) -> Option<(u32, u64)> {
+        let partitions = self.lock();
+        let turn = turn.checked_rem(partitions.len())?;
+        partitions.iter().nth(turn).map(|(partition, entry)| (*partition, entry.next_offset))
     }
 
     /// The partition is no longer this process's.

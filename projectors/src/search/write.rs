@@ -3,7 +3,8 @@
 //! A crash in between leaves documents that are ahead of the checkpoint. Their events come again, and each document says which of
 //! them it has. Of two projectors that believe they own the same partition the checkpoint lets one go on, and what the other one has
 //! written meanwhile is refused or right: a document's version in Elasticsearch is the offset of its last event plus one, and what
-//! it holds at that offset is the same whoever folds it.
+//! it holds at that offset is the same whoever folds it. What somebody else has written raises that version by one each time; so a document
+//! that is refused is looked at, and written over whatever does not have its last event.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -55,9 +56,22 @@ pub struct Store {
 
 /// A document that is to be written.
 struct Written {
+    id: Uuid,
     /// The first event that it has and the stored one has not.
     first_offset: u64,
-    lines: Vec<u8>,
+    /// Its last event.
+    offset: u64,
+    /// Elasticsearch takes it if what it has is of an earlier one.
+    version: u64,
+    body: String,
+}
+
+impl Written {
+    fn lines(&self, index: &str) -> String {
+        let Self { id, version, body, .. } = self;
+        let action = json!({ "index": { "_index": index, "_id": id, "version": version, "version_type": "external" } });
+        format!("{action}\n{body}\n")
+    }
 }
 
 impl From<ElasticsearchError> for StoreFailure {
@@ -165,7 +179,7 @@ impl Store {
             let mut bytes = 0;
             for post in posts {
                 let Some(document) = self.document(stored.remove(&post.id), post)? else { continue };
-                bytes += document.lines.len();
+                bytes += document.body.len();
                 request.push(document);
                 if bytes >= REQUEST_BYTES {
                     refused.extend(self.send(std::mem::take(&mut request)).await?);
@@ -206,21 +220,18 @@ impl Store {
             fold(stored, post).map_err(|error| StoreFailure::Halt(format!("{error}; rebuild the projection")))?;
         let Some(folded) = folded else { return Ok(None) };
         let first = post.events.iter().find(|event| event.version > before);
-        let action = json!({ "index": {
-            "_index": self.names.posts(),
-            "_id": folded.id,
-            "version": folded.offset + 1,
-            "version_type": "external",
-        } });
-        let document = serde_json::to_string(&folded)
+        let body = serde_json::to_string(&folded)
             .map_err(|error| StoreFailure::Halt(format!("post {} cannot be stored: {error}", folded.id)))?;
         Ok(Some(Written {
+            id: folded.id,
             first_offset: first.map_or(folded.offset, |first| first.offset),
-            lines: format!("{action}\n{document}\n").into_bytes(),
+            offset: folded.offset,
+            version: folded.offset + 1,
+            body,
         }))
     }
 
-    /// Sends documents, and again what there was no time for. Gives those that the index does not take.
+    /// Sends documents, and again what there was no time for and what somebody else's writing kept out. Gives those that the index does not take.
     async fn send(&self, mut documents: Vec<Written>) -> Result<Vec<Refused>, StoreFailure> {
         let mut refused = Vec::new();
         let mut pause = FIRST_PAUSE;
@@ -228,17 +239,20 @@ impl Store {
             if documents.is_empty() {
                 break;
             }
-            let lines = documents.iter().map(|document| document.lines.as_slice()).collect::<Vec<_>>().concat();
-            let answer = self.elasticsearch.lines(BULK, lines).await?;
+            let index = self.names.posts();
+            let lines: String = documents.iter().map(|document| document.lines(&index)).collect();
+            let answer = self.elasticsearch.lines(BULK, lines.into()).await?;
             let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
             if items.len() != documents.len() {
                 return Err(StoreFailure::Unavailable("Elasticsearch has not answered for every document".to_owned()));
             }
             let mut busy = Vec::new();
             let mut why_busy = String::new();
+            let mut kept_out = Vec::new();
             for (document, item) in documents.into_iter().zip(items) {
                 match verdict(&item["index"]) {
-                    Verdict::Stored | Verdict::Newer => {}
+                    Verdict::Stored => {}
+                    Verdict::Newer => kept_out.push(document),
                     Verdict::Busy(why) => {
                         why_busy = why;
                         busy.push(document);
@@ -246,6 +260,12 @@ impl Store {
                     Verdict::Refused(why) => refused.push(Refused { offset: document.first_offset, why }),
                     Verdict::Wrong(why) => return Err(StoreFailure::Halt(why)),
                 }
+            }
+            let wrongly = self.wrongly_kept_out(kept_out).await?;
+            if !wrongly.is_empty() {
+                why_busy = "Elasticsearch: somebody else goes on to write documents of the index, or has deleted some"
+                    .to_owned();
+                busy.extend(wrongly);
             }
             if !busy.is_empty() {
                 if attempt == TRIES {
@@ -258,6 +278,28 @@ impl Store {
             documents = busy;
         }
         Ok(refused)
+    }
+
+    /// Of documents for which there is a higher version those that would say more than what is there, to be written over it. What is there has
+    /// been written by somebody else, or deleted, of which Elasticsearch tells no version until it has forgotten it.
+    async fn wrongly_kept_out(&self, documents: Vec<Written>) -> Result<Vec<Written>, StoreFailure> {
+        if documents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<_> =
+            documents.iter().map(|document| json!({ "_id": document.id, "_source": ["offset"] })).collect();
+        let found = self.many(&self.names.posts(), &json!({ "docs": ids })).await?;
+        let mut wrongly = Vec::new();
+        for (mut document, found) in documents.into_iter().zip(found) {
+            if found["_source"]["offset"].as_u64().is_some_and(|offset| offset >= document.offset) {
+                continue;
+            }
+            tracing::warn!(post.id = %document.id, "somebody else has written or deleted what is stored of this post");
+            // Compare and set: whoever writes it meanwhile keeps this out in turn.
+            document.version = found["_version"].as_u64().map_or(document.version, |version| version + 1);
+            wrongly.push(document);
+        }
+        Ok(wrongly)
     }
 
     /// Compare and set: a revision is written once.

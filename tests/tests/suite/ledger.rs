@@ -82,7 +82,7 @@ impl Ledger {
             for (partition, end) in (0..).zip(&ends) {
                 match projection.load(partition).await {
                     Ok(saved) if saved.position.next_offset >= *end => {}
-                    Ok(_) | Err(StoreFailure::Unavailable(_)) => return None,
+                    Ok(_) | Err(StoreFailure::Unavailable(_) | StoreFailure::Lost(_)) => return None,
                     Err(failure) => panic!("{failure}"),
                 }
             }

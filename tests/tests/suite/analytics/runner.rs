@@ -34,6 +34,23 @@ async fn the_tables_equal_an_independent_fold_of_the_log_before_and_after_a_rest
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tables_that_are_lost_while_they_are_written_are_there_again_whole() {
+    let world = World::new(3).await;
+    let mut story = Story::new(29, 10);
+    let mut writers = Writers::claim(&world).await;
+    writers.append(&world, &take(&mut story, 60)).await;
+    let process = world.start().await;
+    world.assert_catches_up().await;
+    for more in [0, 60] {
+        world.db.clickhouse.drop_database().await.unwrap();
+        writers.append(&world, &take(&mut story, more)).await;
+        world.assert_catches_up().await;
+    }
+    process.stop().await;
+    world.db.drop_it().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_was_begun_is_read_again_with_its_bounds() {
     let world = World::new(1).await;
     let mut writers = Writers::claim(&world).await;

@@ -2,8 +2,9 @@
 
 use event_schema::person::PersonCreated;
 use groot_tests::waiting::until;
-use mongodb::bson::doc;
+use mongodb::bson::{Document, doc};
 use projectors::runner::status::State;
+use read_model::DOCUMENTS;
 use uuid::Uuid;
 
 use super::world::{Db, UP, World, stack};
@@ -39,6 +40,40 @@ async fn the_store_equals_an_independent_fold_of_the_log_before_and_after_a_rest
     let process = world.start().await;
     world.assert_catches_up().await;
     assert_eq!(world.events().await.len(), 200);
+    process.stop().await;
+    world.db.drop_it().await;
+}
+
+/// Names of indexes by collection.
+async fn indexes(world: &World) -> Vec<(String, Vec<String>)> {
+    let mut indexes = Vec::new();
+    for name in DOCUMENTS.collections() {
+        let mut names = world.db.database.collection::<Document>(&name).list_index_names().await.unwrap();
+        names.sort();
+        indexes.push((name, names));
+    }
+    indexes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_lost_while_nothing_happens_is_there_again_whole() {
+    let world = World::new(3).await;
+    let mut story = Story::new(26, 10);
+    let mut writers = Writers::claim(&world).await;
+    writers.append(&world, &story.take(60)).await;
+    let process = world.start().await;
+    world.assert_catches_up().await;
+    let before = indexes(&world).await;
+    assert!(before.iter().any(|(_, names)| names.len() > 1), "{before:?}");
+
+    world.db.database.drop().await.unwrap();
+    world.assert_catches_up().await;
+    assert_eq!(indexes(&world).await, before);
+    // Now all partitions have something to write at once.
+    world.db.database.drop().await.unwrap();
+    writers.append(&world, &story.take(60)).await;
+    world.assert_catches_up().await;
+    assert_eq!(indexes(&world).await, before);
     process.stop().await;
     world.db.drop_it().await;
 }

@@ -201,10 +201,10 @@ async fn what_is_stored_of_one_aggregate_is_put_right_and_nothing_else_is_touche
     of("slugs_v1").delete_one(doc! { "_id": seen.body["slug"].as_str().unwrap() }).await.unwrap();
     of("post_events_v1").delete_one(doc! { "_id": format!("{id}:2") }).await.unwrap();
     let index = format!("{}/{}_posts_v1", system.stack.addresses().elasticsearch_url, system.database.name());
-    // As a projection that was wrong would have written it: under the version of its last event.
+    // As somebody with a console would, several times over: under a version that no event gave.
     let http = reqwest::Client::new();
     let stored: Value = http.get(format!("{index}/_doc/{id}")).send().await.unwrap().json().await.unwrap();
-    let (mut wrong, version) = (stored["_source"].clone(), &stored["_version"]);
+    let (mut wrong, version) = (stored["_source"].clone(), stored["_version"].as_u64().unwrap() + 5);
     wrong["title"] = json!("On nothing");
     let path = format!("{index}/_doc/{id}?version={version}&version_type=external_gte&refresh=true");
     assert_eq!(http.put(path).json(&wrong).send().await.unwrap().status(), 200);
@@ -216,6 +216,8 @@ async fn what_is_stored_of_one_aggregate_is_put_right_and_nothing_else_is_touche
         system.tool(&["repair", projection, "--aggregate", &id]).await.expect(0);
         system.tool(&["verify", projection]).await.expect(0);
     }
+    let of_a_comment = system.tool(&["repair", "documents", "--aggregate", said.id()]).await.expect(4).out;
+    assert!(of_a_comment.contains("by the id of that"), "{of_a_comment}");
     let refused = system.tool(&["repair", "analytics", "--aggregate", &id]).await.expect(5).err;
     assert!(refused.contains("replay-tool rebuild analytics"), "{refused}");
     // Projectors go on behind it.

@@ -57,7 +57,8 @@ pub async fn rewrite(config: &KafkaConfig, commits: usize) {
     assert!(deleted[0].is_ok(), "{deleted:?}");
     soon("the topic anew", async {
         // Deleting takes the broker a moment, in which the name can neither be used nor given anew.
-        while provision(config).await.is_err() {
+        while let Err(error) = provision(config).await {
+            println!("the topic is not there yet: {error}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })

@@ -28,6 +28,29 @@ async fn the_index_equals_an_independent_fold_of_the_log_before_and_after_a_rest
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn indexes_that_are_lost_while_they_are_written_are_there_again_whole() {
+    let world = World::new(3).await;
+    let mut story = Story::new(56, 10);
+    let mut writers = Writers::claim(&world).await;
+    writers.append(&world, &story.take(60)).await;
+    let process = world.start().await;
+    world.assert_catches_up().await;
+    let posts = world.indexes.names.posts();
+    let mapping = async || world.indexes.elasticsearch.get(&format!("{posts}/_mapping")).await.unwrap().unwrap();
+    let before = mapping().await;
+    for more in [0, 60] {
+        for index in world.indexes.names.indexes() {
+            world.indexes.elasticsearch.delete(&index).await.unwrap();
+        }
+        writers.append(&world, &story.take(more)).await;
+        world.assert_catches_up().await;
+        assert_eq!(mapping().await, before);
+    }
+    process.stop().await;
+    world.indexes.drop_them().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_elasticsearch_is_waited_for_and_then_made_up() {
     let _alone = UP.write().await;
     let world = World::around(Indexes::alone().await, 2).await;

@@ -1,6 +1,7 @@
 //! The store alone: documents, their versions, and checkpoints.
 
 use futures::future::join_all;
+use projectors::documents::fold as documents;
 use projectors::event::LoggedEvent;
 use projectors::projection::{Saved, StoreFailure};
 use projectors::search::batch::Batch;
@@ -90,6 +91,58 @@ async fn an_older_version_never_overwrites_a_newer_one() {
         // Each time: what follows would mend what an older write has broken.
         indexes.assert_are_fold_of(&events).await;
     }
+    indexes.drop_them().await;
+}
+
+/// Writes each document again, some of them wrong, under a version that no event gave.
+async fn meddle(indexes: &Indexes, title: Option<&str>) {
+    for mut post in indexes.posts().await.into_values() {
+        post.title = title.map_or(post.title, str::to_owned);
+        let path = format!("{}/_doc/{}?version=100000&version_type=external_gte", indexes.names.posts(), post.id);
+        indexes.elasticsearch.put(&path, &serde_json::to_value(&post).unwrap()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_else_has_written_keeps_no_later_event_out() {
+    let indexes = Indexes::new().await;
+    let events = placed(Story::new(7, 4).take(120), 0);
+    let (first, rest) = events.split_at(60);
+    indexes.write(LOG, first).await.unwrap();
+    meddle(&indexes, None).await;
+    for batch in rest.chunks(20) {
+        indexes.write(LOG, batch).await.unwrap();
+    }
+    indexes.assert_are_fold_of(&events).await;
+    // One that was cut off long ago is kept out by what is there all the same.
+    indexes.store(LOG).write_posts(&Batch::of(first).unwrap().posts).await.unwrap();
+    indexes.assert_are_fold_of(&events).await;
+    indexes.drop_them().await;
+}
+
+#[tokio::test]
+async fn a_post_that_somebody_else_wrote_to_is_put_right_at_once_and_projected_on() {
+    let indexes = Indexes::new().await;
+    let events = placed(Story::new(8, 4).take(120), 0);
+    let (first, rest) = events.split_at(60);
+    indexes.write(LOG, first).await.unwrap();
+    meddle(&indexes, Some("Wrong")).await;
+    let (store, folded) = (indexes.store(LOG), documents::expected(first).posts);
+    for (id, post) in &folded {
+        assert!(!store.is_right(*id, Some(post)).await.unwrap());
+        store.repair(*id, Some(post)).await.unwrap();
+        assert!(store.is_right(*id, Some(post)).await.unwrap());
+    }
+    indexes.assert_are_fold_of(first).await;
+    indexes.write(LOG, rest).await.unwrap();
+    for (id, post) in &folded {
+        let refused = store.repair(*id, Some(post)).await;
+        assert!(matches!(refused, Ok(()) | Err(StoreFailure::Superseded)), "{refused:?}");
+    }
+    indexes.assert_are_fold_of(&events).await;
+    let nobody = uuid::Uuid::from_u128(1);
+    store.repair(nobody, None).await.unwrap();
+    assert!(store.is_right(nobody, None).await.unwrap());
     indexes.drop_them().await;
 }
 

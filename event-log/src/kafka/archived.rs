@@ -34,6 +34,21 @@ pub(super) struct Seam {
     pub mark: Uuid,
 }
 
+/// What is known of the log before the archive is looked into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Before {
+    /// How often in a row the client could not read it from an offset on. Where its own thread comes late to the first refusal it has sent more
+    /// requests for the same offset; what comes of those it tells of the offset that it is asked for by then.
+    pub refusals: u32,
+    /// What the log was still to show, or has shown.
+    pub seam: Option<Seam>,
+}
+
+/// A log that holds an offset and refuses it so often will not give it.
+const MOST_REFUSALS: u32 = 10;
+/// How long it is left alone after the second refusal in a row, after the third twice as long, and so on.
+const REFUSED_PAUSE: Duration = Duration::from_millis(50);
+
 /// What follows behind the records from the archive.
 pub(super) enum Fed {
     /// The log has all from this offset on.
@@ -98,8 +113,7 @@ struct Place {
     wanted: u64,
     /// The range that was given last.
     last: Option<Link>,
-    /// The log was not asked for what is wanted: nothing was, or the record before it, which the log has lost meanwhile.
-    unasked: bool,
+    before: Before,
     /// The log is read from here on at the earliest, whatever it holds before. None until it is known.
     from: Option<u64>,
 }
@@ -122,13 +136,14 @@ impl Archived {
         &self,
         partition: u32,
         wanted: u64,
-        unasked: bool,
+        before: Before,
         to: mpsc::Sender<Vec<LogRecord>>,
         desk: Arc<Desk>,
     ) -> Fed {
         tracing::info!(partition, offset = wanted, archive = self.archive.place(), "reading from the archive");
+        tokio::time::sleep(REFUSED_PAUSE * before.refusals.saturating_sub(1)).await;
         let from = (!self.is_first()).then_some(0);
-        let mut place = Place { partition, wanted, last: None, unasked, from };
+        let mut place = Place { partition, wanted, last: None, before, from };
         let mut pause = FIRST_PAUSE;
         loop {
             match self.step(&mut place, &to, &desk).await {
@@ -243,7 +258,7 @@ impl Archived {
 impl Place {
     /// How the log goes on here, unless it holds only later records or is not to be read yet.
     fn follows(&self, held: &Range<u64>) -> Result<Option<Fed>, Trouble> {
-        let Self { partition, wanted, last, unasked, from } = self;
+        let Self { partition, wanted, last, before, from } = self;
         let from = from.unwrap_or_default();
         if *wanted < held.start.max(from) && from <= held.end {
             return Ok(None);
@@ -257,10 +272,15 @@ impl Place {
                 format!("the log ends at {}, before it{archived}", held.end)
             }
             // Whoever is told that it cannot be read, though the log has it, would be told so for ever.
-            None if !unasked => format!("the log holds {} to {}, and does not give it", held.start, held.end),
+            None if before.refusals > MOST_REFUSALS => {
+                format!("the log holds {} to {}, and does not give it", held.start, held.end)
+            }
             last => {
-                let seam = last.as_ref().map(|link| &link.manifest).filter(|last| last.last_offset >= held.start);
-                let seam = seam.map(|last| Seam { offset: last.last_offset, mark: last.last_mark });
+                let last = last.as_ref().map(|link| &link.manifest);
+                let last = last.map(|last| Seam { offset: last.last_offset, mark: last.last_mark });
+                let seam = last.or_else(|| before.seam.clone());
+                // What the log has lost meanwhile cannot be compared.
+                let seam = seam.filter(|seam| seam.offset >= held.start);
                 return Ok(Some(Fed::Through { offset: *wanted, seam }));
             }
         };
@@ -292,7 +312,7 @@ mod tests {
     use super::*;
 
     fn place(wanted: u64) -> Place {
-        Place { partition: 0, wanted, last: None, unasked: false, from: Some(0) }
+        Place { partition: 0, wanted, last: None, before: Before::default(), from: Some(0) }
     }
 
     #[test]
@@ -305,14 +325,32 @@ mod tests {
     fn only_what_the_log_begins_behind_is() {
         assert!(matches!(place(4).follows(&(5..9)), Ok(None)));
         assert!(matches!(place(0).follows(&(5..5)), Ok(None)));
-        assert!(matches!(place(5).follows(&(5..9)), Err(Trouble::Final(Halt::OutOfRange { .. }))));
-        let again = Place { unasked: true, ..place(5) };
-        assert!(matches!(again.follows(&(5..9)), Ok(Some(Fed::Through { offset: 5, seam: None }))));
+        for refusals in [0, 1, MOST_REFUSALS, MOST_REFUSALS + 1] {
+            let again = Place { before: Before { refusals, seam: None }, ..place(5) };
+            match again.follows(&(5..9)) {
+                Ok(Some(Fed::Through { offset: 5, seam: None })) => assert!(refusals <= MOST_REFUSALS),
+                Err(Trouble::Final(Halt::OutOfRange { .. })) => assert!(refusals > MOST_REFUSALS),
+                _ => panic!("after {refusals} refusals"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_read_before_is_compared_where_the_log_still_holds_it() {
+        let seam = Seam { offset: 4, mark: Uuid::from_u128(4) };
+        let read = || Place { before: Before { refusals: 1, seam: Some(seam.clone()) }, ..place(7) };
+        for start in [0, 4] {
+            let follows = read().follows(&(start..9));
+            assert!(matches!(follows, Ok(Some(Fed::Through { offset: 7, seam: Some(found) })) if found == seam));
+        }
+        assert!(matches!(read().follows(&(5..9)), Ok(Some(Fed::Through { offset: 7, seam: None }))));
+        assert!(matches!(read().follows(&(8..9)), Ok(None)));
+        assert!(matches!(read().follows(&(0..6)), Err(Trouble::Final(Halt::OutOfRange { .. }))));
     }
 
     #[test]
     fn where_the_archive_is_first_the_log_goes_on_behind_it_and_must_reach_as_far() {
-        let first = |wanted| Place { unasked: true, from: Some(6), ..place(wanted) };
+        let first = |wanted| Place { from: Some(6), ..place(wanted) };
         assert!(matches!(first(0).follows(&(0..9)), Ok(None)));
         assert!(matches!(first(5).follows(&(0..6)), Ok(None)));
         for wanted in [6, 8] {

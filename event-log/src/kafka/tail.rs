@@ -17,7 +17,7 @@ use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::{Mutex as Turn, Notify, OwnedMutexGuard, mpsc};
 
-use super::archived::{Archived, Fed, Fetched, Next as FromArchive, Seam};
+use super::archived::{Archived, Before, Fed, Fetched, Next as FromArchive, Seam};
 use super::consumers::{Client, Consumers, Pace};
 use super::lanes::Report;
 use super::voice::ClientVoice;
@@ -94,6 +94,10 @@ struct Open {
     taken: u32,
     /// The record before the first one that is wanted of the queue, which the archive has given already.
     seam: Option<Seam>,
+    /// The first record that a queue gave, or a seam that it fitted to: what it says again where it has to be opened anew.
+    proof: Option<Seam>,
+    /// How often in a row nothing could be read, before this queue.
+    refusals: u32,
     /// Why nothing follows behind what was fetched.
     halt: Option<Halt>,
     /// The cluster does not hold what comes next.
@@ -151,17 +155,18 @@ impl Desk {
         }
     }
 
-    /// What the archive gives takes the place of a queue that has nothing more to give. Gives the offset that is wanted, and whether the
-    /// queue was still to show that it fits to what the archive had given before.
-    fn exchange(&self, fetched: Fetched) -> Option<(u64, bool)> {
+    /// What the archive gives takes the place of a queue that has nothing more to give. Gives the offset that is wanted, and what is known
+    /// of the log.
+    fn exchange(&self, fetched: Fetched) -> Option<(u64, Before)> {
         let mut lying = self.lying();
         let Lying::Queue(open) = &mut *lying else { return None };
         if !open.out_of_range {
             return None;
         }
-        let had_seam = open.seam.take().is_some();
-        **open = Open { fetched: Some(fetched), ..Open::of(open.session, open.next_offset) };
-        Some((open.next_offset, had_seam))
+        let refusals = open.refusals + 1;
+        let before = Before { refusals, seam: open.seam.take().or(open.proof.take()) };
+        **open = Open { fetched: Some(fetched), refusals, ..Open::of(open.session, open.next_offset) };
+        Some((open.next_offset, before))
     }
 
     /// Where the reader of a queue stands, and at which pace he reads.
@@ -218,6 +223,8 @@ impl Open {
             pace: Pace::default(),
             taken: 0,
             seam: None,
+            proof: None,
+            refusals: 0,
             halt: None,
             out_of_range: false,
             failed: false,
@@ -251,13 +258,24 @@ impl Open {
                         && record.offset == offset
                     {
                         match record.mark() {
-                            found if found == mark => continue,
+                            found if found == mark => {
+                                self.proof = Some(Seam { offset, mark });
+                                continue;
+                            }
                             found => {
                                 let halt = Halt::Rewritten { partition, offset, expected: mark, found };
                                 return self.fail(partition, halt);
                             }
                         }
                     }
+                    // Behind a record that was read before, as it is again.
+                    if record.offset < self.next_offset {
+                        continue;
+                    }
+                    if self.proof.is_none() {
+                        self.proof = Some(Seam { offset: record.offset, mark: record.mark() });
+                    }
+                    self.refusals = 0;
                     self.next_offset = record.offset + 1;
                     self.taken = self.taken.saturating_add(1);
                     return Given::Event(LogEvent::Record(record));
@@ -342,7 +360,7 @@ impl Tail {
                                 let (pieces, fetched) = Fetched::new();
                                 let lying = Open { fetched: Some(fetched), ..Open::of(session, offset) };
                                 self.desk.lay(Lying::Queue(Box::new(lying)));
-                                feeding = Some(Box::pin(self.feed(archived, offset, true, pieces)));
+                                feeding = Some(Box::pin(self.feed(archived, offset, Before::default(), pieces)));
                                 open = true;
                             } else {
                                 open = self.open(&client, offset, session).await;
@@ -354,10 +372,10 @@ impl Tail {
                 Next::OutOfRange => {
                     if let Some(archived) = &self.archived {
                         let (pieces, fetched) = Fetched::new();
-                        if let Some((wanted, had_seam)) = self.desk.exchange(fetched) {
+                        if let Some((wanted, before)) = self.desk.exchange(fetched) {
                             self.unassign(&client).await;
                             client = self.consumers.tail().clone();
-                            feeding = Some(Box::pin(self.feed(archived, wanted, had_seam, pieces)));
+                            feeding = Some(Box::pin(self.feed(archived, wanted, before, pieces)));
                         }
                     }
                 }
@@ -402,10 +420,10 @@ impl Tail {
         &'a self,
         archived: &'a Archived,
         wanted: u64,
-        unasked: bool,
+        before: Before,
         to: mpsc::Sender<Vec<LogRecord>>,
     ) -> impl Future<Output = Fed> + Send + 'a {
-        archived.feed(self.partition, wanted, unasked, to, self.desk.clone())
+        archived.feed(self.partition, wanted, before, to, self.desk.clone())
     }
 
     /// Whether it could be opened; the reader has been told if not.
@@ -472,6 +490,8 @@ impl Tail {
         blocking(move || {
             // Split off first: otherwise the first records could end in the client's common queue.
             let mut queue = client.split_partition_queue(&topic, partition)?;
+            // What it still says of an earlier offset is not of this one: it may say so several times.
+            while queue.poll(Duration::ZERO).is_some() {}
             queue.set_nonempty_callback(move || desk.news.notify_one());
             let mut list = TopicPartitionList::with_capacity(1);
             list.add_partition_offset(&topic, partition, Offset::Offset(i64::try_from(offset).ok()?)).ok()?;
@@ -512,4 +532,28 @@ fn ends_reading(error: &ClientError) -> bool {
         error.rdkafka_error_code(),
         Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::LogTruncation)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// The client may say of a queue that was opened anew what it had still to say of the one before: that its offset cannot be read.
+    #[test]
+    fn what_a_queue_was_to_show_it_has_to_show_again_where_it_is_opened_anew() {
+        let seam = |offset| Seam { offset, mark: Uuid::from_u128(u128::from(offset)) };
+        for (to_show, shown, again) in
+            [(Some(seam(8)), None, Some(seam(8))), (None, Some(seam(8)), Some(seam(8))), (None, None, None)]
+        {
+            let desk = Desk::new(true);
+            let open = Open { seam: to_show, proof: shown, refusals: 1, ..Open::of(1, 9) };
+            desk.lay(Lying::Queue(Box::new(Open { out_of_range: true, failed: true, ..open })));
+            let (_pieces, fetched) = Fetched::new();
+            assert_eq!(desk.exchange(fetched), Some((9, Before { refusals: 2, seam: again })));
+            let (_pieces, fetched) = Fetched::new();
+            assert_eq!(desk.exchange(fetched), None, "what was laid in its place is not refused");
+        }
+    }
 }

@@ -66,6 +66,8 @@ struct Follower<F: Follows> {
 struct Now<R> {
     live: u32,
     followed: BTreeMap<u32, Followed<R>>,
+    /// Versions that were let go, until nothing more is written to them.
+    ending: BTreeMap<u32, CancellationToken>,
 }
 
 /// One version, while it is followed.
@@ -74,6 +76,7 @@ struct Followed<R> {
     log: KafkaLog,
     status: Status,
     stop: CancellationToken,
+    ended: CancellationToken,
     /// Which partition is looked after next.
     turn: Arc<AtomicUsize>,
 }
@@ -103,8 +106,15 @@ const MOST_PARKED: usize = 100;
 
 impl<R> Clone for Followed<R> {
     fn clone(&self) -> Self {
-        let Self { reads, log, status, stop, turn } = self;
-        Self { reads: reads.clone(), log: log.clone(), status: status.clone(), stop: stop.clone(), turn: turn.clone() }
+        let Self { reads, log, status, stop, ended, turn } = self;
+        Self {
+            reads: reads.clone(),
+            log: log.clone(),
+            status: status.clone(),
+            stop: stop.clone(),
+            ended: ended.clone(),
+            turn: turn.clone(),
+        }
     }
 }
 
@@ -118,7 +128,7 @@ impl Running {
         health: &Health,
         supervisor: &Supervisor,
     ) -> Result<Self, KafkaError> {
-        let now = Mutex::new(Now { live: versions.live, followed: BTreeMap::new() });
+        let now = Mutex::new(Now { live: versions.live, followed: BTreeMap::new(), ending: BTreeMap::new() });
         let follower = Arc::new(Follower { follows, topic, supervisor: supervisor.clone(), now });
         for version in &versions.followed {
             follower.begin(*version)?;
@@ -187,7 +197,11 @@ impl<F: Follows> Runs for Follower<F> {
 
 impl<F: Follows> Follower<F> {
     fn readiness(&self) -> Result<(), String> {
-        self.status().readiness(self.topic.ready_lag)
+        let now = self.now();
+        match now.followed.get(&now.live) {
+            Some(followed) => followed.status.readiness(self.topic.ready_lag),
+            None => Err(format!("version {} is not followed just now: it is taken up within seconds", now.live)),
+        }
     }
 
     async fn keep_looking(&self) {
@@ -209,8 +223,9 @@ impl<F: Follows> Follower<F> {
         let (added, gone) = {
             let mut now = self.now();
             now.live = versions.live;
-            let added: Vec<u32> =
-                versions.followed.iter().copied().filter(|version| !now.followed.contains_key(version)).collect();
+            now.ending.retain(|_, ended| !ended.is_cancelled());
+            let is_new = |version: &u32| !now.followed.contains_key(version) && !now.ending.contains_key(version);
+            let added: Vec<u32> = versions.followed.iter().copied().filter(is_new).collect();
             let gone = now.followed.keys().copied().filter(|version| !versions.followed.contains(version));
             (added, gone.collect::<Vec<u32>>())
         };
@@ -242,9 +257,12 @@ impl<F: Follows> Follower<F> {
 
     /// Whether it was followed.
     fn let_go(&self, version: u32) -> bool {
-        let followed = self.now().followed.remove(&version);
+        let mut now = self.now();
+        let Some(followed) = now.followed.remove(&version) else { return false };
         // Whoever reads it closes it.
-        followed.inspect(|followed| followed.stop.cancel()).is_some()
+        followed.stop.cancel();
+        now.ending.insert(version, followed.ended);
+        true
     }
 
     /// Reads what the group of a version gives to this process.
@@ -258,9 +276,15 @@ impl<F: Follows> Follower<F> {
         let reads = Arc::new(self.follows.reads(version, log.clone(), status.clone()));
         let whole = self.supervisor.token();
         let stop = whole.child_token();
-        let turn = Arc::default();
-        let followed =
-            Followed { reads: reads.clone(), log: log.clone(), status: status.clone(), stop: stop.clone(), turn };
+        let (ended, turn) = (CancellationToken::new(), Arc::default());
+        let followed = Followed {
+            reads: reads.clone(),
+            log: log.clone(),
+            status: status.clone(),
+            stop: stop.clone(),
+            ended,
+            turn,
+        };
         let (measured, until) = ((status, log), stop.clone());
         self.supervisor.spawn(format!("{} lag", names.full_name()), OnError::Restart, OnCancel::Finish, move |_| {
             let (status, log) = measured.clone();
@@ -274,7 +298,9 @@ impl<F: Follows> Follower<F> {
                 if let Some((runner, followed)) = runner {
                     runner.run_until(stop).await;
                     if !whole.is_cancelled() {
+                        let ended = followed.ended.clone();
                         followed.close().await;
+                        ended.cancel();
                     }
                 }
                 Ok::<_, Infallible>(())

@@ -112,6 +112,12 @@ impl Saved {
     /// Nothing was projected yet.
     pub const NOTHING: Self = Self { position: Position::START, revision: 0, begun: None };
 
+    /// The offset up to which all is written, or is being written by somebody.
+    #[must_use]
+    pub fn reaches(self) -> u64 {
+        self.begun.unwrap_or_default().max(self.position.next_offset)
+    }
+
     /// After one write more, which moves the position there.
     #[must_use]
     pub fn moved_to(self, position: Position) -> Self {

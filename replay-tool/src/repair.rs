@@ -60,7 +60,7 @@ pub async fn run(args: RepairArgs) -> anyhow::Result<ExitCode> {
             tokio::time::sleep(PAUSE).await;
         }
         let expected = fold.up_to(opened.position(partition).await?).await?;
-        let is_known = !expected.posts.is_empty() || !expected.people.is_empty();
+        let mut is_known = !expected.posts.is_empty() || !expected.people.is_empty();
         if args.dry_run {
             let what = if is_known { "replaced by what its events lead to" } else { "removed: no event leads to it" };
             print(&format!("what version {version} of {name} holds of {key} would be {what}; nothing was done\n"))?;
@@ -83,6 +83,7 @@ pub async fn run(args: RepairArgs) -> anyhow::Result<ExitCode> {
                     // Whoever projects may have read what is now replaced, and be about to write it with an event more.
                     tokio::time::sleep(PAUSE).await;
                     let again = fold.up_to(opened.position(partition).await?).await?;
+                    is_known = !again.posts.is_empty() || !again.people.is_empty();
                     match store.is_right(key, again.posts.get(&key)).await {
                         Ok(true) => Ok(()),
                         Ok(false) => Err(StoreFailure::Superseded),

@@ -59,6 +59,8 @@ struct Check<'a> {
     store: &'a Opened,
     /// All keys where there is none.
     sample: Option<&'a Sample>,
+    /// It shows a time in the past, and is compared with what was in the log then.
+    stands: bool,
     parked: Parked,
     wait: Duration,
     since: Millis,
@@ -70,6 +72,15 @@ pub async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     let store = Stores::new(&args.stores, log.identity.log_id, &args.log.activity_topic).of(args.projection);
     let connected = store.connect().await?;
     let (version, opened) = connected.open_or_live(args.version).await?;
+    let versions = connected.versions().await?;
+    if versions.is_filling(version) {
+        let name = store.name();
+        eprintln!(
+            "error: version {version} of {name} is being filled; go on with that by `replay-tool rebuild {name}`, and verify it then"
+        );
+        return Ok(ExitCode::from(EXIT_FOUND));
+    }
+    let stands = versions.standing.iter().any(|standing| standing.version == version);
     let since = Millis::from(Utc::now() - KEPT);
     let sample = match args.sample {
         Some(keys) => Some(Sample::draw(&log, args.projection, keys, args.seed.unwrap_or_else(rand::random)).await?),
@@ -80,7 +91,8 @@ pub async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     for number in 0..PASSES {
         let parked: Parked = opened.parked().await?.into_iter().map(|parked| (parked.key, parked.offset)).collect();
         parked_keys = parked.len();
-        let check = Check { log: &log, store: &opened, sample: sample.as_ref(), parked, wait: args.wait, since };
+        let check =
+            Check { log: &log, store: &opened, sample: sample.as_ref(), stands, parked, wait: args.wait, since };
         // What differs is looked at once more before it is told: the store is read piece by piece while others write to it.
         let suspects = (number > 0).then(|| suspects(&total));
         let verdict = check.pass(suspects.as_ref()).await?;
@@ -143,7 +155,7 @@ async fn statistics(store: &Opened, since: Millis) -> anyhow::Result<Vec<Differe
 impl Check<'_> {
     /// Folds and compares one partition after another.
     async fn pass(&self, only: Only<'_>) -> anyhow::Result<Verdict> {
-        let (ends, partitions) = (self.log.ends().await?, self.log.partitions());
+        let (ends, partitions) = (self.ends().await?, self.log.partitions());
         let progress = bar(ends.iter().sum());
         let mut verdict = Verdict::default();
         let mut facts = analytics::Analytics::default();
@@ -195,6 +207,19 @@ impl Check<'_> {
             verdict.add(store.verify_facts(self.sample.map(Sample::keys), &facts, end_of, only).await?);
         }
         Ok(verdict)
+    }
+
+    /// Up to where the log is folded.
+    async fn ends(&self) -> anyhow::Result<Vec<u64>> {
+        let ends = self.log.ends().await?;
+        if !self.stands {
+            return Ok(ends);
+        }
+        let mut stands_at = Vec::with_capacity(ends.len());
+        for (partition, end) in (0..).zip(ends) {
+            stands_at.push(self.store.position(partition).await?.min(end));
+        }
+        Ok(stands_at)
     }
 
     /// What is projected of a commit. An event that cannot be read and is not parked is a difference by itself.

@@ -42,6 +42,8 @@ pub(super) struct Before {
     pub refusals: u32,
     /// What the log was still to show, or has shown.
     pub seam: Option<Seam>,
+    /// It has given records before it refused the next one, as one does that was cut back: nothing is forgiven.
+    pub has_given: bool,
 }
 
 /// A log that holds an offset and refuses it so often will not give it.
@@ -272,7 +274,7 @@ impl Place {
                 format!("the log ends at {}, before it{archived}", held.end)
             }
             // Whoever is told that it cannot be read, though the log has it, would be told so for ever.
-            None if before.refusals > MOST_REFUSALS => {
+            None if before.has_given || before.refusals > MOST_REFUSALS => {
                 format!("the log holds {} to {}, and does not give it", held.start, held.end)
             }
             last => {
@@ -326,19 +328,21 @@ mod tests {
         assert!(matches!(place(4).follows(&(5..9)), Ok(None)));
         assert!(matches!(place(0).follows(&(5..5)), Ok(None)));
         for refusals in [0, 1, MOST_REFUSALS, MOST_REFUSALS + 1] {
-            let again = Place { before: Before { refusals, seam: None }, ..place(5) };
+            let again = Place { before: Before { refusals, ..Before::default() }, ..place(5) };
             match again.follows(&(5..9)) {
                 Ok(Some(Fed::Through { offset: 5, seam: None })) => assert!(refusals <= MOST_REFUSALS),
                 Err(Trouble::Final(Halt::OutOfRange { .. })) => assert!(refusals > MOST_REFUSALS),
                 _ => panic!("after {refusals} refusals"),
             }
         }
+        let cut_back = Place { before: Before { has_given: true, refusals: 1, seam: None }, ..place(5) };
+        assert!(matches!(cut_back.follows(&(5..9)), Err(Trouble::Final(Halt::OutOfRange { .. }))));
     }
 
     #[test]
     fn what_was_read_before_is_compared_where_the_log_still_holds_it() {
         let seam = Seam { offset: 4, mark: Uuid::from_u128(4) };
-        let read = || Place { before: Before { refusals: 1, seam: Some(seam.clone()) }, ..place(7) };
+        let read = || Place { before: Before { seam: Some(seam.clone()), ..Before::default() }, ..place(7) };
         for start in [0, 4] {
             let follows = read().follows(&(start..9));
             assert!(matches!(follows, Ok(Some(Fed::Through { offset: 7, seam: Some(found) })) if found == seam));

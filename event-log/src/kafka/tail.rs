@@ -94,8 +94,10 @@ struct Open {
     taken: u32,
     /// The record before the first one that is wanted of the queue, which the archive has given already.
     seam: Option<Seam>,
-    /// The first record that a queue gave, or a seam that it fitted to: what it says again where it has to be opened anew.
-    proof: Option<Seam>,
+    /// The seam that it fitted to, while it has given nothing behind it: what it shows again where it has to be opened anew.
+    shown: Option<Seam>,
+    /// It has given a record. The next one was never compared with anything, so it is not to be opened anew from there.
+    has_given: bool,
     /// How often in a row nothing could be read, before this queue.
     refusals: u32,
     /// Why nothing follows behind what was fetched.
@@ -163,8 +165,8 @@ impl Desk {
         if !open.out_of_range {
             return None;
         }
-        let refusals = open.refusals + 1;
-        let before = Before { refusals, seam: open.seam.take().or(open.proof.take()) };
+        let refusals = if open.has_given { 1 } else { open.refusals + 1 };
+        let before = Before { has_given: open.has_given, refusals, seam: open.seam.take().or(open.shown.take()) };
         **open = Open { fetched: Some(fetched), refusals, ..Open::of(open.session, open.next_offset) };
         Some((open.next_offset, before))
     }
@@ -223,7 +225,8 @@ impl Open {
             pace: Pace::default(),
             taken: 0,
             seam: None,
-            proof: None,
+            shown: None,
+            has_given: false,
             refusals: 0,
             halt: None,
             out_of_range: false,
@@ -259,7 +262,7 @@ impl Open {
                     {
                         match record.mark() {
                             found if found == mark => {
-                                self.proof = Some(Seam { offset, mark });
+                                self.shown = Some(Seam { offset, mark });
                                 continue;
                             }
                             found => {
@@ -268,14 +271,7 @@ impl Open {
                             }
                         }
                     }
-                    // Behind a record that was read before, as it is again.
-                    if record.offset < self.next_offset {
-                        continue;
-                    }
-                    if self.proof.is_none() {
-                        self.proof = Some(Seam { offset: record.offset, mark: record.mark() });
-                    }
-                    self.refusals = 0;
+                    (self.has_given, self.shown) = (true, None);
                     self.next_offset = record.offset + 1;
                     self.taken = self.taken.saturating_add(1);
                     return Given::Event(LogEvent::Record(record));
@@ -542,16 +538,16 @@ mod tests {
 
     /// The client may say of a queue that was opened anew what it had still to say of the one before: that its offset cannot be read.
     #[test]
-    fn what_a_queue_was_to_show_it_has_to_show_again_where_it_is_opened_anew() {
+    fn what_a_queue_was_to_show_it_shows_again_where_it_is_opened_anew() {
         let seam = |offset| Seam { offset, mark: Uuid::from_u128(u128::from(offset)) };
         for (to_show, shown, again) in
             [(Some(seam(8)), None, Some(seam(8))), (None, Some(seam(8)), Some(seam(8))), (None, None, None)]
         {
             let desk = Desk::new(true);
-            let open = Open { seam: to_show, proof: shown, refusals: 1, ..Open::of(1, 9) };
+            let open = Open { seam: to_show, shown, refusals: 1, ..Open::of(1, 9) };
             desk.lay(Lying::Queue(Box::new(Open { out_of_range: true, failed: true, ..open })));
             let (_pieces, fetched) = Fetched::new();
-            assert_eq!(desk.exchange(fetched), Some((9, Before { refusals: 2, seam: again })));
+            assert_eq!(desk.exchange(fetched), Some((9, Before { has_given: false, refusals: 2, seam: again })));
             let (_pieces, fetched) = Fetched::new();
             assert_eq!(desk.exchange(fetched), None, "what was laid in its place is not refused");
         }

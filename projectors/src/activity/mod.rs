@@ -94,7 +94,7 @@ impl Reads for Shared {
     }
 
     async fn stored(&self, partition: u32) -> Result<Option<u64>, StoreFailure> {
-        Ok(Some(self.store.load(partition).await?.position.next_offset))
+        Ok(Some(self.store.load(partition).await?.reaches()))
     }
 
     async fn settled(&self) {

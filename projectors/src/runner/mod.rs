@@ -77,7 +77,7 @@ impl<P: Projection> Reads for Shared<P> {
     }
 
     async fn stored(&self, partition: u32) -> Result<Option<u64>, StoreFailure> {
-        Ok(Some(self.projection.load(partition).await?.position.next_offset))
+        Ok(Some(self.projection.load(partition).await?.reaches()))
     }
 
     async fn settled(&self) {

@@ -48,6 +48,7 @@ impl Patience {
             match ask().await {
                 Ok(answer) => return Ok(answer),
                 Err(StoreFailure::Halt(why)) => return Err(End::Halted(why)),
+                Err(failure @ StoreFailure::Lost(_)) => return Err(self.lost(failure.to_string())),
                 Err(failure) => self.wait("store", failure.to_string(), &mut pause, &is_revoked).await?,
             }
         }
@@ -79,7 +80,7 @@ impl Patience {
 
     /// No store goes back by itself. Whatever else it needs to be written is most likely gone as well.
     pub fn must_not_be_lost(&self, written: Saved, found: Saved) -> Result<(), End> {
-        let [written, found] = [written, found].map(|saved| saved.position.next_offset);
+        let (written, found) = (written.position.next_offset, found.reaches());
         if found >= written {
             return Ok(());
         }

@@ -78,6 +78,9 @@ impl From<ElasticsearchError> for StoreFailure {
     fn from(error: ElasticsearchError) -> Self {
         match error {
             ElasticsearchError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            ElasticsearchError::Refused { ref kind, .. } if kind == "index_not_found_exception" => {
+                Self::Lost(error.to_string())
+            }
             ElasticsearchError::Address(_) | ElasticsearchError::Refused { .. } => Self::Halt(error.to_string()),
         }
     }

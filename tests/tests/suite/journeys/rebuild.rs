@@ -252,6 +252,11 @@ async fn a_version_up_to_a_time_shows_what_was_then_and_is_never_promoted() {
         posts.find_one(doc! {}).await.unwrap().unwrap().get_str("title").unwrap().to_owned()
     };
     assert_eq!(title("posts_v2").await, "On light");
+    // It is what the log said then, and what it says of the version that goes on is another matter.
+    system.tool(&["verify", "documents", "--version", "2"]).await.expect(0);
+    let meddled = system.database.collection::<Document>("posts_v2");
+    meddled.update_one(doc! {}, doc! { "$set": { "title": "On nothing" } }).await.unwrap();
+    system.tool(&["verify", "documents", "--version", "2"]).await.expect(5);
     let refused = system.tool(&["promote", "documents", "--version", "2"]).await.expect(5).err;
     assert!(refused.contains("a time in the past"), "{refused}");
     system.tool(&["retire", "documents", "--version", "2"]).await.expect(0);

@@ -65,7 +65,7 @@ struct Follower<F: Follows> {
 
 struct Now<R> {
     live: u32,
-    followed: BTreeMap<u32, Followed<R>>,
+    followed: BTreeMap<u32, Arc<Followed<R>>>,
     /// Versions that were let go, until nothing more is written to them.
     ending: BTreeMap<u32, CancellationToken>,
 }
@@ -78,7 +78,7 @@ struct Followed<R> {
     stop: CancellationToken,
     ended: CancellationToken,
     /// Which partition is looked after next.
-    turn: Arc<AtomicUsize>,
+    turn: AtomicUsize,
 }
 
 /// How a projection is doing in this process, for people.
@@ -103,20 +103,6 @@ pub struct ProjectionReport {
 const EVERY: Duration = Duration::from_secs(1);
 /// As many parked keys as are told.
 const MOST_PARKED: usize = 100;
-
-impl<R> Clone for Followed<R> {
-    fn clone(&self) -> Self {
-        let Self { reads, log, status, stop, ended, turn } = self;
-        Self {
-            reads: reads.clone(),
-            log: log.clone(),
-            status: status.clone(),
-            stop: stop.clone(),
-            ended: ended.clone(),
-            turn: turn.clone(),
-        }
-    }
-}
 
 impl Running {
     /// Begins with these versions, and goes on with those that the store has, under the supervisor. Adds a check with the projection's
@@ -261,7 +247,7 @@ impl<F: Follows> Follower<F> {
         let Some(followed) = now.followed.remove(&version) else { return false };
         // Whoever reads it closes it.
         followed.stop.cancel();
-        now.ending.insert(version, followed.ended);
+        now.ending.insert(version, followed.ended.clone());
         true
     }
 
@@ -276,15 +262,14 @@ impl<F: Follows> Follower<F> {
         let reads = Arc::new(self.follows.reads(version, log.clone(), status.clone()));
         let whole = self.supervisor.token();
         let stop = whole.child_token();
-        let (ended, turn) = (CancellationToken::new(), Arc::default());
-        let followed = Followed {
+        let followed = Arc::new(Followed {
             reads: reads.clone(),
             log: log.clone(),
             status: status.clone(),
             stop: stop.clone(),
-            ended,
-            turn,
-        };
+            ended: CancellationToken::new(),
+            turn: AtomicUsize::default(),
+        });
         let (measured, until) = ((status, log), stop.clone());
         self.supervisor.spawn(format!("{} lag", names.full_name()), OnError::Restart, OnCancel::Finish, move |_| {
             let (status, log) = measured.clone();
@@ -298,9 +283,8 @@ impl<F: Follows> Follower<F> {
                 if let Some((runner, followed)) = runner {
                     runner.run_until(stop).await;
                     if !whole.is_cancelled() {
-                        let ended = followed.ended.clone();
                         followed.close().await;
-                        ended.cancel();
+                        followed.ended.cancel();
                     }
                 }
                 Ok::<_, Infallible>(())
@@ -317,9 +301,9 @@ impl<F: Follows> Follower<F> {
 }
 
 impl<R: Reads> Followed<R> {
-    async fn close(self) {
+    async fn close(&self) {
         self.reads.settled().await;
-        self.log.close().await;
+        self.log.clone().close().await;
     }
 
     /// Why what was written is to be taken for lost, if it is. Each time another partition is looked after: one without events would never

@@ -98,9 +98,16 @@ impl Store {
     /// How far the store is in a partition, and the end of a batch that was begun there and not done.
     ///
     /// # Errors
-    /// [`StoreFailure::Unavailable`], or [`StoreFailure::Halt`] for a checkpoint that is not of this log or lacks the one before.
+    /// [`StoreFailure::Unavailable`], or [`StoreFailure::Halt`] for a checkpoint that is not of this log or lacks what must stand before it.
     pub async fn load(&self, partition: u32) -> Result<Saved, StoreFailure> {
         let Recorded { done, begun, .. } = self.recorded(partition).await?;
+        // As by somebody who was held up in the middle of a batch while the tables were lost and made anew.
+        if begun.map_or(0, |begun| begun.revision) < done.revision {
+            return Err(StoreFailure::Halt(format!(
+                "of partition {partition} the batch {} is recorded as done and was never begun; rebuild the projection",
+                done.revision
+            )));
+        }
         if let Some(begun) = begun.filter(|begun| begun.revision > done.revision + 1) {
             return Err(StoreFailure::Halt(format!(
                 "of partition {partition} the batch {} is recorded as begun and no more than {} as done; rebuild the projection",

@@ -142,21 +142,24 @@ impl Store {
     async fn write_all(&self, writes: &[Write<Batch>]) -> Result<(), StoreFailure> {
         meters::together(self.names.projection(), writes.len());
         // Whoever was superseded learns of it before it has written anything.
-        self.must_be_next(writes).await?;
+        let begun = self.begin(writes).await?;
         self.write_posts(writes.iter().flat_map(|write| &write.changes.batch.posts)).await?;
         for Write { partition, changes, .. } in writes {
             self.dead_letters.change(*partition, changes.cleared.as_ref(), &changes.letters).await?;
         }
-        self.move_checkpoints(writes).await
+        self.finish(writes, &begun).await
     }
 
-    /// That the checkpoints are where the writes begin.
-    async fn must_be_next(&self, writes: &[Write<Batch>]) -> Result<(), StoreFailure> {
+    /// The checkpoints that [`Store::finish`] is to take the place of, which are where the writes begin.
+    ///
+    /// # Errors
+    /// [`StoreFailure::Superseded`] if one is not.
+    pub async fn begin(&self, writes: &[Write<Batch>]) -> Result<Vec<Value>, StoreFailure> {
         let ids: Vec<_> = writes.iter().map(|write| self.checkpoint_id(write.partition)).collect();
         let found = self.many(&self.names.checkpoints(), &json!({ "ids": ids })).await?;
         let revisions = found.iter().map(|found| found["_source"]["rev"].as_i64().unwrap_or_default());
         let are_next = revisions.eq(writes.iter().map(|write| write.from.revision));
-        if are_next { Ok(()) } else { Err(StoreFailure::Superseded) }
+        if are_next { Ok(found) } else { Err(StoreFailure::Superseded) }
     }
 
     /// What documents are at the moment, whether searches see them yet or not, in the order asked for. Those that are not there have no
@@ -305,21 +308,25 @@ impl Store {
         Ok(wrongly)
     }
 
-    /// Compare and set: a revision is written once.
-    async fn move_checkpoints(&self, writes: &[Write<Batch>]) -> Result<(), StoreFailure> {
+    /// Moves the checkpoints behind what was written. Compare and set by Elasticsearch's own count of writes: where the index was lost and
+    /// made anew meanwhile, there is none to take the place of, or one of another count.
+    ///
+    /// # Errors
+    /// [`StoreFailure::Superseded`] if one was moved since [`Store::begin`].
+    pub async fn finish(&self, writes: &[Write<Batch>], begun: &[Value]) -> Result<(), StoreFailure> {
         let now = Utc::now();
         let mut lines = String::new();
-        for Write { partition, from, to, .. } in writes {
-            let (id, revision) = (self.checkpoint_id(*partition), from.revision + 1);
-            let action = json!({ "index": { "_id": id, "version": revision, "version_type": "external" } });
-            let checkpoint = checkpoint::to_document(id, self.log_id, *partition, to, revision, now);
+        for (Write { partition, from, to, .. }, found) in writes.iter().zip(begun) {
+            let id = self.checkpoint_id(*partition);
+            let action = instead_of(found, &id);
+            let checkpoint = checkpoint::to_document(id, self.log_id, *partition, to, from.revision + 1, now);
             let checkpoint = serde_json::to_string(&checkpoint)
                 .map_err(|error| StoreFailure::Halt(format!("the checkpoint cannot be stored: {error}")))?;
             lines.push_str(&format!("{action}\n{checkpoint}\n"));
         }
         let answer = self.elasticsearch.lines(&format!("{}/_bulk", self.names.checkpoints()), lines.into()).await?;
         for item in answer["items"].as_array().into_iter().flatten() {
-            match verdict(&item["index"]) {
+            match verdict(item.get("index").unwrap_or(&item["create"])) {
                 Verdict::Stored => {}
                 Verdict::Newer => return Err(StoreFailure::Superseded),
                 Verdict::Busy(why) => return Err(StoreFailure::Unavailable(why)),
@@ -331,6 +338,14 @@ impl Store {
 
     fn checkpoint_id(&self, partition: u32) -> String {
         self.names.projection().checkpoint_id(partition)
+    }
+}
+
+/// How a document is written in the place of what was found under its id, which may be nothing.
+fn instead_of(found: &Value, id: &str) -> Value {
+    match (found.get("_seq_no"), found.get("_primary_term")) {
+        (Some(seq_no), Some(term)) => json!({ "index": { "_id": id, "if_seq_no": seq_no, "if_primary_term": term } }),
+        _ => json!({ "create": { "_id": id } }),
     }
 }
 

@@ -1,13 +1,13 @@
 //! A search as Elasticsearch is asked: pure.
 //!
 //! Words are looked for over all fields together, as if a post were one text in which its title counts most (BM25F, by
-//! Elasticsearch's `combined_fields`): a word in the title and another in the text are both found. Posts that have other words by a
-//! letter or two follow far behind. Nothing of what a person types is read as a query language.
+//! Elasticsearch's `combined_fields`): a word in the title and another in the text are both found. Where posts may have words that differ by
+//! a letter or two instead, they follow far behind. Nothing of what a person types is read as a query language.
 
 use serde_json::{Value, json};
 
 use super::filter::{filters, published};
-use super::params::{Order, SearchParams, SortBy, SuggestParams};
+use super::params::{Order, SearchParams, SortBy, Spelling, SuggestParams};
 use super::words::Words;
 use crate::store::QUERY_LIMIT;
 use crate::viewer::Viewer;
@@ -21,10 +21,10 @@ const FRAGMENT_CHARS: u32 = 180;
 const LEFT_OUT: [&str; 1] = ["text"];
 
 /// The body of a search.
-pub fn search(params: &SearchParams, viewer: Viewer) -> Value {
+pub fn search(params: &SearchParams, viewer: Viewer, spelling: Spelling) -> Value {
     let mut body = json!({
         "query": { "bool": {
-            "must": wanted(&params.words),
+            "must": wanted(&params.words, spelling),
             "should": better(&params.words),
             "filter": filters(params, viewer),
         } },
@@ -52,7 +52,7 @@ pub fn search(params: &SearchParams, viewer: Viewer) -> Value {
         },
     });
     if let Some(after) = &params.after {
-        body["search_after"] = after.clone();
+        body["search_after"] = after.sort.clone();
         // They were given with the first hits, and are the same.
         body["aggs"] = json!({});
     }
@@ -75,7 +75,7 @@ pub fn suggest(params: &SuggestParams) -> Value {
 }
 
 /// What a post must have to be a hit at all.
-fn wanted(words: &Words) -> Vec<Value> {
+fn wanted(words: &Words, spelling: Spelling) -> Vec<Value> {
     let phrase = |phrase: &String| {
         json!({ "multi_match": {
             "query": phrase, "type": "phrase", "fields": ["title.exact^4", "excerpt.exact^2", "text.exact"],
@@ -84,15 +84,17 @@ fn wanted(words: &Words) -> Vec<Value> {
     let mut wanted: Vec<Value> = words.phrases.iter().map(phrase).collect();
     if !words.loose.is_empty() {
         let loose = &words.loose;
-        wanted.push(json!({ "bool": { "minimum_should_match": 1, "should": [
-            { "combined_fields": {
+        let mut ways = vec![
+            json!({ "combined_fields": {
                 "query": loose,
                 "fields": ["title^4", "tags.words^3", "excerpt^2", "text"],
                 "minimum_should_match": ENOUGH_WORDS,
-            } },
+            } }),
             // Words so frequent that `english` leaves them out are found here, when there are no others.
-            { "match": { "text.exact": { "query": loose, "operator": "and", "boost": 0.1 } } },
-            { "multi_match": {
+            json!({ "match": { "text.exact": { "query": loose, "operator": "and", "boost": 0.1 } } }),
+        ];
+        if spelling == Spelling::Similar {
+            ways.push(json!({ "multi_match": {
                 "query": loose,
                 "type": "best_fields",
                 "fields": ["title^4", "text"],
@@ -100,8 +102,9 @@ fn wanted(words: &Words) -> Vec<Value> {
                 "prefix_length": 1,
                 "minimum_should_match": ENOUGH_WORDS,
                 "boost": 0.1,
-            } },
-        ] } }));
+            } }));
+        }
+        wanted.push(json!({ "bool": { "minimum_should_match": 1, "should": ways } }));
     }
     wanted
 }
@@ -136,6 +139,7 @@ fn sort(order: Order) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::search::params::After;
     use service::params::{FromParams, Params};
     use uuid::Uuid;
 
@@ -144,7 +148,7 @@ mod tests {
     }
 
     fn filter(query: &str, viewer: Viewer) -> String {
-        search(&params(query), viewer)["query"]["bool"]["filter"].to_string()
+        search(&params(query), viewer, Spelling::Similar)["query"]["bool"]["filter"].to_string()
     }
 
     #[test]
@@ -160,16 +164,17 @@ mod tests {
     fn what_is_typed_stands_in_the_body_as_text_alone() {
         let typed = r#"title:x AND (y OR "z w") ~ * ? \ /r/ {"match_all":{}}"#;
         let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("q", typed).finish();
-        let body = search(&params(&query), Viewer::Public).to_string();
+        let body = search(&params(&query), Viewer::Public, Spelling::Similar).to_string();
         assert!(!body.contains("query_string") && !body.contains("regexp") && !body.contains("script"));
     }
 
     #[test]
     fn facets_are_counted_once_and_not_for_every_stretch() {
         let first = params("q=war");
-        assert!(search(&first, Viewer::Public)["aggs"]["tags"].is_object());
-        let next = SearchParams { after: Some(json!([1.0, "x"])), ..first };
-        let body = search(&next, Viewer::Public);
+        assert!(search(&first, Viewer::Public, Spelling::AsTyped)["aggs"]["tags"].is_object());
+        let after = After { sort: json!([1.0, "x"]), spelling: Spelling::AsTyped };
+        let next = SearchParams { after: Some(after), ..first };
+        let body = search(&next, Viewer::Public, Spelling::AsTyped);
         assert_eq!((&body["aggs"], &body["search_after"]), (&json!({}), &json!([1.0, "x"])));
     }
 }

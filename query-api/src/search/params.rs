@@ -1,3 +1,4 @@
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use service::params::{FromParams, Params};
 
@@ -14,8 +15,23 @@ pub struct SearchParams {
     pub century: Option<i32>,
     pub order: Order,
     pub limit: u32,
-    /// The sort values of the last hit that the client has seen.
-    pub after: Option<Value>,
+    pub after: Option<After>,
+}
+
+/// Where a client goes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct After {
+    /// The sort values of the last hit that it has seen.
+    pub sort: Value,
+    pub spelling: Spelling,
+}
+
+/// Which words count as those that were typed, in whichever form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Spelling {
+    AsTyped,
+    /// Also those that differ by a letter or two.
+    Similar,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,9 +110,9 @@ impl FromParams for SearchParams {
 }
 
 impl SearchParams {
-    /// The cursor to the place just after a hit with these sort values.
-    pub fn cursor(&self, sort: &Value) -> String {
-        seal(sort, &self.list())
+    /// The cursor to a place.
+    pub fn cursor(&self, after: &After) -> String {
+        seal(after, &self.list())
     }
 
     /// Names the list for its cursors.
@@ -163,9 +179,9 @@ mod tests {
 
     #[test]
     fn a_cursor_goes_on_in_its_own_search_alone() {
-        let sort = json!([1.25, "id"]);
-        let cursor = parse("q=war").unwrap().cursor(&sort);
-        assert_eq!(parse(&format!("q=war&cursor={cursor}")).unwrap().after, Some(sort));
+        let after = After { sort: json!([1.25, "id"]), spelling: Spelling::Similar };
+        let cursor = parse("q=war").unwrap().cursor(&after);
+        assert_eq!(parse(&format!("q=war&cursor={cursor}")).unwrap().after, Some(after));
         assert_eq!(parse("q=war&cursor=").unwrap().after, None);
         for other in ["q=peace", "q=war&tag=x", "q=war&century=18", "q=war&sortBy=title"] {
             assert_eq!(refused(&format!("{other}&cursor={cursor}")), ["cursor"], "{other}");

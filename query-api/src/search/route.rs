@@ -1,18 +1,24 @@
 use axum::response::Response;
+use serde_json::Value;
 use service::problem::{Problem, ProblemBody};
 
 use super::body;
-use super::params::SearchParams;
+use super::params::{After, SearchParams, Spelling};
+use super::query::{Index, SearchError};
 use super::view::{Facets, Found, Hit, SearchResults};
 use crate::people::query::{Names, names};
 use crate::read::ReadRequest;
 use crate::store::{Moment, Store, StoreError};
+use crate::viewer::Viewer;
+
+/// Where fewer posts have the words as they were typed, those that have similar ones are found as well.
+const ENOUGH_POSTS: u64 = 10;
 
 /// Searches posts
 ///
 /// Everything in `q` is words, and what stands between quotation marks a phrase that must be there as it is. Other forms of a word
-/// count as well, and words that differ by a letter or two, which come last. Published posts are for everybody; authors find their own
-/// drafts too, editors and admins all, when `status` asks for them.
+/// count as well, and where that finds fewer than ten posts, so do words that differ by a letter or two, which come last. Published
+/// posts are for everybody; authors find their own drafts too, editors and admins all, when `status` asks for them.
 ///
 /// A search sees what was written about a second before; with `Groot-Min-Position` it waits for that position and sees it.
 #[utoipa::path(
@@ -50,14 +56,15 @@ pub async fn search(request: ReadRequest) -> Result<Response, Problem> {
     let (params, asked) = request.check::<SearchParams>()?;
     let viewer = asked.viewer;
     let (moment, reply) = asked.admit(&reads.search.progress).await?;
-    let mut answer = reads.search.index.search(moment, &body::search(&params, viewer)).await?;
-    let total = answer["hits"]["total"]["value"].as_u64().unwrap_or_default();
+    let (mut answer, spelling) = find(&reads.search.index, moment, &params, viewer).await?;
+    let total = total(&answer);
     let found: Vec<Found> = serde_json::from_value(answer["hits"]["hits"].take()).map_err(Problem::internal)?;
     let aggregations = answer["aggregations"].take();
     let people = found.iter().map(|found| found.post.author_id).chain(Facets::authors(&aggregations));
     let names = names_if_possible(&reads.store, people.collect()).await;
     let is_full = found.len() == params.limit as usize;
-    let next_cursor = found.last().filter(|_| is_full).map(|last| params.cursor(&last.sort));
+    let last = found.last().filter(|_| is_full);
+    let next_cursor = last.map(|last| params.cursor(&After { sort: last.sort.clone(), spelling }));
     let results = SearchResults {
         data: found.into_iter().map(|found| Hit::new(found, &names)).collect(),
         limit: params.limit,
@@ -66,6 +73,28 @@ pub async fn search(request: ReadRequest) -> Result<Response, Problem> {
         facets: params.after.is_none().then(|| Facets::new(&aggregations, &names)),
     };
     reply.with(&results, None)
+}
+
+/// Similar words are looked for only where there is little else: that takes many times as long, and where there is much, nobody comes to
+/// them. Behind a cursor the search is the one before it.
+async fn find(
+    index: &Index,
+    moment: Option<u32>,
+    params: &SearchParams,
+    viewer: Viewer,
+) -> Result<(Value, Spelling), SearchError> {
+    let spelling = params.after.as_ref().map_or(Spelling::AsTyped, |after| after.spelling);
+    let answer = index.search(moment, &body::search(params, viewer, spelling)).await?;
+    let is_enough = params.words.loose.is_empty() || params.after.is_some() || total(&answer) >= ENOUGH_POSTS;
+    if is_enough {
+        return Ok((answer, spelling));
+    }
+    let similar = Spelling::Similar;
+    Ok((index.search(moment, &body::search(params, viewer, similar)).await?, similar))
+}
+
+fn total(answer: &Value) -> u64 {
+    answer["hits"]["total"]["value"].as_u64().unwrap_or_default()
 }
 
 /// Names are another store's. A search that has found something is worth more than they are.

@@ -14,7 +14,7 @@ use projectors::projection::{Changes, Cleared, Saved, StoreFailure};
 use read_model::analytics::rows::ROWS_ALONE;
 use read_model::{Versions, versions};
 
-use super::world::{Db, NAMES, changes, position, take};
+use super::world::{Db, NAMES, changes, position, prepare, take};
 use crate::ledger::histories::{Story, placed};
 
 const LOG: u64 = 7;
@@ -328,6 +328,27 @@ async fn who_is_ahead_of_what_is_recorded_leaves_nothing_behind() {
     db.clickhouse.run(&ahead).await.unwrap();
     let refused = store.load(0).await;
     assert!(matches!(&refused, Err(StoreFailure::Halt(why)) if why.contains("no more than 1 as done")), "{refused:?}");
+    db.drop_it().await;
+}
+
+#[tokio::test]
+async fn who_was_held_up_while_the_tables_were_lost_cannot_hide_what_is_missing() {
+    let db = Db::new().await;
+    let events = placed(take(&mut Story::new(52, 4), 60), 0);
+    let from = db.write(LOG, &events[..20]).await.unwrap();
+    let (held_up, to) = (db.store(LOG), position(40));
+    assert!(!held_up.begin(0, from, to).await.unwrap());
+    // The tables are lost, and made anew, and somebody else begins at the first event.
+    db.clickhouse.drop_database().await.unwrap();
+    prepare(&db.address).await.unwrap();
+    let other = db.store(LOG);
+    let found = other.load(0).await.unwrap();
+    let beginning = other.write(0, changes(&events[..10]), found, position(10)).await.unwrap();
+    held_up.finish(0, from, to, false).await.unwrap();
+    let next = other.write(0, changes(&events[10..20]), beginning, position(20)).await;
+    assert_eq!(next, Err(StoreFailure::Superseded));
+    let halted = other.load(0).await;
+    assert!(matches!(&halted, Err(StoreFailure::Halt(why)) if why.contains("never begun")), "{halted:?}");
     db.drop_it().await;
 }
 

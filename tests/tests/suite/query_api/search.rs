@@ -127,6 +127,27 @@ async fn words_a_letter_off_are_found_behind_all_that_fit() {
 }
 
 #[tokio::test]
+async fn words_a_letter_off_are_left_out_where_ten_posts_have_them_as_typed() {
+    let searched = Searched::start().await;
+    let similar = titled(99, "Lincon", "x");
+    let exact: Vec<Post> = (1..=10).map(|number| titled(number, "Lincoln", "x")).collect();
+    searched.insert(&[&[similar], &exact[..9]].concat()).await;
+    let first = searched.find("q=lincoln&limit=9").await;
+    let next = searched.find(&format!("q=lincoln&limit=9&cursor={}", first["nextCursor"].as_str().unwrap())).await;
+    assert_eq!([&first["total"], &next["total"]], [10, 10]);
+    assert_eq!(next["data"][0]["title"], "Lincon", "the search behind a cursor is the one before it");
+    assert_eq!(next["data"].as_array().unwrap().len(), 1);
+
+    searched.insert(&exact[9..]).await;
+    let enough = searched.find("q=lincoln&limit=9").await;
+    let next = searched.find(&format!("q=lincoln&limit=9&cursor={}", enough["nextCursor"].as_str().unwrap())).await;
+    assert_eq!([&enough["total"], &next["total"]], [10, 10]);
+    assert_eq!(next["data"][0]["title"], "Lincoln");
+    assert_eq!(searched.find("q=lincon").await["total"], 11, "one post is not enough");
+    searched.end().await;
+}
+
+#[tokio::test]
 async fn a_phrase_is_found_as_it_is() {
     let searched = Searched::start().await;
     searched

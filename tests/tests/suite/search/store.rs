@@ -5,6 +5,7 @@ use projectors::documents::fold as documents;
 use projectors::event::LoggedEvent;
 use projectors::projection::{Saved, StoreFailure};
 use projectors::search::batch::Batch;
+use projectors::together::Write;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -178,6 +179,25 @@ async fn of_two_writers_of_one_position_one_goes_on() {
     let superseded = [&first, &second].iter().filter(|result| ***result == Err(StoreFailure::Superseded)).count();
     assert_eq!(superseded, 1, "{first:?} {second:?}");
     indexes.write(LOG, &events).await.unwrap();
+    indexes.assert_are_fold_of(&events).await;
+    indexes.drop_them().await;
+}
+
+#[tokio::test]
+async fn who_was_held_up_while_the_indexes_were_lost_moves_no_position() {
+    let indexes = Indexes::new().await;
+    let events = placed(Story::new(7, 4).take(60), 0);
+    indexes.write(LOG, &events[..20]).await.unwrap();
+    let from = indexes.write(LOG, &events[20..30]).await.unwrap();
+    let held_up = indexes.store(LOG);
+    let write = [Write { partition: 0, changes: changes(&events[30..]), from, to: position(60) }];
+    let begun = held_up.begin(&write).await.unwrap();
+    // The indexes are lost, and made anew.
+    indexes.lose_them().await;
+    assert_eq!(held_up.finish(&write, &begun).await, Err(StoreFailure::Superseded), "there is no position");
+    indexes.write(LOG, &events[..30]).await.unwrap();
+    assert_eq!(held_up.finish(&write, &begun).await, Err(StoreFailure::Superseded), "it is another one");
+    indexes.write(LOG, &events[30..]).await.unwrap();
     indexes.assert_are_fold_of(&events).await;
     indexes.drop_them().await;
 }

@@ -99,6 +99,16 @@ impl Indexes {
     }
 
     pub async fn drop_them(self) {
+        self.delete().await;
+    }
+
+    /// Leaves them there, empty.
+    pub async fn lose_them(&self) {
+        self.delete().await;
+        read_model::search::ensure(&self.elasticsearch, &self.names).await.unwrap();
+    }
+
+    async fn delete(&self) {
         for index in self.names.indexes() {
             self.elasticsearch.delete(&index).await.unwrap();
         }

@@ -101,13 +101,6 @@ impl Store {
     /// [`StoreFailure::Unavailable`], or [`StoreFailure::Halt`] for a checkpoint that is not of this log or lacks what must stand before it.
     pub async fn load(&self, partition: u32) -> Result<Saved, StoreFailure> {
         let Recorded { done, begun, .. } = self.recorded(partition).await?;
-        // As by somebody who was held up in the middle of a batch while the tables were lost and made anew.
-        if begun.map_or(0, |begun| begun.revision) < done.revision {
-            return Err(StoreFailure::Halt(format!(
-                "of partition {partition} the batch {} is recorded as done and was never begun; rebuild the projection",
-                done.revision
-            )));
-        }
         if let Some(begun) = begun.filter(|begun| begun.revision > done.revision + 1) {
             return Err(StoreFailure::Halt(format!(
                 "of partition {partition} the batch {} is recorded as begun and no more than {} as done; rebuild the projection",
@@ -268,6 +261,17 @@ impl Store {
         let of = |kind: &str| rows.iter().find(|row| row.kind == kind);
         let saved = |kind: &str| of(kind).map(|row| self.saved(partition, row)).transpose();
         let (done, begun) = (saved(DONE)?.unwrap_or(Saved::NOTHING), saved(BEGUN)?);
+        let begun_before = |begun: Saved| {
+            begun.revision > done.revision
+                || (begun.revision == done.revision && begun.position.next_offset == done.position.next_offset)
+        };
+        // Somebody was held up in the middle of a batch while the tables were lost and made anew.
+        if done.revision > 0 && !begun.is_some_and(begun_before) {
+            return Err(StoreFailure::Halt(format!(
+                "of partition {partition} the batch {} up to {} is recorded as done and was never begun; rebuild the projection",
+                done.revision, done.position.next_offset
+            )));
+        }
         Ok(Recorded { done, begun, begun_text: of(BEGUN).map(|row| row.checkpoint.clone()).unwrap_or_default() })
     }
 

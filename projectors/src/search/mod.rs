@@ -1,13 +1,15 @@
 //! Posts as Elasticsearch documents, to be found by their words.
 //!
 //! - [`batch`]: the events of a batch, by post; [`fold`]: what they make of a post, pure
-//! - [`write`](mod@write): reads the posts that change, folds, writes documents and then the checkpoint
+//! - [`write`](mod@write): reads the posts that change, folds, writes documents and then the checkpoint; [`checkpoints`]: where that
+//!   stands
 //! - [`catalog`]: the versions that there are
 //! - [`dead_letters`]: records that could not be projected, and those behind them
 //! - [`read`]: what the store holds
 
 pub mod batch;
 pub mod catalog;
+pub mod checkpoints;
 pub mod dead_letters;
 pub mod fold;
 pub mod read;

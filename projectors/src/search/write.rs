@@ -9,15 +9,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use chrono::Utc;
 use event_log::position::Position;
-use read_model::Checkpoint;
 use read_model::search::connection::is_passing;
 use read_model::search::{Elasticsearch, ElasticsearchError, SearchNames, SearchPost};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::checkpoint;
 use crate::projection::{Changes, Refused, Saved, StoreFailure};
 use crate::runner::meters;
 use crate::search::batch::{Batch, PostEvents};
@@ -49,7 +46,7 @@ const FORBIDDEN: u16 = 403;
 pub struct Store {
     pub(super) elasticsearch: Elasticsearch,
     pub(super) names: SearchNames,
-    log_id: u64,
+    pub(super) log_id: u64,
     dead_letters: DeadLetters,
     writes: Together<Batch>,
 }
@@ -97,23 +94,6 @@ impl Store {
         &self.dead_letters
     }
 
-    /// How far the store is in a partition.
-    ///
-    /// # Errors
-    /// [`StoreFailure::Unavailable`], or [`StoreFailure::Halt`] for a checkpoint that is not of this log.
-    pub async fn load(&self, partition: u32) -> Result<Saved, StoreFailure> {
-        let path = format!("{}/_doc/{}", self.names.checkpoints(), self.checkpoint_id(partition));
-        let Some(found) = self.elasticsearch.get(&path).await? else {
-            return Ok(Saved::NOTHING);
-        };
-        let checkpoint: Checkpoint = serde_json::from_value(found["_source"].clone()).map_err(|error| {
-            StoreFailure::Halt(format!(
-                "the checkpoint of partition {partition} cannot be read, rebuild the projection: {error}"
-            ))
-        })?;
-        checkpoint::to_saved(&checkpoint, self.log_id)
-    }
-
     /// Writes documents and dead letters, then moves the checkpoint from `from` to `to`. A task of its own does it.
     ///
     /// # Errors
@@ -150,21 +130,9 @@ impl Store {
         self.finish(writes, &begun).await
     }
 
-    /// The checkpoints that [`Store::finish`] is to take the place of, which are where the writes begin.
-    ///
-    /// # Errors
-    /// [`StoreFailure::Superseded`] if one is not.
-    pub async fn begin(&self, writes: &[Write<Batch>]) -> Result<Vec<Value>, StoreFailure> {
-        let ids: Vec<_> = writes.iter().map(|write| self.checkpoint_id(write.partition)).collect();
-        let found = self.many(&self.names.checkpoints(), &json!({ "ids": ids })).await?;
-        let revisions = found.iter().map(|found| found["_source"]["rev"].as_i64().unwrap_or_default());
-        let are_next = revisions.eq(writes.iter().map(|write| write.from.revision));
-        if are_next { Ok(found) } else { Err(StoreFailure::Superseded) }
-    }
-
     /// What documents are at the moment, whether searches see them yet or not, in the order asked for. Those that are not there have no
     /// `_source`.
-    async fn many(&self, index: &str, ids: &Value) -> Result<Vec<Value>, StoreFailure> {
+    pub(super) async fn many(&self, index: &str, ids: &Value) -> Result<Vec<Value>, StoreFailure> {
         let mut answer = self.elasticsearch.post(&format!("{index}/_mget"), ids).await?;
         let found = answer["docs"].as_array_mut().map(std::mem::take).unwrap_or_default();
         match found.iter().find_map(|document| document.get("error")) {
@@ -307,50 +275,10 @@ impl Store {
         }
         Ok(wrongly)
     }
-
-    /// Moves the checkpoints behind what was written. Compare and set by Elasticsearch's own count of writes: where the index was lost and
-    /// made anew meanwhile, there is none to take the place of, or one of another count.
-    ///
-    /// # Errors
-    /// [`StoreFailure::Superseded`] if one was moved since [`Store::begin`].
-    pub async fn finish(&self, writes: &[Write<Batch>], begun: &[Value]) -> Result<(), StoreFailure> {
-        let now = Utc::now();
-        let mut lines = String::new();
-        for (Write { partition, from, to, .. }, found) in writes.iter().zip(begun) {
-            let id = self.checkpoint_id(*partition);
-            let action = instead_of(found, &id);
-            let checkpoint = checkpoint::to_document(id, self.log_id, *partition, to, from.revision + 1, now);
-            let checkpoint = serde_json::to_string(&checkpoint)
-                .map_err(|error| StoreFailure::Halt(format!("the checkpoint cannot be stored: {error}")))?;
-            lines.push_str(&format!("{action}\n{checkpoint}\n"));
-        }
-        let answer = self.elasticsearch.lines(&format!("{}/_bulk", self.names.checkpoints()), lines.into()).await?;
-        for item in answer["items"].as_array().into_iter().flatten() {
-            match verdict(item.get("index").unwrap_or(&item["create"])) {
-                Verdict::Stored => {}
-                Verdict::Newer => return Err(StoreFailure::Superseded),
-                Verdict::Busy(why) => return Err(StoreFailure::Unavailable(why)),
-                Verdict::Refused(why) | Verdict::Wrong(why) => return Err(StoreFailure::Halt(why)),
-            }
-        }
-        Ok(())
-    }
-
-    fn checkpoint_id(&self, partition: u32) -> String {
-        self.names.projection().checkpoint_id(partition)
-    }
-}
-
-/// How a document is written in the place of what was found under its id, which may be nothing.
-fn instead_of(found: &Value, id: &str) -> Value {
-    match (found.get("_seq_no"), found.get("_primary_term")) {
-        (Some(seq_no), Some(term)) => json!({ "index": { "_id": id, "if_seq_no": seq_no, "if_primary_term": term } }),
-        _ => json!({ "create": { "_id": id } }),
-    }
 }
 
 /// What became of one document.
-enum Verdict {
+pub(super) enum Verdict {
     Stored,
     /// One of this version or a later one is there.
     Newer,
@@ -362,7 +290,7 @@ enum Verdict {
     Wrong(String),
 }
 
-fn verdict(item: &Value) -> Verdict {
+pub(super) fn verdict(item: &Value) -> Verdict {
     let status = item["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or_default();
     let error = &item["error"];
     let beneath = error["caused_by"]["reason"].as_str().map(|beneath| format!(": {beneath}")).unwrap_or_default();

@@ -90,8 +90,8 @@ fn wanted(words: &Words, spelling: Spelling) -> Vec<Value> {
                 "fields": ["title^4", "tags.words^3", "excerpt^2", "text"],
                 "minimum_should_match": ENOUGH_WORDS,
             } }),
-            // Words so frequent that `english` leaves them out are found here, when there are no others.
-            json!({ "match": { "text.exact": { "query": loose, "operator": "and", "boost": 0.1 } } }),
+            // The forms that were typed count more. Words so frequent that `english` leaves them out are found here, when there are no others.
+            json!({ "match": { "text.exact": { "query": loose, "operator": "and", "boost": 0.5 } } }),
         ];
         if spelling == Spelling::Similar {
             ways.push(json!({ "multi_match": {
@@ -121,7 +121,7 @@ fn better(words: &Words) -> Vec<Value> {
     ];
     if loose.contains(' ') {
         better.push(json!({ "match_phrase": { "title.exact": { "query": loose, "slop": 3, "boost": 4 } } }));
-        better.push(json!({ "match_phrase": { "text": { "query": loose, "slop": 2, "boost": 2 } } }));
+        better.push(json!({ "match_phrase": { "text.exact": { "query": loose, "slop": 2 } } }));
     }
     better
 }

@@ -17,8 +17,8 @@ const ENOUGH_POSTS: u64 = 10;
 /// Searches posts
 ///
 /// Everything in `q` is words, and what stands between quotation marks a phrase that must be there as it is. Other forms of a word
-/// count as well, and where that finds fewer than ten posts, so do words that differ by a letter or two, which come last. Published
-/// posts are for everybody; authors find their own drafts too, editors and admins all, when `status` asks for them.
+/// count as well, and where that finds fewer than ten posts, so do words that differ by a letter or two, which are worth less.
+/// Published posts are for everybody; authors find their own drafts too, editors and admins all, when `status` asks for them.
 ///
 /// A search sees what was written about a second before; with `Groot-Min-Position` it waits for that position and sees it.
 #[utoipa::path(
@@ -90,7 +90,14 @@ async fn find(
         return Ok((answer, spelling));
     }
     let similar = Spelling::Similar;
-    Ok((index.search(moment, &body::search(params, viewer, similar)).await?, similar))
+    match index.search(moment, &body::search(params, viewer, similar)).await {
+        Ok(more) => Ok((more, similar)),
+        Err(error) if total(&answer) > 0 => {
+            tracing::warn!(error = %error, "a search is answered without similar words");
+            Ok((answer, spelling))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn total(answer: &Value) -> u64 {

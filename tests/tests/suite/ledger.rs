@@ -120,6 +120,11 @@ impl Process {
         until(what, async || states().iter().any(|(partition, state)| is(*partition, state)).then_some(())).await;
     }
 
+    /// Waits until `/ready` says so: a position is in the store a moment before whoever wrote it knows.
+    pub async fn becomes_ready(&self) {
+        until("the process to be ready", async || self.unready_because().await.is_none().then_some(())).await;
+    }
+
     /// The reason that `/ready` gives, or none if it is ready.
     pub async fn unready_because(&self) -> Option<String> {
         self.health.readiness().await.checks.into_values().find_map(|check| check.reason)

@@ -18,7 +18,7 @@ async fn the_tables_equal_an_independent_fold_of_the_log_before_and_after_a_rest
     let process = world.start().await;
     writers.append(&world, &take(&mut story, 60)).await;
     world.assert_catches_up().await;
-    assert_eq!(process.unready_because().await, None);
+    process.becomes_ready().await;
     process.stop().await;
 
     writers.append(&world, &take(&mut story, 40)).await;
@@ -131,7 +131,7 @@ async fn an_outage_of_clickhouse_is_waited_for_and_then_made_up() {
 
     tokio::task::spawn_blocking(|| stack().restart("clickhouse").unwrap()).await.unwrap();
     world.assert_catches_up().await;
-    assert_eq!(process.unready_because().await, None);
+    process.becomes_ready().await;
     process.stop().await;
     world.db.drop_it().await;
 }

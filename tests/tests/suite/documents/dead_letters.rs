@@ -105,7 +105,8 @@ async fn a_poison_event_parks_its_aggregate_with_its_followers_until_a_retry_suc
     let posts = world.db.documents().await.posts;
     assert_eq!(posts[&poisoned[0].meta.aggregate_id].version, 1);
     assert_eq!(posts[&healthy[0].meta.aggregate_id].version, 4, "others go on");
-    assert_eq!(process.unready_because().await, None, "one parked aggregate is no reason to be away");
+    // One parked aggregate is no reason to be away.
+    process.becomes_ready().await;
 
     let (code, listed) = tool(&world, &["list"]).await;
     assert!(code == 0 && listed.contains(&key) && listed.contains("waiting"), "{code} {listed}");
@@ -153,7 +154,7 @@ async fn a_retry_for_which_the_store_lacks_something_waits_on_and_halts_nothing(
     assert_eq!(parked(&world).await[0].letters, 2);
     writer.commit(vec![record(&world, &healthy[0])]).await;
     world.has_read_everything().await;
-    assert_eq!(process.unready_because().await, None);
+    process.becomes_ready().await;
     process.stop().await;
     world.db.drop_it().await;
 }
@@ -172,7 +173,7 @@ async fn with_something_parked_an_outage_of_the_store_passes() {
     process.until("a partition that waits", |_, state| matches!(state, State::Waiting(_))).await;
     tokio::task::spawn_blocking(|| stack().restart("mongodb").unwrap()).await.unwrap();
     process.until("the partition to run again", |_, state| *state == State::Running).await;
-    assert_eq!(process.unready_because().await, None);
+    process.becomes_ready().await;
     process.stop().await;
     world.db.drop_it().await;
 }
@@ -197,7 +198,7 @@ async fn what_is_dropped_stays_as_it_is_and_what_follows_is_left_out() {
     world.has_read_everything().await;
     assert_eq!(parked(&world).await[0].letters, 1, "the mark that it was dropped");
     assert_eq!(world.db.documents().await.posts[&life[0].meta.aggregate_id].version, 1);
-    assert_eq!(process.unready_because().await, None);
+    process.becomes_ready().await;
     process.stop().await;
     world.db.drop_it().await;
 }
@@ -228,7 +229,7 @@ async fn past_the_bound_the_partition_stands_still_until_fewer_are_parked() {
     assert!(letters(&world).order(&key, Standing::Drop).await.unwrap());
     world.has_read_everything().await;
     process.until("partition 0 runs", |partition, state| partition == 0 && *state == State::Running).await;
-    assert_eq!(process.unready_because().await, None);
+    process.becomes_ready().await;
     process.stop().await;
     world.db.drop_it().await;
 }

@@ -29,7 +29,7 @@ async fn the_store_equals_an_independent_fold_of_the_log_before_and_after_a_rest
     let process = world.start().await;
     writers.append(&world, &story.take(60)).await;
     world.assert_catches_up().await;
-    assert_eq!(process.unready_because().await, None);
+    process.becomes_ready().await;
     process.stop().await;
 
     writers.append(&world, &story.take(40)).await;
@@ -204,7 +204,7 @@ async fn an_outage_of_mongodb_is_waited_for_and_then_made_up() {
 
     tokio::task::spawn_blocking(|| stack().restart("mongodb").unwrap()).await.unwrap();
     world.assert_catches_up().await;
-    assert_eq!(process.unready_because().await, None);
+    process.becomes_ready().await;
     process.stop().await;
     world.db.drop_it().await;
 }

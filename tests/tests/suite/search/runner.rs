@@ -17,7 +17,7 @@ async fn the_index_equals_an_independent_fold_of_the_log_before_and_after_a_rest
     let process = world.start().await;
     writers.append(&world, &story.take(60)).await;
     world.assert_catches_up().await;
-    assert_eq!(process.unready_because().await, None);
+    process.becomes_ready().await;
     process.stop().await;
 
     writers.append(&world, &story.take(60)).await;
@@ -68,7 +68,7 @@ async fn an_outage_of_elasticsearch_is_waited_for_and_then_made_up() {
 
     tokio::task::spawn_blocking(|| stack().restart("elasticsearch").unwrap()).await.unwrap();
     world.assert_catches_up().await;
-    assert_eq!(process.unready_because().await, None);
+    process.becomes_ready().await;
     process.stop().await;
     world.indexes.drop_them().await;
 }
@@ -88,7 +88,7 @@ async fn an_index_that_takes_no_writes_for_a_while_is_waited_for_and_parks_nothi
     process.until("a partition that waits", |_, state| matches!(state, State::Waiting(_))).await;
     world.indexes.elasticsearch.put(&settings, &block(false)).await.unwrap();
     world.assert_catches_up().await;
-    assert_eq!(process.unready_because().await, None);
+    process.becomes_ready().await;
     process.stop().await;
     world.indexes.drop_them().await;
 }

@@ -169,34 +169,48 @@ async fn of_batches_that_are_written_together_one_that_was_superseded_does_not_k
 
 #[tokio::test]
 async fn of_two_writers_of_one_position_one_goes_on() {
-    let indexes = Indexes::new().await;
-    let events = placed(Story::new(5, 4).take(60), 0);
-    let [one, other] = [indexes.store(LOG), indexes.store(LOG)];
-    let (first, second) = tokio::join!(
-        one.write(0, changes(&events[..40]), Saved::NOTHING, position(40)),
-        other.write(0, changes(&events[..60]), Saved::NOTHING, position(60)),
-    );
-    let superseded = [&first, &second].iter().filter(|result| ***result == Err(StoreFailure::Superseded)).count();
-    assert_eq!(superseded, 1, "{first:?} {second:?}");
-    indexes.write(LOG, &events).await.unwrap();
-    indexes.assert_are_fold_of(&events).await;
-    indexes.drop_them().await;
+    // From where nothing is stored, and from where something is.
+    for before in [0, 20] {
+        let indexes = Indexes::new().await;
+        let events = placed(Story::new(5, 4).take(60), 0);
+        let [one, other] = [indexes.store(LOG), indexes.store(LOG)];
+        let from = match before {
+            0 => Saved::NOTHING,
+            before => indexes.write(LOG, &events[..before]).await.unwrap(),
+        };
+        let (first, second) = tokio::join!(
+            one.write(0, changes(&events[before..40]), from, position(40)),
+            other.write(0, changes(&events[before..]), from, position(60)),
+        );
+        let superseded = [&first, &second].iter().filter(|result| ***result == Err(StoreFailure::Superseded)).count();
+        assert_eq!(superseded, 1, "{first:?} {second:?}");
+        indexes.write(LOG, &events).await.unwrap();
+        indexes.assert_are_fold_of(&events).await;
+        indexes.drop_them().await;
+    }
 }
 
 #[tokio::test]
 async fn who_was_held_up_while_the_indexes_were_lost_moves_no_position() {
     let indexes = Indexes::new().await;
     let events = placed(Story::new(7, 4).take(60), 0);
+    let held_up = indexes.store(LOG);
+    let first = [Write { partition: 1, changes: changes(&events), from: Saved::NOTHING, to: position(60) }];
+    let first_begun = held_up.begin(&first).await.unwrap();
     indexes.write(LOG, &events[..20]).await.unwrap();
     let from = indexes.write(LOG, &events[20..30]).await.unwrap();
-    let held_up = indexes.store(LOG);
     let write = [Write { partition: 0, changes: changes(&events[30..]), from, to: position(60) }];
     let begun = held_up.begin(&write).await.unwrap();
     // The indexes are lost, and made anew.
     indexes.lose_them().await;
     assert_eq!(held_up.finish(&write, &begun).await, Err(StoreFailure::Superseded), "there is no position");
-    indexes.write(LOG, &events[..30]).await.unwrap();
+    assert_eq!(held_up.finish(&first, &first_begun).await, Err(StoreFailure::Superseded), "nor one that was none");
+    assert_eq!(held_up.load(1).await.unwrap(), Saved::NOTHING);
+    indexes.write(LOG, &events[..15]).await.unwrap();
+    indexes.write(LOG, &events[15..25]).await.unwrap();
     assert_eq!(held_up.finish(&write, &begun).await, Err(StoreFailure::Superseded), "it is another one");
+    assert_eq!(held_up.begin(&write).await, Err(StoreFailure::Superseded), "of the same revision");
+    indexes.write(LOG, &events[25..30]).await.unwrap();
     indexes.write(LOG, &events[30..]).await.unwrap();
     indexes.assert_are_fold_of(&events).await;
     indexes.drop_them().await;

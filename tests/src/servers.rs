@@ -18,6 +18,8 @@ pub enum Servers {
     WholeBench,
     /// Three brokers, of which two must have each record, and [`WAYS`] ways to them through proxies.
     Cluster,
+    /// The same for a bench.
+    BenchCluster,
 }
 
 /// How many ways there are to the brokers of the cluster, so that programs can be cut off one by one.
@@ -33,6 +35,7 @@ static FAILING: OnceLock<Stack> = OnceLock::new();
 static BENCH: OnceLock<Stack> = OnceLock::new();
 static WHOLE_BENCH: OnceLock<Stack> = OnceLock::new();
 static CLUSTER: OnceLock<Stack> = OnceLock::new();
+static BENCH_CLUSTER: OnceLock<Stack> = OnceLock::new();
 
 impl Servers {
     /// Starts them for the first who asks; they end with the test binary. Blocks.
@@ -43,34 +46,40 @@ impl Servers {
             Self::Bench => (&BENCH, "bench"),
             Self::WholeBench => (&WHOLE_BENCH, "whole-bench"),
             Self::Cluster => (&CLUSTER, "cluster"),
+            Self::BenchCluster => (&BENCH_CLUSTER, "bench-cluster"),
         };
         cell.get_or_init(|| Stack::start(name, &self.options()).expect("the servers start"))
     }
 
     /// What there is to start.
     pub fn options(self) -> Options {
-        if self == Self::Failing {
+        let whole = [CORE.as_slice(), &STORES].concat();
+        let cluster = [CORE.as_slice(), &[Service::Toxiproxy]].concat();
+        match self {
+            Self::Steady => Options::for_test(&whole),
             // A broker that hangs for as long as a command may take is missed by its controller, which it is itself: when it wakes up
             // the cluster has no brokers for a moment.
-            return Options::for_test(&[CORE.as_slice(), &STORES].concat())
+            Self::Failing => Options::for_test(&whole)
                 .kafka_setting("broker.heartbeat.interval.ms", "500")
-                .kafka_setting("broker.session.timeout.ms", "3000");
+                .kafka_setting("broker.session.timeout.ms", "3000"),
+            Self::Bench => Options::for_bench(&CORE),
+            Self::WholeBench => Options::for_bench(&whole),
+            Self::Cluster => of_three(Options::for_test(&cluster)),
+            Self::BenchCluster => of_three(Options::for_bench(&cluster)),
         }
-        match self {
-            Self::Bench => return Options::for_test(&CORE),
-            Self::Steady | Self::WholeBench => return Options::for_test(&[CORE.as_slice(), &STORES].concat()),
-            Self::Failing | Self::Cluster => {}
-        }
-        Options::for_test(&[CORE.as_slice(), &[Service::Toxiproxy]].concat())
-            .brokers(3)
-            .ways(WAYS)
-            // Brokers forget who wrote after a second without a record, not after a day: a retry after that is a duplicate.
-            .kafka_setting("producer.id.expiration.ms", "1000")
-            .kafka_setting("producer.id.expiration.check.interval.ms", "500")
     }
 
     /// The same for a task, whose thread must not be blocked.
     pub async fn stack(self) -> &'static Stack {
         tokio::task::spawn_blocking(move || self.start()).await.expect("the servers start")
     }
+}
+
+fn of_three(options: Options) -> Options {
+    options
+        .brokers(3)
+        .ways(WAYS)
+        // Brokers forget who wrote after a second without a record, not after a day: a retry after that is a duplicate.
+        .kafka_setting("producer.id.expiration.ms", "1000")
+        .kafka_setting("producer.id.expiration.check.interval.ms", "500")
 }

@@ -35,6 +35,8 @@ pub struct Options {
     pub ways: usize,
     /// Lines that go into each broker's configuration.
     pub kafka_settings: Vec<(String, String)>,
+    /// Whether Java compiles as far as it can. That pays after minutes, and costs a server of a test more than all it is asked.
+    pub optimising: bool,
     pub lifetime: Lifetime,
 }
 
@@ -49,6 +51,11 @@ pub enum Lifetime {
 impl Options {
     /// A stack for a test: the services named, one broker, gone afterwards.
     pub fn for_test(services: &[Service]) -> Self {
+        Self { optimising: false, ..Self::for_bench(services) }
+    }
+
+    /// The same, to be measured.
+    pub fn for_bench(services: &[Service]) -> Self {
         Self::new(services, Lifetime::WithThisProgram)
     }
 
@@ -58,7 +65,14 @@ impl Options {
     }
 
     fn new(services: &[Service], lifetime: Lifetime) -> Self {
-        Self { services: services.to_vec(), brokers: 1, ways: 0, kafka_settings: Vec::new(), lifetime }
+        Self {
+            services: services.to_vec(),
+            brokers: 1,
+            ways: 0,
+            kafka_settings: Vec::new(),
+            optimising: true,
+            lifetime,
+        }
     }
 
     /// Proxies between programs and brokers; needs [`Service::Toxiproxy`].
@@ -127,8 +141,14 @@ impl Stack {
         };
         let secrets = keys::provide(&paths)?;
         let addresses = Addresses::new(&ports, &options.services, &secrets);
-        let site =
-            Site { cache: &cache, paths: &paths, ports: &ports, progress, kafka_settings: &options.kafka_settings };
+        let site = Site {
+            cache: &cache,
+            paths: &paths,
+            ports: &ports,
+            progress,
+            kafka_settings: &options.kafka_settings,
+            optimising: options.optimising,
+        };
         let started = start_all(&options.services, &site);
         let running = match started {
             Ok(running) => running,

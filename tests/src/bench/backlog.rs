@@ -57,7 +57,7 @@ struct Results<'a> {
 
 /// Measures the others' latency at `rate` commands per second.
 pub async fn run(options: load::Options, rate: f64) -> Result<()> {
-    let stack = Servers::Cluster.stack().await;
+    let stack = Servers::BenchCluster.stack().await;
     let Fresh { kafka, mut env, .. } = Fresh::on(stack, "backlog", PARTITIONS);
     env.push(("GROOT_KAFKA_BROKERS".to_owned(), stack.addresses().ways[WAY].clone()));
     let program = Program::start(stack, "backlog-command-api", "command-api", &[], &env);

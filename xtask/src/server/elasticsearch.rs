@@ -59,7 +59,7 @@ indices.breaker.total.use_real_memory: false
     ];
     Ok(Server {
         service: Service::Elasticsearch,
-        launch: java("elasticsearch", args.to_vec(), Vec::new()),
+        launch: java("elasticsearch", site.optimising, args.to_vec(), Vec::new()),
         ports: vec![port, transport],
         probe: site.ports.probe(Service::Elasticsearch),
     })

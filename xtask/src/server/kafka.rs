@@ -47,7 +47,7 @@ pub(super) fn lay_out(site: &Site) -> Result<Vec<Server>> {
         ];
         servers.push(Server {
             service: Service::Kafka,
-            launch: java(&name, args.map(str::to_owned).to_vec(), Vec::new()),
+            launch: java(&name, site.optimising, args.map(str::to_owned).to_vec(), Vec::new()),
             ports: vec![port, controller],
             probe: Probe::Kafka { port, brokers },
         });

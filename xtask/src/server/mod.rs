@@ -75,6 +75,8 @@ pub(crate) struct Site<'a> {
     pub progress: &'a Progress,
     /// Lines that go into each broker's configuration.
     pub kafka_settings: &'a [(String, String)],
+    /// Whether Java compiles as far as it can.
+    pub optimising: bool,
 }
 
 /// Fetches what `service` needs, writes its configuration and says how to start it.
@@ -198,6 +200,9 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 /// `java` with the arguments, for all the servers that run on it.
-fn java(name: &str, args: Vec<String>, env: Vec<(String, String)>) -> Launch {
+fn java(name: &str, optimising: bool, mut args: Vec<String>, env: Vec<(String, String)>) -> Launch {
+    if !optimising {
+        args.insert(0, "-XX:TieredStopAtLevel=1".to_owned());
+    }
     Launch { name: name.to_owned(), program: PathBuf::from("java"), args, env }
 }

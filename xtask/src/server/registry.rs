@@ -26,11 +26,13 @@ pub(super) fn lay_out(site: &Site) -> Result<Server> {
             format!("jdbc:h2:file:{}/registry;DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0", data.display()),
         ),
     ];
-    let args = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-jar", &runner.display().to_string()];
+    let args = ["-Xmx256m", "-XX:+UseSerialGC", "-jar", &runner.display().to_string()];
     Ok(Server {
         service: Service::Registry,
         launch: java(
             "registry",
+            // It is asked once for each schema.
+            false,
             args.map(str::to_owned).to_vec(),
             env.map(|(key, value)| (key.to_owned(), value)).to_vec(),
         ),

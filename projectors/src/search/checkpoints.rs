@@ -51,29 +51,24 @@ impl Store {
     pub async fn begin(&self, writes: &[Write<Batch>]) -> Result<Vec<Place>, StoreFailure> {
         let ids: Vec<_> = writes.iter().map(|write| self.checkpoint_id(write.partition)).collect();
         let found = self.many(&self.names.checkpoints(), &json!({ "ids": ids })).await?;
-        let is_next = |found: &Value, from: Saved| {
+        let are_at = found.iter().map(|found| {
             let (revision, offset) = (&found["_source"]["rev"], &found["_source"]["nextOffset"]);
             (revision.as_i64().unwrap_or_default(), offset.as_u64().unwrap_or_default())
-                == (from.revision, from.position.next_offset)
-        };
-        if !found.iter().zip(writes).all(|(found, write)| is_next(found, write.from)) {
+        });
+        if !are_at.eq(writes.iter().map(|Write { from, .. }| (from.revision, from.position.next_offset))) {
             return Err(StoreFailure::Superseded);
         }
-        let mut places: Vec<_> = found.iter().map(Place::of).collect();
-        let missing = || places.iter().zip(writes).filter(|(place, _)| place.is_none()).map(|(_, write)| write);
         let mut lines = String::new();
-        for Write { partition, from, .. } in missing() {
-            let create = json!({ "create": { "_id": self.checkpoint_id(*partition) } });
-            lines.push_str(&self.checkpoint(&create, *partition, from.revision, from.position)?);
-        }
-        if !lines.is_empty() {
-            let mut made = self.write_checkpoints(lines).await?.into_iter();
-            for place in places.iter_mut().filter(|place| place.is_none()) {
-                *place = made.next();
+        for (found, Write { partition, from, .. }) in found.iter().zip(writes) {
+            if Place::of(found).is_none() {
+                lines.push_str(&self.lines(None, *partition, from.revision, from.position)?);
             }
         }
+        let made = if lines.is_empty() { Vec::new() } else { self.write_checkpoints(lines).await? };
+        let mut made = made.into_iter();
+        let places = found.iter().map(|found| Place::of(found).or_else(|| made.next()));
         let unclear = || StoreFailure::Unavailable("Elasticsearch has not answered for every checkpoint".to_owned());
-        places.into_iter().collect::<Option<_>>().ok_or_else(unclear)
+        places.collect::<Option<_>>().ok_or_else(unclear)
     }
 
     /// Moves the checkpoints behind what was written. Compare and set by Elasticsearch's own count of writes: where the index was lost and
@@ -83,23 +78,27 @@ impl Store {
     /// [`StoreFailure::Superseded`] if one was moved since [`Store::begin`].
     pub async fn finish(&self, writes: &[Write<Batch>], begun: &[Place]) -> Result<(), StoreFailure> {
         let mut lines = String::new();
-        for (Write { partition, from, to, .. }, Place { seq_no, term }) in writes.iter().zip(begun) {
-            let id = self.checkpoint_id(*partition);
-            let instead = json!({ "index": { "_id": id, "if_seq_no": seq_no, "if_primary_term": term } });
-            lines.push_str(&self.checkpoint(&instead, *partition, from.revision + 1, *to)?);
+        for (Write { partition, from, to, .. }, place) in writes.iter().zip(begun) {
+            lines.push_str(&self.lines(Some(place), *partition, from.revision + 1, *to)?);
         }
         self.write_checkpoints(lines).await.map(drop)
     }
 
-    /// The lines of a bulk request for one checkpoint.
-    fn checkpoint(
+    /// The lines of a bulk request for one checkpoint, in the place of another or where there is none.
+    fn lines(
         &self,
-        action: &Value,
+        place: Option<&Place>,
         partition: u32,
         revision: i64,
         position: Position,
     ) -> Result<String, StoreFailure> {
         let id = self.checkpoint_id(partition);
+        let action = match place {
+            Some(Place { seq_no, term }) => {
+                json!({ "index": { "_id": id, "if_seq_no": seq_no, "if_primary_term": term } })
+            }
+            None => json!({ "create": { "_id": id } }),
+        };
         let document = checkpoint::to_document(id, self.log_id, partition, &position, revision, Utc::now());
         let document = serde_json::to_string(&document)
             .map_err(|error| StoreFailure::Halt(format!("the checkpoint cannot be stored: {error}")))?;

@@ -1,9 +1,13 @@
 //! The whole system for one test: programs as processes, with topics, a group and a database of their own.
 
+use std::num::NonZero;
+use std::sync::LazyLock;
+
 use event_log::kafka::{KafkaConfig, KafkaLog, LogIdentity, provision};
 use event_schema::codec::{Codec, RegistryConfig};
 use mongodb::Database;
 use serde_json::Value;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 use xtask::server::Service;
 use xtask::stack::Stack;
@@ -39,7 +43,15 @@ pub struct System {
     name: String,
     env: Vec<(String, String)>,
     http: Client,
+    _turn: SemaphorePermit<'static>,
 }
+
+/// As many whole systems run at a time as there are cores, whatever else does: a read waits ten seconds at the most, and on a machine that
+/// is too busy what it waits for would not be there. A test has one at a time, and whatever it wants for itself before it.
+static TURNS: LazyLock<Semaphore> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(2, NonZero::get);
+    Semaphore::new(cores)
+});
 
 /// A person, and the bearer token that speaks for them.
 #[derive(Clone, Debug)]
@@ -212,6 +224,7 @@ impl Layout {
     /// Makes the topics that are missing, starts one of each program and waits until all are ready.
     pub async fn start(self) -> System {
         let Self { kafka, way, stack, name: unique } = self;
+        let turn = TURNS.acquire().await.expect("it is never closed");
         let addresses = stack.addresses();
         let identity = provision(&kafka).await.expect("topics");
         let registry = RegistryConfig { url: addresses.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
@@ -243,6 +256,7 @@ impl Layout {
             name: unique,
             env,
             http: Client::default(),
+            _turn: turn,
         };
         tokio::join!(system.commands.is_ready(), system.projectors.is_ready(), system.queries.is_ready());
         system

@@ -1,3 +1,4 @@
+use std::num::NonZero;
 use std::process::Command;
 
 use crate::cache::Cache;
@@ -5,6 +6,9 @@ use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 use crate::server::{self, Service};
 use crate::{packages, paths, run};
+
+/// How many tests run at a time; read by the test harness.
+const THREADS: &str = "RUST_TEST_THREADS";
 
 /// Runs `cargo test`, with every download made before so that no test waits for one.
 pub fn test(arguments: &[String]) -> Result<()> {
@@ -16,6 +20,11 @@ pub fn test(arguments: &[String]) -> Result<()> {
     let mut command = Command::new("cargo");
     // The stack of a test that waits is its runtime's, and would bury what the test said.
     command.arg("test").args(chosen).current_dir(paths::repository()).env_remove("RUST_BACKTRACE");
+    if std::env::var_os(THREADS).is_none() {
+        // Tests against real servers wait for half of their time.
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        command.env(THREADS, (cores + 1).to_string());
+    }
     run::openly(&mut command, "the test suite")
 }
 

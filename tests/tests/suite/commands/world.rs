@@ -1,5 +1,6 @@
 //! What the tests share: servers, and topics and a group for each test.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -128,9 +129,7 @@ impl World {
     pub async fn all_events(&self) -> Vec<String> {
         let mut found = Vec::new();
         let collect = |_, delivery: event_log::kafka::Delivery| {
-            let records = delivery.commits.into_iter().flat_map(|commit| commit.records);
-            let subject = |record: &LogRecord| record.headers.get("ce_subject").unwrap().to_vec();
-            found.extend(records.map(|record| String::from_utf8(subject(&record)).unwrap()));
+            found.extend(delivery.commits.iter().flat_map(|commit| &commit.records).map(subject));
         };
         read_all(&self.log, collect).await.unwrap();
         found
@@ -138,11 +137,19 @@ impl World {
 
     /// The types of the events of one aggregate, without their namespace.
     pub async fn history(&self, id: &str) -> Vec<String> {
-        self.events_of(id)
-            .await
-            .iter()
-            .map(|record| event_type(record).rsplit('.').next().unwrap().to_owned())
-            .collect()
+        self.events_of(id).await.iter().map(short_type).collect()
+    }
+
+    /// The same of all aggregates, which are many: the log is read once.
+    pub async fn histories(&self) -> BTreeMap<String, Vec<String>> {
+        let mut histories = BTreeMap::<_, Vec<_>>::new();
+        let collect = |_, delivery: event_log::kafka::Delivery| {
+            for record in delivery.commits.iter().flat_map(|commit| &commit.records) {
+                histories.entry(subject(record)).or_default().push(short_type(record));
+            }
+        };
+        read_all(&self.log, collect).await.unwrap();
+        histories
     }
 
     pub async fn until_history_ends_with(&self, id: &str, last: &str) {
@@ -241,6 +248,14 @@ pub async fn answer(response: Response) -> Answer {
     Answer { status, headers, body }
 }
 
-pub fn event_type(record: &LogRecord) -> &str {
-    std::str::from_utf8(record.headers.get("ce_type").unwrap()).unwrap()
+fn short_type(record: &LogRecord) -> String {
+    text(record, "ce_type").rsplit('.').next().unwrap().to_owned()
+}
+
+fn subject(record: &LogRecord) -> String {
+    text(record, "ce_subject").to_owned()
+}
+
+fn text<'a>(record: &'a LogRecord, header: &str) -> &'a str {
+    std::str::from_utf8(record.headers.get(header).unwrap()).unwrap()
 }

@@ -53,7 +53,7 @@ impl Db {
         // A transaction of a killed writer holds its documents for this long; the server's own default is a minute.
         client
             .database("admin")
-            .run_command(doc! { "setParameter": 1, "transactionLifetimeLimitSeconds": 5 })
+            .run_command(doc! { "setParameter": 1, "transactionLifetimeLimitSeconds": 2 })
             .await
             .unwrap();
         let database = client.database(&format!("documents_{}", Uuid::now_v7().simple()));

@@ -65,7 +65,10 @@ pub enum Command {
         tool: Vec<String>,
     },
     /// Run the whole test suite on servers of its own
-    #[command(after_help = "What follows `--` goes to cargo test: `./dev test -- -p event-log claim`.")]
+    #[command(
+        after_help = "What follows `--` goes to cargo test: `./dev test -- -p event-log claim`. There run as many tests at a time \
+                      as there are cores and one more, if RUST_TEST_THREADS does not say otherwise."
+    )]
     Test {
         #[arg(last = true)]
         cargo: Vec<String>,

@@ -386,3 +386,32 @@ impl fmt::Debug for Inbox {
         write!(f, "Inbox({})", self.partition)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    /// As where a process, or a test, ends in the midst of it. Nobody listens at the address.
+    #[test]
+    fn the_client_of_a_reader_that_never_closed_it_goes_with_its_runtime() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (client, reading) = runtime.block_on(async {
+            let log = KafkaLog::connect(&KafkaConfig::local("127.0.0.1:1")).unwrap();
+            let (mut partition_log, inbox) = log.partition(0);
+            partition_log.open(0, 0);
+            while inbox.desk.standing().is_none() {
+                tokio::task::yield_now().await;
+            }
+            (Arc::downgrade(log.shared.consumers.tail()), (partition_log, inbox))
+        });
+        drop(runtime);
+        drop(reading);
+        let limit = Instant::now() + Duration::from_secs(30);
+        while client.upgrade().is_some() {
+            assert!(Instant::now() < limit, "it is still there");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}

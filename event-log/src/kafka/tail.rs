@@ -65,8 +65,8 @@ pub(super) struct Tail {
 #[derive(Default)]
 pub(super) struct Desk {
     lying: Mutex<Lying>,
-    /// There may be something new to take.
-    pub news: Notify,
+    /// There may be something new to take. The client holds it as well, and no more than it: the queue lies here, and holds the client.
+    pub news: Arc<Notify>,
     /// The cluster does not hold what comes next, and there is an archive to look into.
     out_of_range: Notify,
     /// The reader has taken all there was, and may have to go on at another pace.
@@ -172,7 +172,7 @@ impl Desk {
     }
 
     /// Where the reader of a queue stands, and at which pace he reads.
-    fn standing(&self) -> Option<(u64, Pace)> {
+    pub fn standing(&self) -> Option<(u64, Pace)> {
         match &*self.lying() {
             Lying::Queue(open) if open.queue.is_some() && !open.failed => Some((open.next_offset, open.pace)),
             _ => None,
@@ -482,13 +482,13 @@ impl Tail {
     /// The queue of the partition from an offset on. None if the client refuses.
     async fn assign(&self, client: &Arc<Client>, offset: u64) -> Option<PartitionQueue<ClientVoice>> {
         let (client, topic, partition) = (client.clone(), self.topic.clone(), self.partition as i32);
-        let desk = self.desk.clone();
+        let news = self.desk.news.clone();
         blocking(move || {
             // Split off first: otherwise the first records could end in the client's common queue.
             let mut queue = client.split_partition_queue(&topic, partition)?;
             // What it still says of an earlier offset is not of this one: it may say so several times.
             while queue.poll(Duration::ZERO).is_some() {}
-            queue.set_nonempty_callback(move || desk.news.notify_one());
+            queue.set_nonempty_callback(move || news.notify_one());
             let mut list = TopicPartitionList::with_capacity(1);
             list.add_partition_offset(&topic, partition, Offset::Offset(i64::try_from(offset).ok()?)).ok()?;
             client

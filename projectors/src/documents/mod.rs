@@ -25,7 +25,7 @@ mod verify;
 pub mod write;
 
 use event_log::position::Position;
-use read_model::Projection as Names;
+use read_model::{Projection as Names, ensure_indexes};
 
 use crate::dead_letter::{DeadLetter, Parked, Standing};
 use crate::documents::batch::Batch;
@@ -65,8 +65,15 @@ impl Projection for Documents {
         Batch::of(events).map_err(|error| Unprojectable(error.to_string()))
     }
 
+    /// MongoDB makes a collection that is missing when it is first written, but no index: a store of which nothing is left is prepared by
+    /// whoever begins to write it, since nobody else may have come to know of it.
     async fn load(&self, partition: u32) -> Result<Saved, StoreFailure> {
-        self.store.load(partition).await
+        let saved = self.store.load(partition).await?;
+        if saved == Saved::NOTHING {
+            let made = ensure_indexes(&self.store.database, self.names()).await;
+            made.map_err(|error| unavailable(&error))?;
+        }
+        Ok(saved)
     }
 
     async fn parked(&self, partition: u32) -> Result<Vec<Parked>, StoreFailure> {

@@ -10,9 +10,10 @@ use event_schema::like::{PostLiked, PostUnliked};
 use event_schema::post::{PostCreated, PostDeleted, PostEdited, PostPublished, PostScheduled, PostType};
 use futures::future::join_all;
 use mongodb::bson::doc;
+use projectors::documents::Documents;
 use projectors::documents::batch::Batch;
 use projectors::event::LoggedEvent;
-use projectors::projection::{Saved, StoreFailure};
+use projectors::projection::{Projection, Saved, StoreFailure};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use read_model::PostStatus;
@@ -340,6 +341,19 @@ async fn a_checkpoint_of_another_log_halts() {
     write(&db, &placed(Story::new(5, 1).take(3), 0)).await.unwrap();
     let other = db.store(LOG - 1).load(0).await;
     assert!(matches!(&other, Err(StoreFailure::Halt(why)) if why.contains("rebuild")), "{other:?}");
+    db.drop_it().await;
+}
+
+#[tokio::test]
+async fn who_begins_to_write_a_store_of_which_nothing_is_left_makes_its_indexes() {
+    let db = Db::new().await;
+    let indexes = async || db.posts().list_index_names().await.unwrap_or_default().len();
+    let made = indexes().await;
+    assert!(made > 1);
+    db.database.drop().await.unwrap();
+    assert_eq!(indexes().await, 0);
+    assert_eq!(Documents::new(db.store(LOG)).load(0).await.unwrap(), Saved::NOTHING);
+    assert_eq!(indexes().await, made);
     db.drop_it().await;
 }
 

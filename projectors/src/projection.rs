@@ -35,6 +35,11 @@ pub trait Projection: Send + Sync + Sized + 'static {
     /// How far the store is in a partition.
     fn load(&self, partition: u32) -> impl Future<Output = Result<Saved, StoreFailure>> + Send;
 
+    /// The same for who is going to write it: creates before what would be missing without a word.
+    fn take_up(&self, partition: u32) -> impl Future<Output = Result<Saved, StoreFailure>> + Send {
+        self.load(partition)
+    }
+
     /// The keys of a partition whose records are parked.
     fn parked(&self, partition: u32) -> impl Future<Output = Result<Vec<Parked>, StoreFailure>> + Send;
 

@@ -160,8 +160,19 @@ fn spawn_poller(client: Arc<Client>, stop: Arc<AtomicBool>, slot: Option<Slot>) 
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::sync::Weak;
+
     use super::*;
+
+    /// Waits until nobody holds a client any more.
+    pub fn goes(client: &Weak<Client>) {
+        let limit = Instant::now() + Duration::from_secs(30);
+        while client.upgrade().is_some() {
+            assert!(Instant::now() < limit, "it is still there");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
 
     #[test]
     fn a_reader_far_behind_catches_up_apart_until_it_is_near_the_end() {
@@ -181,11 +192,7 @@ mod tests {
         assert!(locked(&consumers.catch_up).is_some(), "it is read through");
         let gone = Arc::downgrade(&first);
         drop(first);
-        let limit = Instant::now() + Duration::from_secs(30);
-        while gone.upgrade().is_some() {
-            assert!(Instant::now() < limit, "it is still there");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        goes(&gone);
         assert!(locked(&consumers.catch_up).is_none());
         let again = consumers.at(Pace::CatchUp).unwrap();
         assert!(Arc::ptr_eq(&again, &consumers.at(Pace::CatchUp).unwrap()));

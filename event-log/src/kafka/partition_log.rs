@@ -389,9 +389,8 @@ impl fmt::Debug for Inbox {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
+    use crate::kafka::consumers::tests::goes;
 
     /// As where a process, or a test, ends in the midst of it. Nobody listens at the address.
     #[test]
@@ -408,10 +407,6 @@ mod tests {
         });
         drop(runtime);
         drop(reading);
-        let limit = Instant::now() + Duration::from_secs(30);
-        while client.upgrade().is_some() {
-            assert!(Instant::now() < limit, "it is still there");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        goes(&client);
     }
 }

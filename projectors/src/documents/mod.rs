@@ -65,10 +65,14 @@ impl Projection for Documents {
         Batch::of(events).map_err(|error| Unprojectable(error.to_string()))
     }
 
-    /// MongoDB makes a collection that is missing when it is first written, but no index: a store of which nothing is left is prepared by
-    /// whoever begins to write it, since nobody else may have come to know of it.
     async fn load(&self, partition: u32) -> Result<Saved, StoreFailure> {
-        let saved = self.store.load(partition).await?;
+        self.store.load(partition).await
+    }
+
+    /// MongoDB makes a collection that is missing when it is first written, but no index. Who takes up a partition of which nothing is there
+    /// may be the first to come to a store that was lost.
+    async fn take_up(&self, partition: u32) -> Result<Saved, StoreFailure> {
+        let saved = self.load(partition).await?;
         if saved == Saved::NOTHING {
             let made = ensure_indexes(&self.store.database, self.names()).await;
             made.map_err(|error| unavailable(&error))?;

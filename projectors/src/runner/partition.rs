@@ -403,7 +403,7 @@ impl<P: Projection> Worker<P> {
 
     async fn load(&self, is_revoked: impl Fn() -> bool) -> Result<(Saved, Vec<Parked>), End> {
         let projection = &self.shared.projection;
-        let saved = self.patience.asked(|| projection.load(self.partition), &is_revoked).await?;
+        let saved = self.patience.asked(|| projection.take_up(self.partition), &is_revoked).await?;
         let parked = self.patience.asked(|| projection.parked(self.partition), &is_revoked).await?;
         Ok((saved, parked))
     }

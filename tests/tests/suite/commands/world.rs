@@ -116,23 +116,14 @@ impl World {
 
     /// Everything that counts of one aggregate, in order.
     pub async fn events_of(&self, id: &str) -> Vec<LogRecord> {
-        let mut found = Vec::new();
-        let collect = |_, delivery: event_log::kafka::Delivery| {
-            let records = delivery.commits.into_iter().flat_map(|commit| commit.records);
-            found.extend(records.filter(|record| record.headers.get("ce_subject") == Some(id.as_bytes())));
-        };
-        read_all(&self.log, collect).await.unwrap();
+        let mut found = self.records().await;
+        found.retain(|record| subject(record) == id);
         found
     }
 
     /// The aggregate of every event that counts.
     pub async fn all_events(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        let collect = |_, delivery: event_log::kafka::Delivery| {
-            found.extend(delivery.commits.iter().flat_map(|commit| &commit.records).map(subject));
-        };
-        read_all(&self.log, collect).await.unwrap();
-        found
+        self.records().await.iter().map(subject).collect()
     }
 
     /// The types of the events of one aggregate, without their namespace.
@@ -143,13 +134,20 @@ impl World {
     /// The same of all aggregates, which are many: the log is read once.
     pub async fn histories(&self) -> BTreeMap<String, Vec<String>> {
         let mut histories = BTreeMap::<_, Vec<_>>::new();
+        for record in &self.records().await {
+            histories.entry(subject(record)).or_default().push(short_type(record));
+        }
+        histories
+    }
+
+    /// Everything that counts, the events of each aggregate in their order.
+    async fn records(&self) -> Vec<LogRecord> {
+        let mut found = Vec::new();
         let collect = |_, delivery: event_log::kafka::Delivery| {
-            for record in delivery.commits.iter().flat_map(|commit| &commit.records) {
-                histories.entry(subject(record)).or_default().push(short_type(record));
-            }
+            found.extend(delivery.commits.into_iter().flat_map(|commit| commit.records));
         };
         read_all(&self.log, collect).await.unwrap();
-        histories
+        found
     }
 
     pub async fn until_history_ends_with(&self, id: &str, last: &str) {

@@ -352,7 +352,10 @@ async fn who_begins_to_write_a_store_of_which_nothing_is_left_makes_its_indexes(
     assert!(made > 1);
     db.database.drop().await.unwrap();
     assert_eq!(indexes().await, 0);
-    assert_eq!(Documents::new(db.store(LOG)).load(0).await.unwrap(), Saved::NOTHING);
+    let projection = Documents::new(db.store(LOG));
+    assert_eq!(projection.load(0).await.unwrap(), Saved::NOTHING);
+    assert_eq!(indexes().await, 0, "who only looks makes nothing");
+    assert_eq!(projection.take_up(0).await.unwrap(), Saved::NOTHING);
     assert_eq!(indexes().await, made);
     db.drop_it().await;
 }

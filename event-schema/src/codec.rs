@@ -96,8 +96,16 @@ impl DecodeError {
 }
 
 impl Codec {
-    /// Registers every schema of this build and sees that the registry enforces compatibility. Nothing is retried here.
+    /// For who writes events: registers every schema of this build and sees that the registry enforces compatibility. Nothing is retried here.
     pub async fn connect(config: RegistryConfig) -> Result<Self, RegistryError> {
+        let registry = Registry::new(config)?;
+        let registered = registry.enforce_and_register_all().await?;
+        Ok(Self::new(&registered, Some(registry)))
+    }
+
+    /// For who only reads: registers every schema of this build, so that no registry is needed later for what it says, and leaves it to
+    /// those who write to see that compatibility is enforced. Nothing is retried here.
+    pub async fn connect_to_read(config: RegistryConfig) -> Result<Self, RegistryError> {
         let registry = Registry::new(config)?;
         let registered = registry.register_all().await?;
         Ok(Self::new(&registered, Some(registry)))

@@ -111,7 +111,7 @@ pub async fn connected<C: Catalog>(
     let registry_address = without_credentials(&registry.url);
     let (identity, codec, (catalog, versions)) = tokio::try_join!(
         connect_with_retries("Kafka", &kafka.brokers, || identify(kafka)),
-        connect_with_retries("the schema registry", &registry_address, || Codec::connect(registry.clone())),
+        connect_with_retries("the schema registry", &registry_address, || Codec::connect_to_read(registry.clone())),
         prepared(store, connect),
     )?;
     Ok(Connected { catalog, versions, log_id: identity.log_id, codec: Arc::new(codec) })

@@ -31,7 +31,8 @@ pub async fn run(command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
             let topic = log.events_topic.clone();
             let registry = RegistryConfig { url: log.schema_registry_url, topic };
             let address = without_credentials(&registry.url);
-            let codec = connect_with_retries("the schema registry", &address, || Codec::connect(registry.clone()));
+            let codec =
+                connect_with_retries("the schema registry", &address, || Codec::connect_to_read(registry.clone()));
             let codec = codec.await?;
             let mut shown = Vec::new();
             for letter in &letters {

@@ -43,7 +43,7 @@ impl Log {
         let address = service::config::without_credentials(&registry.url);
         let (identity, codec) = tokio::try_join!(
             connect_with_retries("Kafka", &kafka.brokers, || identify(&kafka)),
-            connect_with_retries("the schema registry", &address, || Codec::connect(registry.clone())),
+            connect_with_retries("the schema registry", &address, || Codec::connect_to_read(registry.clone())),
         )?;
         let kafka = KafkaLog::connect(&kafka).map_err(|error| match error {
             KafkaError::Archive { .. } => anyhow::Error::from(ConfigError(chain(&error))),

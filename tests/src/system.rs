@@ -228,7 +228,7 @@ impl Layout {
         let addresses = stack.addresses();
         let identity = provision(&kafka).await.expect("topics");
         let registry = RegistryConfig { url: addresses.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
-        let codec = Codec::connect(registry).await.expect("schemas");
+        let codec = Codec::connect_to_read(registry).await.expect("schemas");
         let client = mongodb::Client::with_uri_str(&addresses.mongodb_uri).await.expect("MongoDB");
         let env = environment(stack, &kafka, &unique);
         let start = |program: &str, args: &[&str], env: &[(String, String)]| {

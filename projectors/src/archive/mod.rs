@@ -72,7 +72,7 @@ pub async fn start(args: &ArchiveArgs, health: &Health, supervisor: &Supervisor)
     let registry_address = without_credentials(&registry.url);
     let (identity, codec) = tokio::try_join!(
         connect_with_retries("Kafka", &kafka.brokers, || identify(&kafka)),
-        connect_with_retries("the schema registry", &registry_address, || Codec::connect(registry.clone())),
+        connect_with_retries("the schema registry", &registry_address, || Codec::connect_to_read(registry.clone())),
     )?;
     let identity = ArchiveIdentity::new(identity.log_id, &kafka.events_topic, identity.partitions);
     let address = without_credentials(&place);

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use event_schema::canonical::fingerprint;
-use event_schema::codec::{COMPATIBILITY, Codec, DecodeError, RegistryConfig, RegistryError};
+use event_schema::codec::{COMPATIBILITY, Codec, DecodeError, Encoded, RegistryConfig, RegistryError};
 use event_schema::event::DomainEvent;
 use event_schema::person::PersonCreated;
 use event_schema::post::PostDeleted;
@@ -48,7 +48,11 @@ impl Registry {
     }
 
     async fn connect(&self) -> Result<Codec, RegistryError> {
-        Codec::connect(RegistryConfig { url: self.url.clone(), topic: self.topic.clone() }).await
+        Codec::connect(self.config()).await
+    }
+
+    fn config(&self) -> RegistryConfig {
+        RegistryConfig { url: self.url.clone(), topic: self.topic.clone() }
     }
 
     /// Offers a version of the schema of [`PersonCreated`], as somebody else would.
@@ -63,6 +67,12 @@ impl Registry {
         let path = format!("{}/config/{}-{PERSON_CREATED}", self.url, self.topic);
         let answer = self.http.put(path).json(&json!({ "compatibility": level })).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
+    }
+
+    async fn compatibility(&self) -> Value {
+        let path = format!("{}/config/{}-{PERSON_CREATED}", self.url, self.topic);
+        let level: Value = self.http.get(path).send().await.unwrap().json().await.unwrap();
+        level["compatibilityLevel"].clone()
     }
 }
 
@@ -130,11 +140,32 @@ async fn a_level_that_was_lowered_is_raised_again_at_the_next_start() {
     registry.connect().await.unwrap();
     registry.set_compatibility("NONE").await;
     registry.connect().await.unwrap();
-    let path = format!("{}/config/{}-{PERSON_CREATED}", registry.url, registry.topic);
-    let level: Value = registry.http.get(path).send().await.unwrap().json().await.unwrap();
-    assert_eq!(level["compatibilityLevel"], COMPATIBILITY);
+    assert_eq!(registry.compatibility().await, COMPATIBILITY);
     let (status, answer) = registry.offer(&with_fields(Vec::clear)).await;
     assert_eq!(status, StatusCode::CONFLICT, "{answer}");
+}
+
+#[tokio::test]
+async fn who_only_reads_knows_every_schema_and_leaves_the_level_to_those_who_write() {
+    let (registry, _up) = Registry::up().await;
+    let to_read = async || Codec::connect_to_read(registry.config()).await;
+    let before = to_read().await.unwrap();
+    let writer = registry.connect().await.unwrap();
+    for event in [ada(), PostDeleted {}.into()] {
+        let Encoded { value, schema_fp } = writer.encode(&event);
+        assert_eq!(before.decode_cached(event.event_type(), schema_fp, &value).unwrap(), event);
+    }
+    registry.set_compatibility("NONE").await;
+    to_read().await.unwrap();
+    assert_eq!(registry.compatibility().await, "NONE");
+
+    // What contradicts its schemas is refused to it as well, where the level is enforced.
+    registry.connect().await.unwrap();
+    let other = Registry { topic: format!("events-{}", Uuid::now_v7()), ..registry };
+    other.offer(&with_fields(|fields| fields[0]["type"] = json!("int"))).await;
+    other.set_compatibility(COMPATIBILITY).await;
+    let error = Codec::connect_to_read(other.config()).await.unwrap_err();
+    assert!(matches!(&error, RegistryError::Incompatible { .. }), "{error}");
 }
 
 #[tokio::test]

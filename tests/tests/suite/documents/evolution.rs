@@ -139,7 +139,7 @@ async fn events_of_an_earlier_of_this_and_of_a_later_build_are_projected_from_on
         url: world.source.schema_registry_url.clone(),
         topic: world.source.kafka.events_topic.clone(),
     };
-    let codec = Arc::new(Codec::connect(registry).await.unwrap());
+    let codec = Arc::new(Codec::connect_to_read(registry).await.unwrap());
     let log = KafkaLog::connect(&world.source.kafka).unwrap();
     let catalog = DocumentsCatalog::new(world.db.database.clone());
     catalog.prepare(2).await.unwrap();

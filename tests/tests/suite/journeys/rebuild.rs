@@ -49,7 +49,7 @@ async fn a_new_version_of_each_projection_is_filled_verified_promoted_and_gone_b
     write(&system, &author, 10).await;
     let writing = async {
         // As a busy site would, and not as fast as the machine can: two versions of each store have to keep up with it.
-        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(200));
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(500));
         // What was missed on a busy machine is not made up for, which would keep it as busy as it can be.
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         for number in 0.. {

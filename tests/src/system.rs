@@ -331,7 +331,6 @@ fn environment(stack: &Stack, kafka: &KafkaConfig, unique: &str) -> Vec<(String,
         ("GROOT_ELASTICSEARCH_PREFIX", unique.to_owned()),
         ("GROOT_CLICKHOUSE_DATABASE", analytics_database(unique)),
         ("GROOT_OBJECT_STORE", stack.paths().data("objects").join(unique).display().to_string()),
-        ("NO_COLOR", "1".to_owned()),
     ];
     let mut env = stack.addresses().env();
     env.extend(own.map(|(name, value)| (name.to_owned(), value)));

@@ -1,5 +1,7 @@
 //! Log lines: text for people or JSON for machines, chosen by the environment.
 
+use std::io::{IsTerminal, stderr};
+
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -37,7 +39,11 @@ pub enum TelemetryError {
 /// Sends log lines to standard error from now on.
 pub fn init_logging(args: &TelemetryArgs) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(&args.log)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let mut lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    // In a file colours are noise, and each request pays for them; on a terminal NO_COLOR says.
+    if !stderr().is_terminal() {
+        lines = lines.with_ansi(false);
+    }
     match args.log_format {
         LogFormat::Text => lines.finish().try_init()?,
         LogFormat::Json => lines.json().flatten_event(true).finish().try_init()?,

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::routing::get;
 use clap::Parser;
 use service::problem::Problem;
-use service::telemetry::{TelemetryArgs, init_logging};
+use service::telemetry::{LogFormat, TelemetryArgs, init_logging};
 
 use crate::support::*;
 
@@ -21,7 +21,7 @@ fn is_the_process() -> bool {
 /// This program again, running the named test as the process under test.
 fn process(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--nocapture", "--quiet"]).env(ROLE, "yes");
+    command.args(["--exact", test, "--nocapture", "--quiet"]).env(ROLE, "yes").env_remove("NO_COLOR");
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -110,8 +110,20 @@ async fn a_failed_request_is_one_line_with_its_cause_and_probes_are_silent() {
     assert_eq!((refused.len(), &refused[0]["level"]), (1, &"INFO".into()));
 }
 
+#[test]
+fn a_log_that_is_no_terminal_has_no_colours() {
+    if is_the_process() {
+        init_logging(&TelemetryArgs { log: "info".into(), log_format: LogFormat::Text }).unwrap();
+        tracing::info!(post.id = 7, "begun");
+        return;
+    }
+    let output = process("process::a_log_that_is_no_terminal_has_no_colours").output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("begun post.id=7") && !text.contains('\u{1b}'), "{text:?}");
+}
+
 async fn log_some_requests() {
-    let args = TelemetryArgs { log: "info".into(), log_format: service::telemetry::LogFormat::Json };
+    let args = TelemetryArgs { log: "info".into(), log_format: LogFormat::Json };
     init_logging(&args).unwrap();
     let health = service::health::Health::new();
     let _closed = health.gate("never", "not yet");

@@ -82,7 +82,7 @@ impl Registry {
         })
     }
 
-    /// Holds each subject to [`COMPATIBILITY`] and registers every version of every schema. What it returns for is enforced.
+    /// Registers every version of every schema. When it returns, each subject is held to [`COMPATIBILITY`].
     pub async fn enforce_and_register_all(&self) -> Result<Vec<Registered>, RegistryError> {
         let events = SCHEMAS.iter().map(async |event| {
             let subject = self.subject(event.event_type)?;

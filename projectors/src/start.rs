@@ -107,14 +107,19 @@ pub async fn connected<C: Catalog>(
     connect: impl AsyncFnMut() -> Result<C, StoreFailure>,
 ) -> Result<Connected<C>, StartError> {
     let kafka = &source.kafka;
-    let registry = RegistryConfig { url: source.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
-    let registry_address = without_credentials(&registry.url);
     let (identity, codec, (catalog, versions)) = tokio::try_join!(
         connect_with_retries("Kafka", &kafka.brokers, || identify(kafka)),
-        connect_with_retries("the schema registry", &registry_address, || Codec::connect_to_read(registry.clone())),
+        schemas(&source.schema_registry_url, &kafka.events_topic),
         prepared(store, connect),
     )?;
     Ok(Connected { catalog, versions, log_id: identity.log_id, codec: Arc::new(codec) })
+}
+
+/// What the events of a topic are decoded with.
+pub async fn schemas(registry_url: &str, events_topic: &str) -> Result<Codec, StartupError> {
+    let registry = RegistryConfig { url: registry_url.to_owned(), topic: events_topic.to_owned() };
+    let connect = || Codec::connect_to_read(registry.clone());
+    connect_with_retries("the schema registry", &without_credentials(registry_url), connect).await
 }
 
 impl<C: Catalog> Connected<C> {

@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use event_schema::codec::{Codec, RegistryConfig};
 use projectors::dead_letter::{DeadLetter, Parked, Standing};
 use projectors::runner::decode::any_event;
+use projectors::start::schemas;
 use serde::Serialize;
-use service::config::without_credentials;
-use service::startup::{self, connect_with_retries};
+use service::startup;
 
 use crate::config::{DeadLettersCommand, StoreArgs};
 use crate::history::Content;
@@ -28,12 +27,7 @@ pub async fn run(command: DeadLettersCommand) -> anyhow::Result<ExitCode> {
             if letters.is_empty() {
                 return Ok(nothing(&key));
             }
-            let topic = log.events_topic.clone();
-            let registry = RegistryConfig { url: log.schema_registry_url, topic };
-            let address = without_credentials(&registry.url);
-            let codec =
-                connect_with_retries("the schema registry", &address, || Codec::connect_to_read(registry.clone()));
-            let codec = codec.await?;
+            let codec = schemas(&log.schema_registry_url, &log.events_topic).await?;
             let mut shown = Vec::new();
             for letter in &letters {
                 let decoded = any_event(&codec, &letter.record).await;

@@ -7,9 +7,10 @@ use chrono::{DateTime, Utc};
 use event_log::kafka::{KafkaConfig, KafkaError, KafkaLog, LogIdentity, ReadError, identify, walk_partition};
 use event_log::position::Position;
 use event_log::reader::Commit;
-use event_schema::codec::{Codec, RegistryConfig};
+use event_schema::codec::Codec;
 use indicatif::{ProgressBar, ProgressStyle};
 use projectors::config::LogArgs;
+use projectors::start::schemas;
 use service::config::ConfigError;
 use service::problem::chain;
 use service::startup::connect_with_retries;
@@ -39,11 +40,9 @@ impl Log {
     }
 
     async fn connect(args: &LogArgs, kafka: KafkaConfig) -> anyhow::Result<Self> {
-        let registry = RegistryConfig { url: args.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
-        let address = service::config::without_credentials(&registry.url);
         let (identity, codec) = tokio::try_join!(
             connect_with_retries("Kafka", &kafka.brokers, || identify(&kafka)),
-            connect_with_retries("the schema registry", &address, || Codec::connect_to_read(registry.clone())),
+            schemas(&args.schema_registry_url, &kafka.events_topic),
         )?;
         let kafka = KafkaLog::connect(&kafka).map_err(|error| match error {
             KafkaError::Archive { .. } => anyhow::Error::from(ConfigError(chain(&error))),

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use event_log::archive::{Archive, ArchiveError, ArchiveIdentity, EmbeddedSchema, SchemaUse};
 use event_log::kafka::{AssignedPartition, KafkaLog, Retention, identify};
-use event_schema::codec::{Codec, DecodeError, RegistryConfig};
+use event_schema::codec::{Codec, DecodeError};
 use read_model::versions::FIRST;
 use read_model::{Projection as Names, Versions};
 use service::config::{ConfigError, without_credentials};
@@ -31,7 +31,7 @@ use crate::follow::{Follows, Running, Topic};
 use crate::projection::StoreFailure;
 use crate::runner::Reads;
 use crate::runner::status::Status;
-use crate::start::StartError;
+use crate::start::{StartError, schemas};
 
 /// Names the group, the metrics' label and the readiness check. There is one archive of a log, and it never has another version.
 pub const NAMES: Names = Names { name: "archive", version: FIRST };
@@ -68,11 +68,9 @@ pub async fn start(args: &ArchiveArgs, health: &Health, supervisor: &Supervisor)
     let archive = Archive::at(&place).map_err(|error| unusable(&error))?;
     let mut kafka = args.log.kafka("groot-archive");
     kafka.archive = Some(place.clone());
-    let registry = RegistryConfig { url: args.log.schema_registry_url.clone(), topic: kafka.events_topic.clone() };
-    let registry_address = without_credentials(&registry.url);
     let (identity, codec) = tokio::try_join!(
         connect_with_retries("Kafka", &kafka.brokers, || identify(&kafka)),
-        connect_with_retries("the schema registry", &registry_address, || Codec::connect_to_read(registry.clone())),
+        schemas(&args.log.schema_registry_url, &kafka.events_topic),
     )?;
     let identity = ArchiveIdentity::new(identity.log_id, &kafka.events_topic, identity.partitions);
     let address = without_credentials(&place);

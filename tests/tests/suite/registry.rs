@@ -160,7 +160,6 @@ async fn who_only_reads_knows_every_schema_and_leaves_the_level_to_those_who_wri
     assert_eq!(registry.compatibility().await, "NONE");
 
     // What contradicts its schemas is refused to it as well, where the level is enforced.
-    registry.connect().await.unwrap();
     let other = Registry { topic: format!("events-{}", Uuid::now_v7()), ..registry };
     other.offer(&with_fields(|fields| fields[0]["type"] = json!("int"))).await;
     other.set_compatibility(COMPATIBILITY).await;
